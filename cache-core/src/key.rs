@@ -1,0 +1,226 @@
+//! Names in the shared store: readable, injective, and never chosen by a caller's braces.
+//!
+//! ```text
+//! shop:user:{alice}:v3        an entry            namespace : cache : {key} : version
+//! shop:user:{alice}:v3:lease  its lease           the braces put both, and every version, in one cluster slot
+//! shop:user:{}                a cache's mark      no key is ever written as nothing, so no entry has this name
+//! shop:#{org%3A7}             a tag's mark        a cache name never begins with `#`
+//! shop:#                      the namespace's mark
+//! ```
+//!
+//! Namespace, cache and tag are escaped: `%`, `:`, `#`, braces, white space and control characters become `%XX`. How a
+//! key becomes text is told in [`encode`].
+
+pub(crate) mod encode;
+
+use std::{fmt, sync::Arc};
+
+/// Where one entry lives: every name it needs in a shared store.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EntryKey {
+    /// `shop:user:{alice}:v`
+    stem: Arc<str>,
+    version: u32,
+    cache: Mark,
+}
+
+impl EntryKey {
+    /// `text` is an encoded key: it holds no brace and is not empty.
+    pub(crate) fn new(cache: &CacheName, version: u32, text: &str) -> Self {
+        debug_assert!(!text.is_empty() && !text.contains(['{', '}']), "keys are encoded before they are named");
+        Self {
+            stem: format!("{}:{{{text}}}:v", cache.prefix).into(),
+            version,
+            cache: cache.mark(),
+        }
+    }
+
+    /// The schema version that this process reads and writes.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The mark of the cache it belongs to. A backend keeps the cache's live versions with it.
+    #[must_use]
+    pub const fn cache(&self) -> &Mark {
+        &self.cache
+    }
+
+    /// The entry's name in schema version `version`.
+    #[must_use]
+    pub fn entry(&self, version: u32) -> String {
+        format!("{}{version}", self.stem)
+    }
+
+    /// The name of the entry's lease in schema version `version`.
+    #[must_use]
+    pub fn lease(&self, version: u32) -> String {
+        format!("{}{version}:lease", self.stem)
+    }
+}
+
+impl fmt::Debug for EntryKey {
+    /// Shows a short digest, not the key: keys carry what users typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = blake3::hash(self.stem.as_bytes());
+        write!(f, "EntryKey({}…:v{})", &digest.to_hex()[..12], self.version)
+    }
+}
+
+/// The name of an epoch in a shared store: of a tag, a cache or a namespace.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Mark {
+    name: Arc<str>,
+    scope: Scope,
+}
+
+/// What a [`Mark`] stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Scope {
+    /// Every entry of a namespace.
+    Namespace,
+    /// Every entry of one cache, in all its versions.
+    Cache,
+    /// Every entry with one tag.
+    Tag,
+}
+
+impl Mark {
+    /// Its name in the store.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it stands for. Marks of tags may expire when nothing needs them any more; the others are kept.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        self.scope
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digest = blake3::hash(self.name.as_bytes());
+        write!(f, "Mark({:?} {}…)", self.scope, &digest.to_hex()[..12])
+    }
+}
+
+/// The first part of every name of a stack.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Namespace(Arc<str>);
+
+impl Namespace {
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or longer than 100 bytes.
+    pub fn new(name: &str) -> crate::Result<Self> {
+        named("namespace", name).map(|name| Self(name.into()))
+    }
+
+    /// The mark of all its entries.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { name: format!("{}:#", self.0).into(), scope: Scope::Namespace }
+    }
+
+    /// The mark that is renewed together with *any* tag of the namespace.
+    ///
+    /// A load whose tags are known only when it ends is stored only if this one is unchanged since it began.
+    #[must_use]
+    pub fn any_tag(&self) -> Mark {
+        Mark { name: format!("{}:#*", self.0).into(), scope: Scope::Tag }
+    }
+
+    /// The mark of a tag. Any text is a tag, but for the empty one.
+    #[must_use]
+    pub fn tag(&self, tag: &str) -> Mark {
+        Mark { name: format!("{}:#{{{}}}", self.0, escape(tag)).into(), scope: Scope::Tag }
+    }
+}
+
+/// The escaped name of a cache, with its namespace before it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct CacheName {
+    prefix: Arc<str>,
+}
+
+impl CacheName {
+    pub(crate) fn new(namespace: &Namespace, name: &str) -> crate::Result<Self> {
+        let name = named("cache name", name)?;
+        Ok(Self { prefix: format!("{}:{name}", namespace.0).into() })
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { name: format!("{}:{{}}", self.prefix).into(), scope: Scope::Cache }
+    }
+}
+
+fn named(what: &str, name: &str) -> crate::Result<String> {
+    if name.is_empty() || name.len() > 100 {
+        return Err(crate::Error::new(crate::ErrorKind::Config, "name")
+            .context(format!("a {what} has 1 to 100 bytes, this one has {}", name.len())));
+    }
+    Ok(escape(name))
+}
+
+/// Percent-escapes what has a meaning in a name, so that the whole stays injective.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        push_escaped(&mut out, c, |c| matches!(c, ':' | '#'));
+    }
+    out
+}
+
+/// Appends `c`, escaped if it is a brace, `%`, white space, a control character, or `special`.
+pub(crate) fn push_escaped(out: &mut String, c: char, special: impl Fn(char) -> bool) {
+    use fmt::Write;
+    if matches!(c, '%' | '{' | '}') || c.is_whitespace() || c.is_control() || special(c) {
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            write!(out, "%{byte:02X}").expect("writing to a string");
+        }
+    } else {
+        out.push(c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_readable_and_share_a_slot() {
+        let shop = Namespace::new("shop").unwrap();
+        let users = CacheName::new(&shop, "user").unwrap();
+        let key = EntryKey::new(&users, 3, "alice");
+        assert_eq!(key.entry(3), "shop:user:{alice}:v3");
+        assert_eq!(key.lease(4), "shop:user:{alice}:v4:lease");
+        assert_eq!(key.cache().name(), "shop:user:{}");
+        assert_eq!(shop.mark().name(), "shop:#");
+        assert_eq!(shop.tag("org:7").name(), "shop:#{org%3A7}");
+    }
+
+    #[test]
+    fn separators_in_names_never_shift_a_boundary() {
+        let name = |namespace: &str, cache: &str| CacheName::new(&Namespace::new(namespace).unwrap(), cache).unwrap();
+        assert_ne!(name("a:b", "c"), name("a", "b:c"));
+        assert_ne!(name("a%3Ab", "c"), name("a:b", "c"));
+        let a = Namespace::new("a").unwrap();
+        assert_ne!(a.tag("x}"), a.tag("x%7D"));
+        assert_ne!(a.tag("*"), a.any_tag());
+    }
+
+    #[test]
+    fn a_name_is_neither_empty_nor_endless() {
+        assert!(Namespace::new("").is_err());
+        assert!(Namespace::new(&"n".repeat(101)).is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let shop = Namespace::new("shop").unwrap();
+        let key = EntryKey::new(&CacheName::new(&shop, "user").unwrap(), 1, "alice@example.org");
+        assert!(!format!("{key:?} {:?}", shop.tag("alice")).contains("alice"));
+    }
+}

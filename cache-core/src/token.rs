@@ -1,0 +1,85 @@
+//! Random marks: the only currency of permission in the coherence protocol.
+//!
+//! Every permission to cache is a random token that must still be there. None of them is a clock or a counter, so none
+//! can come round again after it was lost.
+
+use std::fmt;
+
+macro_rules! random_token {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// Draws a new one from the operating system's generator.
+            #[must_use]
+            pub fn random() -> Self {
+                Self(random_bytes())
+            }
+
+            /// The bytes as they are stored.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// One that was read back from a store.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:016x}…)"), u128::from_be_bytes(self.0) >> 64)
+            }
+        }
+    };
+}
+
+random_token! {
+    /// The state of a tag, a cache or a namespace in L2. Equal means "nothing was invalidated since"; missing means
+    /// "unknown", so a fresh one is set and everything older misses.
+    Epoch
+}
+
+random_token! {
+    /// A lease in L2: the right to load one key and to store what was loaded, for as long as the token is still there.
+    LeaseToken
+}
+
+random_token! {
+    /// Names one write of an entry, so that a reader who could not use it can say which one it saw.
+    EntryId
+}
+
+pub(crate) fn random_bytes() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
+    bytes
+}
+
+/// A uniform number in `[0, 1)`, for jitter.
+pub(crate) fn random_unit() -> f64 {
+    let bits = u64::from_be_bytes(random_bytes()[..8].try_into().expect("8 of 16 bytes"));
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_differ_and_survive_their_bytes() {
+        let token = LeaseToken::random();
+        assert_ne!(token, LeaseToken::random());
+        assert_eq!(token, LeaseToken::from_bytes(*token.as_bytes()));
+    }
+
+    #[test]
+    fn a_unit_is_in_range() {
+        assert!((0..1000).map(|_| random_unit()).all(|u| (0.0..1.0).contains(&u)));
+    }
+}
