@@ -3,8 +3,45 @@
 //! A codec is a small trait. Which one a cache uses is chosen per cache, by the TTL map or for the whole stack; the
 //! choice is written into every frame, so bytes of another codec are a miss, never a misreading. L1 holds the typed
 //! value: a hit there decodes nothing.
+//!
+//! | codec | feature | bytes carry names | what it can't read back |
+//! |---|---|---|---|
+//! | [`Json`] | always there | yes | NaN, infinities, `Some(None)`, maps whose keys are not text, numbers or variants |
+//! | `MessagePack` | `messagepack` | yes | `Some(None)`, `Some(())` |
+//! | `Postcard` | `postcard` | no | `flatten`, `untagged`, `tag`, `skip_serializing_if`, `serde_json::Value` |
+//! | `Bincode` | `bincode` | no | the same |
+//!
+//! What a codec can't read back is found when the first value is stored, not when the first process misreads it.
+
+#[cfg(feature = "bincode")]
+mod bincode;
+#[cfg(any(feature = "bincode", feature = "postcard", feature = "messagepack"))]
+mod bounds;
+mod digest;
+mod fingerprint;
+mod format;
+pub(crate) mod frame;
+mod json;
+#[cfg(feature = "messagepack")]
+mod messagepack;
+mod negative;
+#[cfg(feature = "postcard")]
+mod postcard;
+mod typed;
 
 use serde::{Serialize, de::DeserializeOwned};
+
+#[cfg(feature = "bincode")]
+pub use self::bincode::Bincode;
+#[cfg(feature = "messagepack")]
+pub use self::messagepack::MessagePack;
+#[cfg(feature = "postcard")]
+pub use self::postcard::Postcard;
+pub use self::{format::Format, json::Json};
+pub(crate) use self::{
+    negative::is_negative,
+    typed::{ValueCodec, typed},
+};
 
 /// Turns values into bytes and back. Implement it to bring a format of your own.
 pub trait Codec: Send + Sync + 'static {

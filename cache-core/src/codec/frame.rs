@@ -1,0 +1,477 @@
+//! What is stored in L2, format version 1.
+//!
+//! ```text
+//!  0  magic          CA C4 E5
+//!  3  version        01
+//!  4  flags          u8    bit 0: the value is "there is nothing"; the others are 0
+//!  5  codec          u8
+//!  6  tags           u16   how many, at most 64
+//!  8  fingerprint    u64   of codec and type
+//! 16  life           u64   milliseconds that the entry was given to live at the fill
+//! 24  load           u64   milliseconds from the start of the load to the fill
+//! 32  ttl            u64   milliseconds from the start of the load for which it is fresh
+//! 40  payload size   u32
+//! 44  key size       u32
+//! 48  payload, key, then each tag as size (u32) and text
+//!     crc32          u32   of everything before
+//! ```
+//!
+//! Numbers are little-endian. The payload comes first, so that a codec appends to the buffer that is stored and its
+//! size is known before the rest is decided. The entry's id, its epochs and its expiry are kept beside the frame by the
+//! backend.
+//!
+//! Reading allocates one list of at most 64 tags, after every size was compared with what is there.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::{Error, ErrorKind, Result};
+
+/// The most tags that an entry can have.
+pub(crate) const MAX_TAGS: usize = 64;
+
+const MAGIC: [u8; 3] = [0xCA, 0xC4, 0xE5];
+const VERSION: u8 = 1;
+const NEGATIVE: u8 = 1;
+const HEADER: usize = 48;
+const CHECKSUM: usize = 4;
+
+/// A frame: `P` is the bytes of its payload when it was read, and a [`Payload`] to write one.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Frame<'a, P = &'a [u8]> {
+    /// [`Codec::ID`](super::Codec::ID) of the codec that wrote the payload.
+    pub(crate) codec: u8,
+    /// [`ValueCodec::fingerprint`](super::ValueCodec::fingerprint) of it.
+    pub(crate) fingerprint: u64,
+    /// Whether the value says that there is nothing.
+    pub(crate) negative: bool,
+    /// The time to live that the entry was given at the fill.
+    pub(crate) life_ms: u64,
+    /// From the start of the load to the fill.
+    pub(crate) load_ms: u64,
+    /// For how long it is fresh, from the start of the load.
+    pub(crate) ttl_ms: u64,
+    /// The entry's tags, at most [`MAX_TAGS`].
+    pub(crate) tags: Vec<&'a str>,
+    /// The key's full text, to be compared with the one that was asked for.
+    pub(crate) key: &'a str,
+    /// The encoded value.
+    pub(crate) payload: P,
+}
+
+impl Frame<'_, Payload> {
+    /// Completes the buffer that the payload was written to.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Codec`]: too many tags, or a part of 4 GiB or more.
+    pub(crate) fn encode(self) -> Result<Bytes> {
+        if self.tags.len() > MAX_TAGS {
+            return Err(unstorable(format!("an entry has at most {MAX_TAGS} tags")));
+        }
+        let mut header = [0; HEADER];
+        header[..3].copy_from_slice(&MAGIC);
+        header[3] = VERSION;
+        header[4] = if self.negative { NEGATIVE } else { 0 };
+        header[5] = self.codec;
+        header[6..8].copy_from_slice(&(self.tags.len() as u16).to_le_bytes());
+        header[8..16].copy_from_slice(&self.fingerprint.to_le_bytes());
+        header[16..24].copy_from_slice(&self.life_ms.to_le_bytes());
+        header[24..32].copy_from_slice(&self.load_ms.to_le_bytes());
+        header[32..40].copy_from_slice(&self.ttl_ms.to_le_bytes());
+        header[40..44].copy_from_slice(&size(self.payload.bytes())?);
+        header[44..48].copy_from_slice(&size(self.key.as_bytes())?);
+
+        let tail =
+            self.key.len() + self.tags.iter().map(|tag| 4 + tag.len()).sum::<usize>() + CHECKSUM;
+        let mut out = self.payload.0;
+        out.reserve_exact(tail);
+        out[..HEADER].copy_from_slice(&header);
+        out.extend_from_slice(self.key.as_bytes());
+        for tag in &self.tags {
+            out.extend_from_slice(&size(tag.as_bytes())?);
+            out.extend_from_slice(tag.as_bytes());
+        }
+        let checksum = crc32fast::hash(&out);
+        out.extend_from_slice(&checksum.to_le_bytes());
+        Ok(out.into())
+    }
+}
+
+fn size(part: &[u8]) -> Result<[u8; 4]> {
+    match u32::try_from(part.len()) {
+        Ok(size) => Ok(size.to_le_bytes()),
+        Err(_) => Err(unstorable(
+            "a value, key or tag takes less than 4 GiB".into(),
+        )),
+    }
+}
+
+fn unstorable(context: String) -> Error {
+    Error::new(ErrorKind::Codec, "frame").context(context)
+}
+
+/// The buffer that a codec appends to: what it writes is stored from where it stands.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Payload(Vec<u8>);
+
+impl Payload {
+    /// Has `encode` append to a new buffer.
+    ///
+    /// # Errors
+    /// Those of `encode`, and [`ErrorKind::Codec`] if it took away what it had not written.
+    pub(crate) fn write(encode: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Self> {
+        let mut buffer = vec![0; HEADER];
+        encode(&mut buffer)?;
+        if buffer.len() < HEADER {
+            return Err(unstorable(
+                "the codec did not append to the buffer, it shortened it".into(),
+            ));
+        }
+        Ok(Self(buffer))
+    }
+
+    /// What was written.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0[HEADER..]
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Reads a frame from untrusted bytes. Panics on none.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Damage> {
+        let mut rest = Rest(checked(bytes)?);
+        let [flags, codec] = rest.array()?;
+        let tags = usize::from(u16::from_le_bytes(rest.array()?));
+        let fingerprint = u64::from_le_bytes(rest.array()?);
+        let life_ms = u64::from_le_bytes(rest.array()?);
+        let load_ms = u64::from_le_bytes(rest.array()?);
+        let ttl_ms = u64::from_le_bytes(rest.array()?);
+        let payload_size = u32::from_le_bytes(rest.array()?);
+        let key_size = u32::from_le_bytes(rest.array()?);
+        if flags & !NEGATIVE != 0 {
+            return Err(Damage::Flags);
+        }
+        if tags > MAX_TAGS {
+            return Err(Damage::Tags);
+        }
+        let payload = rest.take(payload_size)?;
+        let key = rest.text(key_size)?;
+        let tags = (0..tags).map(|_| rest.tag()).collect::<Result<_, _>>()?;
+        if !rest.0.is_empty() {
+            return Err(Damage::Length);
+        }
+        Ok(Self {
+            codec,
+            fingerprint,
+            negative: flags & NEGATIVE != 0,
+            life_ms,
+            load_ms,
+            ttl_ms,
+            tags,
+            key,
+            payload,
+        })
+    }
+}
+
+/// What is between version and checksum, if both are right.
+fn checked(bytes: &[u8]) -> Result<&[u8], Damage> {
+    if bytes.len() < HEADER + CHECKSUM {
+        return Err(Damage::TooShort);
+    }
+    let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
+    let (magic, version, rest) = (&body[..3], body[3], &body[4..]);
+    if magic != MAGIC {
+        return Err(Damage::Magic);
+    }
+    if version != VERSION {
+        return Err(Damage::Version);
+    }
+    if crc32fast::hash(body).to_le_bytes() != checksum {
+        return Err(Damage::Checksum);
+    }
+    Ok(rest)
+}
+
+/// What is still to be read.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(Damage::Length)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    fn take(&mut self, size: u32) -> Result<&'a [u8], Damage> {
+        let size = usize::try_from(size).map_err(|_| Damage::Length)?;
+        let (taken, rest) = self.0.split_at_checked(size).ok_or(Damage::Length)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn text(&mut self, size: u32) -> Result<&'a str, Damage> {
+        std::str::from_utf8(self.take(size)?).map_err(|_| Damage::Utf8)
+    }
+
+    fn tag(&mut self) -> Result<&'a str, Damage> {
+        let size = u32::from_le_bytes(self.array()?);
+        self.text(size)
+    }
+}
+
+/// Why bytes are not a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Damage {
+    /// Fewer bytes than the smallest frame has.
+    TooShort,
+    /// They were not written by this library.
+    Magic,
+    /// Another format version.
+    Version,
+    /// The checksum is of other bytes.
+    Checksum,
+    /// A flag that this version does not know.
+    Flags,
+    /// More tags than an entry has.
+    Tags,
+    /// A size that does not fit what is there.
+    Length,
+    /// A key or tag that is not text.
+    Utf8,
+}
+
+impl Damage {
+    /// Its name in logs and counters.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::Magic => "magic",
+            Self::Version => "version",
+            Self::Checksum => "checksum",
+            Self::Flags => "flags",
+            Self::Tags => "tags",
+            Self::Length => "length",
+            Self::Utf8 => "utf8",
+        }
+    }
+}
+
+impl<P> fmt::Debug for Frame<'_, P> {
+    /// Shows neither key nor tags nor value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("codec", &self.codec)
+            .field("fingerprint", &format_args!("{:016x}", self.fingerprint))
+            .field("negative", &self.negative)
+            .field("life_ms", &self.life_ms)
+            .field("load_ms", &self.load_ms)
+            .field("ttl_ms", &self.ttl_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GOLDEN: &[u8] = include_bytes!("../../tests/golden/frame-v1.bin");
+
+    fn frame<P>(payload: P) -> Frame<'static, P> {
+        Frame {
+            codec: 3,
+            fingerprint: 0x0123_4567_89ab_cdef,
+            negative: true,
+            life_ms: 300_000,
+            load_ms: 42,
+            ttl_ms: 240_000,
+            tags: vec!["org:7", "vip"],
+            key: "(org=7,id=3)",
+            payload,
+        }
+    }
+
+    fn payload(bytes: &[u8]) -> Payload {
+        Payload::write(|out| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        })
+        .unwrap()
+    }
+
+    /// Puts the right checksum under changed bytes.
+    fn sealed(mut body: Vec<u8>) -> Vec<u8> {
+        let checksum = crc32fast::hash(&body);
+        body.extend_from_slice(&checksum.to_le_bytes());
+        body
+    }
+
+    fn golden_with(at: usize, bytes: &[u8]) -> Vec<u8> {
+        let mut body = GOLDEN[..GOLDEN.len() - CHECKSUM].to_vec();
+        body[at..at + bytes.len()].copy_from_slice(bytes);
+        sealed(body)
+    }
+
+    #[test]
+    fn version_1_is_written_as_it_always_was() {
+        assert_eq!(frame(payload(b"value")).encode().unwrap(), GOLDEN);
+    }
+
+    #[test]
+    fn version_1_is_read_as_it_always_was() {
+        assert!(Frame::parse(GOLDEN).unwrap() == frame(&b"value"[..]));
+    }
+
+    #[test]
+    fn every_cut_is_damage() {
+        for end in 0..GOLDEN.len() {
+            assert!(Frame::parse(&GOLDEN[..end]).is_err());
+        }
+        assert_eq!(Frame::parse(b""), Err(Damage::TooShort));
+        assert_eq!(
+            Frame::parse(&[GOLDEN, b"x"].concat()),
+            Err(Damage::Checksum)
+        );
+    }
+
+    #[test]
+    fn every_flipped_bit_is_damage() {
+        for bit in 0..GOLDEN.len() * 8 {
+            let mut bytes = GOLDEN.to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Frame::parse(&bytes).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_lie_under_a_right_checksum_is_damage() {
+        assert_eq!(Frame::parse(&golden_with(0, b"GET")), Err(Damage::Magic));
+        assert_eq!(Frame::parse(&golden_with(3, &[2])), Err(Damage::Version));
+        assert_eq!(Frame::parse(&golden_with(4, &[0b10])), Err(Damage::Flags));
+        assert_eq!(
+            Frame::parse(&golden_with(6, &65_u16.to_le_bytes())),
+            Err(Damage::Tags)
+        );
+        assert_eq!(
+            Frame::parse(&golden_with(6, &1_u16.to_le_bytes())),
+            Err(Damage::Length)
+        );
+        assert_eq!(
+            Frame::parse(&golden_with(6, &3_u16.to_le_bytes())),
+            Err(Damage::Length)
+        );
+        assert_eq!(
+            Frame::parse(&golden_with(40, &u32::MAX.to_le_bytes())),
+            Err(Damage::Length)
+        );
+        assert_eq!(
+            Frame::parse(&golden_with(44, &u32::MAX.to_le_bytes())),
+            Err(Damage::Length)
+        );
+        assert_eq!(
+            Frame::parse(&golden_with(HEADER + 5, &[0xFF])),
+            Err(Damage::Utf8)
+        );
+        assert_eq!(
+            Frame::parse(&golden_with(HEADER + 5 + 12, &u32::MAX.to_le_bytes())),
+            Err(Damage::Length)
+        );
+    }
+
+    #[test]
+    fn an_empty_frame_is_the_smallest_one() {
+        let frame = Frame {
+            tags: vec![],
+            key: "",
+            ..frame(payload(b""))
+        };
+        let bytes = frame.encode().unwrap();
+        assert_eq!(bytes.len(), HEADER + CHECKSUM);
+        assert_eq!(Frame::parse(&bytes).unwrap().payload, b"");
+    }
+
+    #[test]
+    fn too_many_tags_are_refused_before_they_are_stored() {
+        let full = Frame {
+            tags: vec!["t"; MAX_TAGS],
+            ..frame(payload(b""))
+        };
+        assert_eq!(
+            Frame::parse(&full.encode().unwrap()).unwrap().tags.len(),
+            MAX_TAGS
+        );
+        let over = Frame {
+            tags: vec!["t"; MAX_TAGS + 1],
+            ..frame(payload(b""))
+        };
+        assert_eq!(over.encode().unwrap_err().kind(), ErrorKind::Codec);
+    }
+
+    #[test]
+    fn a_codec_that_shortens_the_buffer_is_refused() {
+        let outcome = Payload::write(|out| {
+            out.clear();
+            Ok(())
+        });
+        assert_eq!(outcome.err().unwrap().kind(), ErrorKind::Codec);
+    }
+
+    #[test]
+    fn debug_shows_neither_key_nor_tag_nor_value() {
+        let shown = format!("{:?}", frame(&b"value"[..]));
+        assert!(!shown.contains("org") && !shown.contains("vip") && !shown.contains("118"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            codec: u8,
+            numbers: [u64; 4],
+            negative: bool,
+            tags in prop::collection::vec(any::<String>(), 0..5),
+            key: String,
+            value: Vec<u8>,
+        ) {
+            let [fingerprint, life_ms, load_ms, ttl_ms] = numbers;
+            let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+            let written = Frame {
+                codec, fingerprint, negative, life_ms, load_ms, ttl_ms,
+                tags, key: &key, payload: payload(&value),
+            };
+            let bytes = written.clone().encode().unwrap();
+            let Frame { codec, fingerprint, negative, life_ms, load_ms, ttl_ms, tags, key, payload } =
+                Frame::parse(&bytes).unwrap();
+            prop_assert_eq!(payload, &value[..]);
+            let read = Frame {
+                codec, fingerprint, negative, life_ms, load_ms, ttl_ms,
+                tags, key, payload: written.payload.clone(),
+            };
+            prop_assert!(read == written);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            prop_assert!(Frame::parse(&bytes).is_err());
+        }
+
+        #[test]
+        fn an_arbitrary_body_under_a_right_checksum_never_panics(
+            header in prop::array::uniform32(any::<u8>()),
+            tail in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let mut body = MAGIC.to_vec();
+            body.extend_from_slice(&[VERSION, 0, 1, header[0] % 4, 0]);
+            body.extend_from_slice(&header);
+            body.extend_from_slice(&u32::from(header[1] % 64).to_le_bytes());
+            body.extend_from_slice(&u32::from(header[2] % 64).to_le_bytes());
+            body.extend_from_slice(&tail);
+            let bytes = sealed(body);
+            if let Ok(frame) = Frame::parse(&bytes) {
+                prop_assert!(frame.payload.len() + frame.key.len() <= tail.len());
+            }
+        }
+    }
+}
