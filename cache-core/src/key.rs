@@ -28,11 +28,7 @@ impl EntryKey {
     /// `text` is an encoded key: it holds no brace and is not empty.
     pub(crate) fn new(cache: &CacheName, version: u32, text: &str) -> Self {
         debug_assert!(!text.is_empty() && !text.contains(['{', '}']), "keys are encoded before they are named");
-        Self {
-            stem: format!("{}:{{{text}}}:v", cache.prefix).into(),
-            version,
-            cache: cache.mark(),
-        }
+        Self { stem: format!("{}:{{{text}}}:v", cache.prefix).into(), version, cache: cache.mark() }
     }
 
     /// The schema version that this process reads and writes.
@@ -116,6 +112,11 @@ impl Namespace {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or longer than 100 bytes.
     pub fn new(name: &str) -> crate::Result<Self> {
         named("namespace", name).map(|name| Self(name.into()))
+    }
+
+    /// Its name, escaped.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
     }
 
     /// The mark of all its entries.

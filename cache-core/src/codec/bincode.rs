@@ -19,10 +19,7 @@ use crate::{Error, ErrorKind, Result};
 ///
 /// [RUSTSEC-2025-0141]: https://rustsec.org/advisories/RUSTSEC-2025-0141.html
 #[cfg_attr(feature = "postcard", doc = "[`Postcard`]: super::Postcard")]
-#[cfg_attr(
-    not(feature = "postcard"),
-    doc = "[`Postcard`]: super::Format::Postcard"
-)]
+#[cfg_attr(not(feature = "postcard"), doc = "[`Postcard`]: super::Format::Postcard")]
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Bincode;
 
@@ -42,8 +39,7 @@ impl Codec for Bincode {
 
     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
         let mut decoder = BorrowedSerdeDecoder::from_slice(bytes, CONFIG, ());
-        let value = bounds::deserialize(decoder.as_deserializer(), bytes.len())
-            .map_err(|error| unreadable(&error))?;
+        let value = bounds::deserialize(decoder.as_deserializer(), bytes.len()).map_err(|error| unreadable(&error))?;
         match u8::deserialize(decoder.as_deserializer()) {
             Err(DecodeError::UnexpectedEnd { .. }) => Ok(value),
             _ => Err(bounds::trailing(Self::NAME)),
@@ -64,9 +60,7 @@ fn unwritable(error: &EncodeError) -> Error {
 fn unreadable(error: &DecodeError) -> Error {
     Error::new(ErrorKind::Codec, "decode").context(match error {
         DecodeError::UnexpectedEnd { .. } => "truncated bincode",
-        DecodeError::Serde(_) => {
-            "a type that bincode can't read back: it asks the bytes what they are"
-        }
+        DecodeError::Serde(_) => "a type that bincode can't read back: it asks the bytes what they are",
         _ => "not bincode of this type",
     })
 }

@@ -31,11 +31,7 @@ where
     D: Deserializer<'de>,
 {
     let elements = Cell::new(length.saturating_add(SPARE_ELEMENTS));
-    let limits = Limits {
-        depth: DEPTH,
-        elements: &elements,
-        length: Length::Fixed,
-    };
+    let limits = Limits { depth: DEPTH, elements: &elements, length: Length::Fixed };
     T::deserialize(limits.on(deserializer))
 }
 
@@ -64,10 +60,7 @@ enum Length {
 
 impl<'b> Limits<'b> {
     fn on<T>(self, inner: T) -> Bounded<'b, T> {
-        Bounded {
-            inner,
-            limits: self,
-        }
+        Bounded { inner, limits: self }
     }
 
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
@@ -207,8 +200,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Bounded<'_, V> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, value: D) -> Result<V::Value, D::Error> {
-        self.inner
-            .visit_newtype_struct(self.limits.deeper()?.on(value))
+        self.inner.visit_newtype_struct(self.limits.deeper()?.on(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<V::Value, A::Error> {
@@ -235,10 +227,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Bounded<'_, S> {
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Bounded<'_, A> {
     type Error = A::Error;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         let element = self.inner.next_element_seed(self.limits.on(seed))?;
         if element.is_some() {
             self.limits.count_element()?;
@@ -254,10 +243,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Bounded<'_, A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Bounded<'_, A> {
     type Error = A::Error;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         let key = self.inner.next_key_seed(self.limits.on(seed))?;
         if key.is_some() {
             self.limits.count_element()?;
@@ -278,10 +264,7 @@ impl<'b, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Bounded<'b, A> {
     type Error = A::Error;
     type Variant = Bounded<'b, A::Variant>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Self::Variant), A::Error> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
         let (value, variant) = self.inner.variant_seed(self.limits.on(seed))?;
         Ok((value, self.limits.on(variant)))
     }
@@ -299,8 +282,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.inner
-            .tuple_variant(len, self.limits.with(Length::Fixed).on(visitor))
+        self.inner.tuple_variant(len, self.limits.with(Length::Fixed).on(visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -308,7 +290,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Bounded<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.inner
-            .struct_variant(fields, self.limits.with(Length::Fixed).on(visitor))
+        self.inner.struct_variant(fields, self.limits.with(Length::Fixed).on(visitor))
     }
 }

@@ -51,12 +51,7 @@ struct Sum {
 
 impl Sum {
     fn of(kind: &'static str) -> Self {
-        Self {
-            kind,
-            len: 0,
-            sum: 0,
-            key: 0,
-        }
+        Self { kind, len: 0, sum: 0, key: 0 }
     }
 
     fn add(&mut self, part: u64) {
@@ -130,20 +125,11 @@ impl Serializer for Digest {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        index: u32,
-        _: &'static str,
-    ) -> Result<u64, Failed> {
+    fn serialize_unit_variant(self, _: &'static str, index: u32, _: &'static str) -> Result<u64, Failed> {
         Ok(hash(("variant", index)))
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<u64, Failed> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<u64, Failed> {
         value.serialize(self)
     }
 
@@ -169,13 +155,7 @@ impl Serializer for Digest {
         Ok(Row::of("tuple"))
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        index: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Row, Failed> {
+    fn serialize_tuple_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Row, Failed> {
         Ok(Row::of(("variant", index)))
     }
 
@@ -187,13 +167,7 @@ impl Serializer for Digest {
         Ok(Row::of("struct"))
     }
 
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        index: u32,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Row, Failed> {
+    fn serialize_struct_variant(self, _: &'static str, index: u32, _: &'static str, _: usize) -> Result<Row, Failed> {
         Ok(Row::of(("variant", index)))
     }
 }

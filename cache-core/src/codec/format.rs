@@ -77,14 +77,10 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name() == name)
-            .ok_or_else(|| {
-                Error::new(ErrorKind::Config, "codec").context(
-                    "a built-in codec is one of `json`, `bincode`, `postcard` and `messagepack`",
-                )
-            })
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+            Error::new(ErrorKind::Config, "codec")
+                .context("a built-in codec is one of `json`, `bincode`, `postcard` and `messagepack`")
+        })
     }
 }
 
@@ -96,10 +92,7 @@ mod tests {
     fn every_format_is_found_by_its_name() {
         for format in Format::ALL {
             assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
-            assert_eq!(
-                serde_json::to_string(&format).unwrap(),
-                format!("\"{format}\"")
-            );
+            assert_eq!(serde_json::to_string(&format).unwrap(), format!("\"{format}\""));
         }
         assert_eq!(Format::default(), Format::Json);
     }
@@ -113,12 +106,7 @@ mod tests {
 
     #[test]
     fn a_format_is_there_or_names_its_feature() {
-        let built = [
-            true,
-            cfg!(feature = "bincode"),
-            cfg!(feature = "postcard"),
-            cfg!(feature = "messagepack"),
-        ];
+        let built = [true, cfg!(feature = "bincode"), cfg!(feature = "postcard"), cfg!(feature = "messagepack")];
         for (format, built) in Format::ALL.into_iter().zip(built) {
             match format.typed::<u32>() {
                 Ok(codec) => {

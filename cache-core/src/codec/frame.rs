@@ -82,8 +82,7 @@ impl Frame<'_, Payload> {
         header[40..44].copy_from_slice(&size(self.payload.bytes())?);
         header[44..48].copy_from_slice(&size(self.key.as_bytes())?);
 
-        let tail =
-            self.key.len() + self.tags.iter().map(|tag| 4 + tag.len()).sum::<usize>() + CHECKSUM;
+        let tail = self.key.len() + self.tags.iter().map(|tag| 4 + tag.len()).sum::<usize>() + CHECKSUM;
         let mut out = self.payload.0;
         out.reserve_exact(tail);
         out[..HEADER].copy_from_slice(&header);
@@ -101,9 +100,7 @@ impl Frame<'_, Payload> {
 fn size(part: &[u8]) -> Result<[u8; 4]> {
     match u32::try_from(part.len()) {
         Ok(size) => Ok(size.to_le_bytes()),
-        Err(_) => Err(unstorable(
-            "a value, key or tag takes less than 4 GiB".into(),
-        )),
+        Err(_) => Err(unstorable("a value, key or tag takes less than 4 GiB".into())),
     }
 }
 
@@ -124,9 +121,7 @@ impl Payload {
         let mut buffer = vec![0; HEADER];
         encode(&mut buffer)?;
         if buffer.len() < HEADER {
-            return Err(unstorable(
-                "the codec did not append to the buffer, it shortened it".into(),
-            ));
+            return Err(unstorable("the codec did not append to the buffer, it shortened it".into()));
         }
         Ok(Self(buffer))
     }
@@ -161,17 +156,7 @@ impl<'a> Frame<'a> {
         if !rest.0.is_empty() {
             return Err(Damage::Length);
         }
-        Ok(Self {
-            codec,
-            fingerprint,
-            negative: flags & NEGATIVE != 0,
-            life_ms,
-            load_ms,
-            ttl_ms,
-            tags,
-            key,
-            payload,
-        })
+        Ok(Self { codec, fingerprint, negative: flags & NEGATIVE != 0, life_ms, load_ms, ttl_ms, tags, key, payload })
     }
 }
 
@@ -331,10 +316,7 @@ mod tests {
             assert!(Frame::parse(&GOLDEN[..end]).is_err());
         }
         assert_eq!(Frame::parse(b""), Err(Damage::TooShort));
-        assert_eq!(
-            Frame::parse(&[GOLDEN, b"x"].concat()),
-            Err(Damage::Checksum)
-        );
+        assert_eq!(Frame::parse(&[GOLDEN, b"x"].concat()), Err(Damage::Checksum));
     }
 
     #[test]
@@ -351,43 +333,18 @@ mod tests {
         assert_eq!(Frame::parse(&golden_with(0, b"GET")), Err(Damage::Magic));
         assert_eq!(Frame::parse(&golden_with(3, &[2])), Err(Damage::Version));
         assert_eq!(Frame::parse(&golden_with(4, &[0b10])), Err(Damage::Flags));
-        assert_eq!(
-            Frame::parse(&golden_with(6, &65_u16.to_le_bytes())),
-            Err(Damage::Tags)
-        );
-        assert_eq!(
-            Frame::parse(&golden_with(6, &1_u16.to_le_bytes())),
-            Err(Damage::Length)
-        );
-        assert_eq!(
-            Frame::parse(&golden_with(6, &3_u16.to_le_bytes())),
-            Err(Damage::Length)
-        );
-        assert_eq!(
-            Frame::parse(&golden_with(40, &u32::MAX.to_le_bytes())),
-            Err(Damage::Length)
-        );
-        assert_eq!(
-            Frame::parse(&golden_with(44, &u32::MAX.to_le_bytes())),
-            Err(Damage::Length)
-        );
-        assert_eq!(
-            Frame::parse(&golden_with(HEADER + 5, &[0xFF])),
-            Err(Damage::Utf8)
-        );
-        assert_eq!(
-            Frame::parse(&golden_with(HEADER + 5 + 12, &u32::MAX.to_le_bytes())),
-            Err(Damage::Length)
-        );
+        assert_eq!(Frame::parse(&golden_with(6, &65_u16.to_le_bytes())), Err(Damage::Tags));
+        assert_eq!(Frame::parse(&golden_with(6, &1_u16.to_le_bytes())), Err(Damage::Length));
+        assert_eq!(Frame::parse(&golden_with(6, &3_u16.to_le_bytes())), Err(Damage::Length));
+        assert_eq!(Frame::parse(&golden_with(40, &u32::MAX.to_le_bytes())), Err(Damage::Length));
+        assert_eq!(Frame::parse(&golden_with(44, &u32::MAX.to_le_bytes())), Err(Damage::Length));
+        assert_eq!(Frame::parse(&golden_with(HEADER + 5, &[0xFF])), Err(Damage::Utf8));
+        assert_eq!(Frame::parse(&golden_with(HEADER + 5 + 12, &u32::MAX.to_le_bytes())), Err(Damage::Length));
     }
 
     #[test]
     fn an_empty_frame_is_the_smallest_one() {
-        let frame = Frame {
-            tags: vec![],
-            key: "",
-            ..frame(payload(b""))
-        };
+        let frame = Frame { tags: vec![], key: "", ..frame(payload(b"")) };
         let bytes = frame.encode().unwrap();
         assert_eq!(bytes.len(), HEADER + CHECKSUM);
         assert_eq!(Frame::parse(&bytes).unwrap().payload, b"");
@@ -395,18 +352,9 @@ mod tests {
 
     #[test]
     fn too_many_tags_are_refused_before_they_are_stored() {
-        let full = Frame {
-            tags: vec!["t"; MAX_TAGS],
-            ..frame(payload(b""))
-        };
-        assert_eq!(
-            Frame::parse(&full.encode().unwrap()).unwrap().tags.len(),
-            MAX_TAGS
-        );
-        let over = Frame {
-            tags: vec!["t"; MAX_TAGS + 1],
-            ..frame(payload(b""))
-        };
+        let full = Frame { tags: vec!["t"; MAX_TAGS], ..frame(payload(b"")) };
+        assert_eq!(Frame::parse(&full.encode().unwrap()).unwrap().tags.len(), MAX_TAGS);
+        let over = Frame { tags: vec!["t"; MAX_TAGS + 1], ..frame(payload(b"")) };
         assert_eq!(over.encode().unwrap_err().kind(), ErrorKind::Codec);
     }
 

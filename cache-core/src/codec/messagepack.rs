@@ -26,8 +26,7 @@ impl Codec for MessagePack {
 
     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
         let mut decoder = Deserializer::from_read_ref(bytes);
-        let value =
-            bounds::deserialize(&mut decoder, bytes.len()).map_err(|error| unreadable(&error))?;
+        let value = bounds::deserialize(&mut decoder, bytes.len()).map_err(|error| unreadable(&error))?;
         match u8::deserialize(&mut decoder) {
             Err(Failure::InvalidMarkerRead(_)) => Ok(value),
             _ => Err(bounds::trailing(Self::NAME)),

@@ -71,11 +71,7 @@ impl Serializer for Probe {
         Err(Positive)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<(), Positive> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Positive> {
         value.serialize(self)
     }
 

@@ -47,9 +47,7 @@ fn unwritable(error: Failure) -> Error {
 fn unreadable(error: Failure) -> Error {
     Error::new(ErrorKind::Codec, "decode").context(match error {
         Failure::DeserializeUnexpectedEnd => "truncated postcard",
-        Failure::WontImplement => {
-            "a type that postcard can't read back: it asks the bytes what they are"
-        }
+        Failure::WontImplement => "a type that postcard can't read back: it asks the bytes what they are",
         _ => "not postcard of this type",
     })
 }

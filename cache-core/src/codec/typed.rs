@@ -33,11 +33,8 @@ pub(crate) trait ValueCodec<V>: Send + Sync {
 
 /// `codec` for values of type `V`. Works out the fingerprint, so it is called once per cache.
 pub(crate) fn typed<C: Codec, V: Serialize + DeserializeOwned>(codec: C) -> Arc<dyn ValueCodec<V>> {
-    let fingerprint = if C::SELF_DESCRIBING {
-        fingerprint::of_name::<V>(C::ID)
-    } else {
-        fingerprint::of_shape::<V>(C::ID)
-    };
+    let fingerprint =
+        if C::SELF_DESCRIBING { fingerprint::of_name::<V>(C::ID) } else { fingerprint::of_shape::<V>(C::ID) };
     Arc::new(Typed { codec, fingerprint })
 }
 

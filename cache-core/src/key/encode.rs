@@ -59,17 +59,10 @@ pub(crate) struct KeyText {
 /// [`ErrorKind::Codec`] if its `Serialize` fails or it nests deeper than 128.
 pub(crate) fn encode<K: Serialize + ?Sized>(key: &K, domain: &[u8; 32]) -> Result<KeyText> {
     let mut out = String::new();
-    key.serialize(Text {
-        out: &mut out,
-        depth: DEPTH,
-    })
-    .map_err(|Unfit(why)| Error::new(ErrorKind::Codec, "key").context(why))?;
+    key.serialize(Text { out: &mut out, depth: DEPTH })
+        .map_err(|Unfit(why)| Error::new(ErrorKind::Codec, "key").context(why))?;
     let full: Arc<str> = out.into();
-    let text = if full.len() <= LONGEST {
-        Arc::clone(&full)
-    } else {
-        shorten(&full, domain).into()
-    };
+    let text = if full.len() <= LONGEST { Arc::clone(&full) } else { shorten(&full, domain).into() };
     Ok(KeyText { text, full })
 }
 
@@ -79,19 +72,12 @@ pub(crate) fn domain(namespace: &Namespace) -> [u8; 32] {
 }
 
 fn shorten(full: &str, domain: &[u8; 32]) -> String {
-    format!(
-        "{}~{}",
-        beginning(full),
-        blake3::keyed_hash(domain, full.as_bytes()).to_hex()
-    )
+    format!("{}~{}", beginning(full), blake3::keyed_hash(domain, full.as_bytes()).to_hex())
 }
 
 /// The first bytes of `full`, without a torn character or a torn escape.
 fn beginning(full: &str) -> &str {
-    let end = (0..=PREFIX)
-        .rev()
-        .find(|&at| full.is_char_boundary(at))
-        .unwrap_or(0);
+    let end = (0..=PREFIX).rev().find(|&at| full.is_char_boundary(at)).unwrap_or(0);
     match full[..end].rfind('%') {
         Some(escape) if escape + 3 > end => &full[..escape],
         _ => &full[..end],
@@ -151,28 +137,19 @@ impl<'o> Text<'o> {
     fn parts(self, close: char) -> Written<Parts<'o>> {
         let Self { out, depth } = self.deeper()?;
         out.push(if close == ']' { '[' } else { '(' });
-        Ok(Parts {
-            start: out.len(),
-            out,
-            depth,
-            close,
-        })
+        Ok(Parts { start: out.len(), out, depth, close })
     }
 }
 
 /// Whether a string could be taken for something else.
 fn is_ambiguous(text: &str) -> bool {
     matches!(text, "true" | "false")
-        || !text.starts_with(|c: char| {
-            !c.is_ascii_digit() && !matches!(c, '+' | '-' | '\'' | '.' | '_')
-        })
+        || !text.starts_with(|c: char| !c.is_ascii_digit() && !matches!(c, '+' | '-' | '\'' | '.' | '_'))
 }
 
 fn push_text(out: &mut String, text: &str) {
     for c in text.chars() {
-        push_escaped(out, c, |c| {
-            matches!(c, '(' | ')' | '[' | ']' | ',' | '=' | ':' | '~')
-        });
+        push_escaped(out, c, |c| matches!(c, '(' | ')' | '[' | ']' | ',' | '=' | ':' | '~'));
     }
 }
 
@@ -258,11 +235,7 @@ impl<'o> Serializer for Text<'o> {
         self.variant(variant).raw("")
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Written {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Written {
         value.serialize(self.deeper()?)
     }
 
@@ -290,37 +263,20 @@ impl<'o> Serializer for Text<'o> {
         self.parts(')')
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Written<Parts<'o>> {
+    fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Written<Parts<'o>> {
         self.variant(variant).parts(')')
     }
 
     fn serialize_map(self, _: Option<usize>) -> Written<Entries<'o>> {
         let Self { out, depth } = self.deeper()?;
-        Ok(Entries {
-            out,
-            depth,
-            key: String::new(),
-            entries: Vec::new(),
-        })
+        Ok(Entries { out, depth, key: String::new(), entries: Vec::new() })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Written<Parts<'o>> {
         self.parts(')')
     }
 
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-        _: usize,
-    ) -> Written<Parts<'o>> {
+    fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Written<Parts<'o>> {
         self.variant(variant).parts(')')
     }
 }
@@ -342,20 +298,14 @@ impl Parts<'_> {
 
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
         self.separate();
-        value.serialize(Text {
-            out: self.out,
-            depth: self.depth,
-        })
+        value.serialize(Text { out: self.out, depth: self.depth })
     }
 
     fn push_named<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Written {
         self.separate();
         push_text(self.out, name);
         self.out.push('=');
-        value.serialize(Text {
-            out: self.out,
-            depth: self.depth,
-        })
+        value.serialize(Text { out: self.out, depth: self.depth })
     }
 
     fn close(self) -> Written {
@@ -401,10 +351,7 @@ struct Entries<'o> {
 impl Entries<'_> {
     fn text<T: Serialize + ?Sized>(&self, value: &T) -> Written<String> {
         let mut out = String::new();
-        value.serialize(Text {
-            out: &mut out,
-            depth: self.depth,
-        })?;
+        value.serialize(Text { out: &mut out, depth: self.depth })?;
         Ok(out)
     }
 }

@@ -51,10 +51,7 @@ fn keys_are_readable() {
     assert_eq!(text("alice@example.org"), "alice@example.org");
     assert_eq!(text("Zoë"), "Zoë");
     assert_eq!(text("a b{c}"), "a%20b%7Bc%7D");
-    assert_eq!(
-        text("a,b=(c):[d]~%\0"),
-        "a%2Cb%3D%28c%29%3A%5Bd%5D%7E%25%00"
-    );
+    assert_eq!(text("a,b=(c):[d]~%\0"), "a%2Cb%3D%28c%29%3A%5Bd%5D%7E%25%00");
     assert_eq!(text(&'x'), "x");
     assert_eq!(text(&true), "true");
     assert_eq!(text(&()), "()");
@@ -140,18 +137,9 @@ fn long_keys_differ_between_namespaces() {
 
 #[test]
 fn a_long_key_is_cut_between_characters_and_escapes() {
-    assert!(
-        text(&format!("{}{}", "x".repeat(63), "é".repeat(100)))
-            .starts_with(&format!("{}~", "x".repeat(63)))
-    );
-    assert!(
-        text(&format!("{}{}", "x".repeat(62), "{".repeat(100)))
-            .starts_with(&format!("{}~", "x".repeat(62)))
-    );
-    assert!(
-        text(&format!("{}{}", "x".repeat(61), "{".repeat(100)))
-            .starts_with(&format!("{}%7B~", "x".repeat(61)))
-    );
+    assert!(text(&format!("{}{}", "x".repeat(63), "é".repeat(100))).starts_with(&format!("{}~", "x".repeat(63))));
+    assert!(text(&format!("{}{}", "x".repeat(62), "{".repeat(100))).starts_with(&format!("{}~", "x".repeat(62))));
+    assert!(text(&format!("{}{}", "x".repeat(61), "{".repeat(100))).starts_with(&format!("{}%7B~", "x".repeat(61))));
 }
 
 #[test]
@@ -169,13 +157,8 @@ fn a_key_that_fails_says_so_without_quoting_itself() {
 
 #[test]
 fn a_key_that_nests_too_deeply_is_refused() {
-    let deep = (0..100_000).fold(Tree::default(), |tree, _| Tree {
-        children: vec![tree],
-    });
-    assert_eq!(
-        encode(&deep, &[0; 32]).err().unwrap().kind(),
-        ErrorKind::Codec
-    );
+    let deep = (0..100_000).fold(Tree::default(), |tree, _| Tree { children: vec![tree] });
+    assert_eq!(encode(&deep, &[0; 32]).err().unwrap().kind(), ErrorKind::Codec);
     deep.dismantle();
 }
 
@@ -242,12 +225,7 @@ enum Plain {
 }
 
 fn as_text<S: Serializer>(bytes: &[u8], serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(
-        &bytes
-            .iter()
-            .map(|&byte| char::from(byte))
-            .collect::<String>(),
-    )
+    serializer.serialize_str(&bytes.iter().map(|&byte| char::from(byte)).collect::<String>())
 }
 
 /// Strings made of what has a meaning in the text form.
@@ -302,10 +280,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Shape::List),
             prop::collection::btree_map(tricky(), inner.clone(), 0..4).prop_map(Shape::Map),
-            (inner.clone(), inner.clone())
-                .prop_map(|(a, b)| Shape::Tuple((Box::new(a), Box::new(b)))),
-            (tricky(), prop::option::of(inner.prop_map(Box::new)))
-                .prop_map(|(a, b)| Shape::Named { a, b }),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| Shape::Tuple((Box::new(a), Box::new(b)))),
+            (tricky(), prop::option::of(inner.prop_map(Box::new))).prop_map(|(a, b)| Shape::Named { a, b }),
         ]
     })
 }

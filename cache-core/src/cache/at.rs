@@ -1,0 +1,149 @@
+//! One call with options of its own.
+
+use std::time::Duration;
+
+use super::{Cache, CacheKey, CacheValue, Call, only_cache};
+use crate::{
+    answer::{Answer, Source},
+    coherence::course::Mode,
+    error::{LoadError, Result},
+    load::Load,
+    lookup::Lookup,
+};
+
+/// One call on one key of a [`Cache`], with options of its own: made by [`Cache::at`].
+///
+/// Its reads tell how they were answered ([`Answer`]). Cancellation and errors are those of the cache's own methods.
+#[must_use = "options do nothing until a call is made"]
+pub struct At<'a, K, V, L> {
+    cache: &'a Cache<K, V>,
+    key: L,
+    call: Call,
+}
+
+impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
+    pub(super) fn new(cache: &'a Cache<K, V>, key: L) -> Self {
+        Self { cache, key, call: Call::default() }
+    }
+
+    /// Adds a tag to the entry that this call stores. An entry in L2 that lacks it is not served to this call. At most 64.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.call.tags.push(tag.into());
+        self
+    }
+
+    /// Adds tags, as [`tag`](Self::tag) does.
+    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.call.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// The time to live of the entry that this call stores, instead of the policy's; jitter still shortens it. The loader's
+    /// own word ([`Load::ttl`]) counts more.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.call.ttl = Some(ttl);
+        self
+    }
+
+    /// Lets a load that this call begins go on when everyone has stopped waiting for it. By default it is cancelled.
+    pub fn to_the_end(mut self) -> Self {
+        self.call.to_the_end = true;
+        self
+    }
+
+    /// [`Cache::get`], and how it was answered.
+    pub async fn get(self) -> Option<Answer<V>> {
+        let hash = self.cache.shared().hash(&self.key);
+        if let Some(hit) = self.hit(hash) {
+            return Some(hit);
+        }
+        Box::pin(self.cache.look_up(self.key.to_key(), hash, self.call)).await
+    }
+
+    /// [`Cache::get_with`], and how it was answered.
+    ///
+    /// # Errors
+    /// As for [`Cache::get_with`], and [`ErrorKind::Config`](crate::ErrorKind::Config) for more than 64 tags.
+    pub async fn get_with<F, Fut>(self, load: F) -> Result<Answer<V>>
+    where
+        F: FnOnce(Load) -> Fut + Send,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        let load = |handle| {
+            let loading = load(handle);
+            async move { Ok(loading.await) }
+        };
+        self.try_get_with(load).await.map_err(only_cache)
+    }
+
+    /// [`Cache::try_get_with`], and how it was answered.
+    ///
+    /// # Errors
+    /// As for [`Cache::try_get_with`], and [`ErrorKind::Config`](crate::ErrorKind::Config) for more than 64 tags.
+    pub async fn try_get_with<F, Fut, E>(self, load: F) -> Result<Answer<V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> Fut + Send,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        let hash = self.cache.shared().hash(&self.key);
+        if let Some(hit) = self.hit(hash) {
+            return Ok(hit);
+        }
+        Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await
+    }
+
+    /// Loads whatever is cached, and caches the result in every tier. The old entry is served to others until then.
+    ///
+    /// # Errors
+    /// As for [`get_with`](Self::get_with).
+    pub async fn refresh_with<F, Fut>(self, load: F) -> Result<Answer<V>>
+    where
+        F: FnOnce(Load) -> Fut + Send,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        let load = |handle| {
+            let loading = load(handle);
+            async move { Ok(loading.await) }
+        };
+        self.try_refresh_with(load).await.map_err(only_cache)
+    }
+
+    /// [`refresh_with`](Self::refresh_with) for a loader that may fail: the old entry then stays.
+    ///
+    /// # Errors
+    /// As for [`try_get_with`](Self::try_get_with).
+    pub async fn try_refresh_with<F, Fut, E>(self, load: F) -> Result<Answer<V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> Fut + Send,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        let hash = self.cache.shared().hash(&self.key);
+        let call = Call { mode: Mode::Refresh, ..self.call };
+        Box::pin(self.cache.load(self.key.to_key(), hash, call, load)).await
+    }
+
+    /// [`Cache::insert`].
+    ///
+    /// # Errors
+    /// As for [`Cache::insert`].
+    pub async fn insert(self, value: V) -> Result<()> {
+        let hash = self.cache.shared().hash(&self.key);
+        self.cache.shared().clone().insert(self.key.to_key(), hash, value, self.call).await
+    }
+
+    /// [`Cache::invalidate`].
+    ///
+    /// # Errors
+    /// As for [`Cache::invalidate`].
+    pub async fn invalidate(self) -> Result<()> {
+        let hash = self.cache.shared().hash(&self.key);
+        self.cache.shared().clone().invalidate(self.key.to_key(), hash).await
+    }
+
+    fn hit(&self, hash: u64) -> Option<Answer<V>> {
+        let entry = self.cache.shared().hit(hash, &self.key)?;
+        Some(Answer::new(&entry, Source::L1))
+    }
+}

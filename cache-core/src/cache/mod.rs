@@ -1,0 +1,250 @@
+//! A typed, named cache of a stack.
+
+mod at;
+mod builder;
+mod shared;
+
+use std::{convert::Infallible, future::Pending, hash::Hash, sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub(crate) use self::shared::Shared;
+pub use self::{at::At, builder::CacheBuilder};
+use crate::{
+    answer::Answer,
+    coherence::course::Mode,
+    error::{Error, LoadError, Result},
+    load::Load,
+    lookup::Lookup,
+    policy::Policy,
+    stats::{Event, Stats},
+};
+
+/// What can be a key: any hashable type that serde can serialize. `Debug` is never used.
+///
+/// Two values of one type that serialize alike are one entry in L2; derived implementations never do.
+pub trait CacheKey: Hash + Eq + Clone + Serialize + Send + Sync + 'static {}
+
+impl<K: Hash + Eq + Clone + Serialize + Send + Sync + 'static> CacheKey for K {}
+
+/// What can be a value: anything that serde can write and read back, and that is cheap to hand out; wrap it in an `Arc` if
+/// its `Clone` is not.
+pub trait CacheValue: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+impl<V: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> CacheValue for V {}
+
+/// A typed, named part of a [`Stack`](crate::Stack). A cheap clone of an `Arc`; `Send + Sync`.
+///
+/// Keys are looked up in borrowed form ([`Lookup`]): `users.get("alice")` for a `Cache<String, _>`.
+///
+/// Every method that returns a future must be called in a tokio runtime. Dropping a future is safe at any point: a flight
+/// goes on for whoever else waits for it and is cancelled, its lease given back, when nobody does; an invalidation or an
+/// insert that was begun is finished in the background.
+pub struct Cache<K, V> {
+    shared: Arc<Shared<K, V>>,
+}
+
+impl<K, V> Clone for Cache<K, V> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<K, V> std::fmt::Debug for Cache<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("name", &self.shared.label).finish_non_exhaustive()
+    }
+}
+
+impl<K: CacheKey, V: CacheValue> Cache<K, V> {
+    pub(crate) fn new(shared: Arc<Shared<K, V>>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<K, V>> {
+        &self.shared
+    }
+
+    /// The cached value, from L1 or L2. Loads nothing, and does not wait for a load that is under way.
+    ///
+    /// What L2 can't answer (it is away, or the bytes are damaged) is `None`.
+    pub async fn get<L: Lookup<Key = K>>(&self, key: L) -> Option<V> {
+        let hash = self.shared.hash(&key);
+        if let Some(entry) = self.shared.hit(hash, &key) {
+            return Some(entry.value.clone());
+        }
+        let key = key.to_key();
+        Box::pin(self.look_up(key, hash, Call::default())).await.map(|answer| answer.value)
+    }
+
+    /// The cached value, or else the loader's, which is then cached. All who ask for the key meanwhile share one load.
+    ///
+    /// The loader runs in its own task. It is told what it may ask for by a [`Load`].
+    ///
+    /// # Errors
+    /// Only of the load itself: [`Panicked`](crate::ErrorKind::Panicked), [`LoadTimeout`](crate::ErrorKind::LoadTimeout), [`Reentrant`](crate::ErrorKind::Reentrant), or a key that
+    /// serde can't serialize ([`Codec`](crate::ErrorKind::Codec)). A failing L2 is none.
+    pub async fn get_with<L, F, Fut>(&self, key: L, load: F) -> Result<V>
+    where
+        L: Lookup<Key = K>,
+        F: FnOnce(Load) -> Fut + Send,
+        Fut: Future<Output = V> + Send + 'static,
+    {
+        let hash = self.shared.hash(&key);
+        if let Some(entry) = self.shared.hit(hash, &key) {
+            return Ok(entry.value.clone());
+        }
+        let key = key.to_key();
+        let load = |handle| {
+            let loading = load(handle);
+            async move { Ok(loading.await) }
+        };
+        Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value).map_err(only_cache)
+    }
+
+    /// [`get_with`](Self::get_with) for a loader that may fail. Its error goes to all who waited, and is not cached.
+    ///
+    /// # Errors
+    /// [`LoadError::Loader`] with the loader's error; [`LoadError::Cache`] for what [`get_with`](Self::get_with) names.
+    pub async fn try_get_with<L, F, Fut, E>(&self, key: L, load: F) -> Result<V, LoadError<E>>
+    where
+        L: Lookup<Key = K>,
+        F: FnOnce(Load) -> Fut + Send,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        let hash = self.shared.hash(&key);
+        if let Some(entry) = self.shared.hit(hash, &key) {
+            return Ok(entry.value.clone());
+        }
+        let key = key.to_key();
+        Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value)
+    }
+
+    /// Stores a value in every tier, whatever was there; a load in flight does not overwrite it.
+    ///
+    /// Blind: of two processes that insert at once the last one to reach L2 wins. To change data, change it at its origin
+    /// and [`invalidate`](Self::invalidate).
+    ///
+    /// # Errors
+    /// L2 could not be written (its old entry may be there still), or the value can't be stored: its codec fails, or it is
+    /// larger than the policy allows. L1 here then holds nothing for the key.
+    pub async fn insert<L: Lookup<Key = K>>(&self, key: L, value: V) -> Result<()> {
+        self.at(key).insert(value).await
+    }
+
+    /// Revokes an entry: in L2 first, with every load of it in flight anywhere, then here.
+    ///
+    /// Once this has returned `Ok`, no value loaded before can be read from L2 again by any process, and none is served to
+    /// a call that begins here afterwards. Other processes may serve theirs from L1 for their `l1_ttl`.
+    ///
+    /// # Errors
+    /// L2 could not be told. The entry is dropped here all the same, this process trusts no copy of it in L2, and the
+    /// invalidation is retried until it gets through; [`Stack::health`](crate::Stack::health) shows the queue.
+    ///
+    /// # Cancellation
+    /// Once begun it is finished in the background.
+    pub async fn invalidate<L: Lookup<Key = K>>(&self, key: L) -> Result<()> {
+        self.at(key).invalidate().await
+    }
+
+    /// Revokes every entry of this cache, in all its versions, in O(1).
+    ///
+    /// # Errors
+    /// As for [`invalidate`](Self::invalidate).
+    pub async fn invalidate_all(&self) -> Result<()> {
+        self.shared.counters.count(Event::Invalidation);
+        self.shared.stack.clone().invalidate_marks(vec![self.shared.scopes[1].clone()]).await
+    }
+
+    /// Whether [`get`](Self::get) would find a value.
+    pub async fn contains_key<L: Lookup<Key = K>>(&self, key: L) -> bool {
+        self.get(key).await.is_some()
+    }
+
+    /// One call with options of its own: tags, a time to live, how it was answered.
+    pub fn at<L: Lookup<Key = K>>(&self, key: L) -> At<'_, K, V, L> {
+        At::new(self, key)
+    }
+
+    /// What happened so far in this process, since the cache was first built.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.snapshot()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.label
+    }
+
+    /// The policy that it was built with.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.shared.policy
+    }
+
+    /// How many loads, lookups and writes are under way here.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.in_flight()
+    }
+
+    pub(crate) async fn look_up(&self, key: K, hash: u64, call: Call) -> Option<Answer<V>> {
+        if self.shared.is_bypassed() {
+            return None;
+        }
+        let call = Call { mode: Mode::Lookup, ..call };
+        // A lookup runs no loader, so no error of a loader can come of it.
+        let fetched = self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await;
+        fetched.ok().flatten().map(|(entry, source)| Answer::new(&entry, source))
+    }
+
+    pub(crate) async fn load<F, Fut, E>(
+        &self,
+        key: K,
+        hash: u64,
+        call: Call,
+        load: F,
+    ) -> Result<Answer<V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> Fut,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        if self.shared.is_bypassed() {
+            let loaded = load(Load::default()).await;
+            return loaded.map(Answer::uncached).map_err(|error| LoadError::Loader(Arc::new(error)));
+        }
+        let (entry, source) = self
+            .shared
+            .fetch(key, hash, call, Some(load))
+            .await?
+            .expect("a flight with a loader ends with a value or an error");
+        Ok(Answer::new(&entry, source))
+    }
+}
+
+/// Options of one call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) mode: Mode,
+    pub(crate) tags: Vec<String>,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) to_the_end: bool,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self { mode: Mode::Load, tags: Vec::new(), ttl: None, to_the_end: false }
+    }
+}
+
+/// The error of a loader that has none.
+pub(crate) fn only_cache(error: LoadError<Infallible>) -> Error {
+    match error {
+        LoadError::Cache(error) => error,
+        LoadError::Loader(never) => match *never {},
+    }
+}

@@ -1,0 +1,341 @@
+//! What all handles of one cache share.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{CacheKey, CacheValue};
+use crate::{
+    clock,
+    codec::{
+        self, ValueCodec,
+        frame::{Frame, MAX_TAGS, Payload},
+    },
+    coherence::{
+        course::Loaded,
+        ledger::{LocalMark, Moment, Standing},
+        table::Table,
+    },
+    entry::{Entry, Life},
+    error::{Error, Result},
+    flight::{Cargo, Flight, MIN_LIFE},
+    key::{
+        CacheName, EntryKey, Mark,
+        encode::{self, KeyText},
+    },
+    l1::ENTRY_OVERHEAD,
+    lookup::Lookup,
+    policy::Policy,
+    stack::StackInner,
+    stats::{Counters, Event},
+    tag::Tags,
+    token::random_unit,
+};
+
+pub(crate) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u32 + Send + Sync>;
+
+/// A cache: its configuration, its accessors to the tiers, and the operations under way on its keys.
+pub(crate) struct Shared<K, V> {
+    pub(crate) stack: Arc<StackInner>,
+    pub(crate) id: u32,
+    /// The name as the user wrote it.
+    pub(crate) label: Arc<str>,
+    pub(crate) name: CacheName,
+    pub(crate) version: u32,
+    pub(crate) policy: Policy,
+    pub(crate) l1_ttl: Duration,
+    pub(crate) codec: Arc<dyn ValueCodec<V>>,
+    pub(crate) weigher: Option<Weigher<K, V>>,
+    /// The marks of the namespace and of this cache: every entry has them.
+    pub(crate) scopes: [Mark; 2],
+    pub(crate) local_scopes: [Arc<LocalMark>; 2],
+    pub(crate) counters: Arc<Counters>,
+    tables: Box<[Mutex<Flights<K, V>>]>,
+    /// Values to verify before they are stored: see [`pack`](Self::pack).
+    unverified: AtomicU32,
+}
+
+type Flights<K, V> = Table<K, Arc<Flight<K, V>>>;
+
+/// A power of two.
+const TABLES: usize = 16;
+
+/// How many of the first values are read back before they are stored.
+const VERIFIED: u32 = 16;
+
+/// What a new cache is made of.
+pub(crate) struct Parts<K, V> {
+    pub(crate) stack: Arc<StackInner>,
+    pub(crate) id: u32,
+    pub(crate) label: Arc<str>,
+    pub(crate) name: CacheName,
+    pub(crate) version: u32,
+    pub(crate) policy: Policy,
+    pub(crate) codec: Arc<dyn ValueCodec<V>>,
+    pub(crate) weigher: Option<Weigher<K, V>>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+impl<K: CacheKey, V: CacheValue> Shared<K, V> {
+    pub(crate) fn new(parts: Parts<K, V>) -> Self {
+        let Parts { stack, id, label, name, version, policy, codec, weigher, counters } = parts;
+        let scopes = [stack.namespace.mark(), name.mark()];
+        let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
+        let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.ttl));
+        Self {
+            stack,
+            id,
+            label,
+            name,
+            version,
+            policy,
+            l1_ttl,
+            codec,
+            weigher,
+            scopes,
+            local_scopes,
+            counters,
+            tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
+            unverified: AtomicU32::new(VERIFIED),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn hash<L: Lookup<Key = K>>(&self, key: &L) -> u64 {
+        self.stack.store.hash(self.id, key)
+    }
+
+    /// The entry, if L1 may serve it now: a lookup, a clock read and a compare per mark.
+    #[inline]
+    pub(crate) fn hit<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
+        let entry = self.stack.store.get::<L, V>(self.id, hash, key)?;
+        if !entry.is_live(clock::now()) {
+            return None;
+        }
+        self.counters.count(Event::L1Hit);
+        Some(entry)
+    }
+
+    /// Whether calls go past the cache: it is disabled, or the stack was shut down.
+    pub(crate) fn is_bypassed(&self) -> bool {
+        !self.policy.enabled || self.stack.is_closed()
+    }
+
+    /// The operations on the keys of one shard.
+    pub(crate) fn table(&self, hash: u64) -> MutexGuard<'_, Flights<K, V>> {
+        lock(&self.tables[hash as usize % TABLES])
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.tables.iter().map(|table| lock(table).len()).sum()
+    }
+
+    pub(crate) fn encode(&self, key: &K) -> Result<KeyText> {
+        encode::encode(key, &self.stack.domain)
+    }
+
+    pub(crate) fn entry_key(&self, text: &KeyText) -> EntryKey {
+        EntryKey::new(&self.name, self.version, &text.text)
+    }
+
+    /// What something born at `born` rests on.
+    pub(crate) fn standing(&self, born: Moment, tags: &Tags) -> Standing {
+        let tags = tags.marks().map(|mark| self.stack.ledger.local(mark));
+        Standing { born, marks: self.local_scopes.iter().cloned().chain(tags).collect() }
+    }
+
+    /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
+    /// does not expire together.
+    pub(crate) fn lifetime(&self, value: &V, asked: Option<Duration>) -> Duration {
+        let ttl = match (asked, self.policy.negative_ttl) {
+            (Some(ttl), _) => ttl,
+            (None, Some(ttl)) if codec::is_negative(value) => ttl,
+            (None, _) => self.policy.ttl,
+        };
+        self.jittered(ttl)
+    }
+
+    /// Marks of an entry's tags outlive the entry and the load before it.
+    pub(crate) fn retain(&self, ttl: Option<Duration>) -> Duration {
+        ttl.unwrap_or_default().max(self.policy.ttl) + self.policy.hard_timeout
+    }
+
+    /// How long L1 keeps an entry; jittered for each process by itself.
+    pub(crate) fn l1_lifetime(&self) -> Duration {
+        self.jittered(self.l1_ttl)
+    }
+
+    fn jittered(&self, ttl: Duration) -> Duration {
+        ttl.mul_f64(1.0 - self.policy.jitter * random_unit())
+    }
+
+    /// Encodes a value for the tiers that need it so, and says where it may be stored.
+    pub(crate) fn pack(&self, cargo: &mut Cargo<V>) -> Loaded {
+        if cargo.ttl < MIN_LIFE {
+            return Loaded::Drop;
+        }
+        if cargo.tags.len() > MAX_TAGS {
+            self.stack.problems.report(&self.label, "tags", || {
+                format!("an entry has at most {MAX_TAGS} tags, its loader named more: it is not stored")
+            });
+            return Loaded::Drop;
+        }
+        if !self.is_measured() {
+            return Loaded::Keep;
+        }
+        let payload = match self.encode_value(&cargo.value) {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.note_refused(&error);
+                return Loaded::KeepHere;
+            }
+        };
+        let size = payload.bytes().len();
+        if size as u64 > self.policy.max_value_size {
+            self.counters.count(Event::TooLarge);
+            return Loaded::Drop;
+        }
+        cargo.size = Some(size);
+        cargo.payload = Some(payload);
+        Loaded::Keep
+    }
+
+    fn encode_value(&self, value: &V) -> Result<Payload> {
+        let payload = Payload::write(|out| self.codec.encode(value, out))?;
+        self.verify(value, payload.bytes())?;
+        Ok(payload)
+    }
+
+    /// Whether anything needs the encoded value, or its size.
+    fn is_measured(&self) -> bool {
+        let is_weighed = self.weigher.is_none() && self.stack.store.is_weighed();
+        self.stack.l2.is_some() || is_weighed || self.policy.max_value_size != Policy::default().max_value_size
+    }
+
+    /// A type that its codec can't read back must not be stored in silence, to be missed for ever. The first values are
+    /// read back before they are stored; after an unreadable entry was met, so are the next ones.
+    fn verify(&self, value: &V, payload: &[u8]) -> Result<()> {
+        let left = self.unverified.load(Ordering::Relaxed);
+        if left == 0 || self.stack.l2.is_none() {
+            return Ok(());
+        }
+        self.codec.verify(value, payload)?;
+        // Two at once may count as one: that verifies one value more.
+        self.unverified.store(left - 1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The frame of a loaded value; `tags` are in the order of the epochs that are stored beside it. None if it does not
+    /// fit into one.
+    pub(crate) fn frame(
+        &self,
+        text: &KeyText,
+        cargo: &Cargo<V>,
+        payload: Payload,
+        tags: Vec<&str>,
+        load: Duration,
+        life: Duration,
+    ) -> Option<Bytes> {
+        let frame = Frame {
+            codec: self.codec.id(),
+            fingerprint: self.codec.fingerprint(),
+            negative: codec::is_negative(&cargo.value),
+            life_ms: millis(life),
+            load_ms: millis(load),
+            ttl_ms: millis(cargo.ttl),
+            tags,
+            key: &text.full,
+            payload,
+        };
+        frame.encode().inspect_err(|error| self.note_refused(error)).ok()
+    }
+
+    /// The entry of a loaded value, as old as its load.
+    pub(crate) fn landed(&self, key: &K, standing: &Standing, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
+        let now = clock::now();
+        let age = now - cargo.started;
+        let remaining = cargo.ttl.saturating_sub(age);
+        let life = Life::new(now, age, remaining, self.l1_lifetime());
+        let standing = self.standing(standing.born, &cargo.tags);
+        self.entry(key, cargo.value, life, standing, cargo.size)
+    }
+
+    pub(crate) fn entry(
+        &self,
+        key: &K,
+        value: V,
+        life: Life,
+        standing: Standing,
+        size: Option<usize>,
+    ) -> Arc<Entry<K, V>> {
+        let weight = match &self.weigher {
+            Some(weigher) => weigher(key, &value),
+            None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
+        };
+        Arc::new(Entry {
+            cache: self.id,
+            key: key.clone(),
+            value,
+            life,
+            standing,
+            weight: weight.saturating_add(ENTRY_OVERHEAD),
+            counters: Arc::clone(&self.counters),
+        })
+    }
+
+    /// Puts an entry into L1. Only under the lock of its key's table, by an operation that was not superseded.
+    pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
+        let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
+        if !stays.is_zero() && entry.standing.holds() {
+            self.stack.store.insert(hash, Arc::clone(entry), stays);
+        }
+    }
+
+    /// Drops an entry from L1 and bars what is under way for it from being joined or stored.
+    pub(crate) fn drop_local(&self, hash: u64, key: &K) {
+        let mut table = self.table(hash);
+        table.supersede(key);
+        self.remove(hash, key);
+    }
+
+    /// Only under the lock of its key's table.
+    pub(crate) fn remove(&self, hash: u64, key: &K) {
+        self.stack.store.remove::<&K, V>(self.id, hash, &key);
+    }
+
+    pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
+        self.counters.count(Event::Miss);
+        self.counters.load(took, succeeded);
+    }
+
+    pub(crate) fn note_damage(&self, why: &'static str) {
+        self.counters.count(Event::Damaged);
+        crate::trace::damaged(&self.label, why);
+    }
+
+    /// The codec can't read what it wrote for this very schema: the next values are verified again, and refused.
+    pub(crate) fn note_unreadable(&self, error: &Error) {
+        self.counters.count(Event::Damaged);
+        self.unverified.store(VERIFIED, Ordering::Relaxed);
+        self.stack.problems.report(&self.label, "unreadable", || format!("an entry in L2 can't be read back: {error}"));
+    }
+
+    fn note_refused(&self, error: &Error) {
+        self.counters.count(Event::CodecRefused);
+        self.stack.problems.report(&self.label, "codec", || format!("values are not stored in L2: {error}"));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,176 @@
+//! Was anything invalidated since?
+//!
+//! Every invalidation that this process sends or hears of gets the next number. A [`LocalMark`] (of a tag, a cache, the
+//! namespace) holds the number of its last one; an entry holds the number that was current when its flight was
+//! registered. It is valid while none of its marks has a larger one. So a tag check on a hit is one load and compare, and
+//! invalidating a tag with a million entries is one store.
+//!
+//! Numbers never leave the process: in the shared store, where a counter could be lost and come round again, epochs are
+//! random.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::key::Mark;
+
+/// A point in the order of invalidations that this process knows of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Moment(u64);
+
+/// The local state of a mark: the moment of its last invalidation.
+#[derive(Debug)]
+pub(crate) struct LocalMark {
+    renewed: AtomicU64,
+}
+
+impl LocalMark {
+    #[inline]
+    fn was_renewed_after(&self, moment: Moment) -> bool {
+        self.renewed.load(Ordering::Acquire) > moment.0
+    }
+}
+
+/// What an entry or a flight rests on: its birth and its marks.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) born: Moment,
+    pub(crate) marks: Arc<[Arc<LocalMark>]>,
+}
+
+impl Standing {
+    /// Whether none of its marks was invalidated since it was born.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        !self.marks.iter().any(|mark| mark.was_renewed_after(self.born))
+    }
+}
+
+/// All marks of a namespace that something here rests on.
+pub(crate) struct Ledger {
+    moment: AtomicU64,
+    marks: Mutex<Marks>,
+}
+
+struct Marks {
+    live: HashMap<Mark, Arc<LocalMark>>,
+    /// A mark that is not in `live` was last renewed at this moment or before.
+    floor: u64,
+    /// The moment of the last sweep: what was renewed since is kept.
+    swept: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self { moment: AtomicU64::new(0), marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }) }
+    }
+
+    /// Now, in the order of invalidations.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment(self.moment.load(Ordering::Acquire))
+    }
+
+    /// The local state of `mark`.
+    pub(crate) fn local(&self, mark: &Mark) -> Arc<LocalMark> {
+        let mut marks = self.lock();
+        if let Some(local) = marks.live.get(mark) {
+            return Arc::clone(local);
+        }
+        let local = Arc::new(LocalMark { renewed: AtomicU64::new(marks.floor) });
+        marks.live.insert(mark.clone(), Arc::clone(&local));
+        local
+    }
+
+    /// Applies invalidations of `marks`: what was born before rests on nothing any more.
+    ///
+    /// A mark that nothing here rests on yet is remembered all the same: a load whose tags only its loader knows may be
+    /// under way.
+    pub(crate) fn renew<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) {
+        for mark in marks {
+            let local = self.local(mark);
+            let moment = self.moment.fetch_add(1, Ordering::AcqRel) + 1;
+            local.renewed.fetch_max(moment, Ordering::AcqRel);
+        }
+    }
+
+    /// Forgets marks that nothing rests on, unless they were renewed since the last sweep.
+    ///
+    /// A flight that is older than two sweeps and then names a forgotten tag is stored dead: safe, and rare.
+    pub(crate) fn sweep(&self) {
+        let mut marks = self.lock();
+        let horizon = marks.swept;
+        let mut floor = marks.floor;
+        marks.live.retain(|_, local| {
+            let renewed = local.renewed.load(Ordering::Acquire);
+            let keep = Arc::strong_count(local) > 1 || renewed > horizon;
+            if !keep {
+                floor = floor.max(renewed);
+            }
+            keep
+        });
+        marks.floor = floor;
+        marks.swept = self.moment.load(Ordering::Acquire);
+    }
+
+    /// How many marks are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().live.len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Namespace;
+
+    fn standing(ledger: &Ledger, mark: &Mark) -> Standing {
+        Standing { born: ledger.moment(), marks: [ledger.local(mark)].into() }
+    }
+
+    fn tag(name: &str) -> Mark {
+        Namespace::new("test").unwrap().tag(name)
+    }
+
+    #[test]
+    fn an_invalidation_ends_what_was_born_before_it_and_nothing_else() {
+        let ledger = Ledger::new();
+        let before = standing(&ledger, &tag("a"));
+        let other = standing(&ledger, &tag("b"));
+        ledger.renew([&tag("a")]);
+        let after = standing(&ledger, &tag("a"));
+        assert!(!before.holds());
+        assert!(other.holds() && after.holds());
+    }
+
+    #[test]
+    fn a_tag_that_a_loader_names_late_counts_from_the_birth_of_its_load() {
+        let ledger = Ledger::new();
+        let born = ledger.moment();
+        ledger.renew([&tag("late")]);
+        assert!(!Standing { born, marks: [ledger.local(&tag("late"))].into() }.holds());
+        assert!(Standing { born, marks: [ledger.local(&tag("untouched"))].into() }.holds());
+    }
+
+    #[test]
+    fn sweeping_forgets_idle_marks_and_revives_nothing() {
+        let ledger = Ledger::new();
+        let born = ledger.moment();
+        let kept = standing(&ledger, &tag("kept"));
+        ledger.renew([&tag("idle")]);
+        ledger.sweep();
+        assert_eq!(ledger.len(), 2, "renewed since the last sweep");
+        ledger.sweep();
+        assert_eq!(ledger.len(), 1);
+        assert!(kept.holds());
+        assert!(!Standing { born, marks: [ledger.local(&tag("idle"))].into() }.holds());
+    }
+}

@@ -1,0 +1,59 @@
+//! What L1 keeps: the typed value with its times and what it rests on.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{coherence::ledger::Standing, stats::Counters};
+
+/// One entry of one cache.
+pub(crate) struct Entry<K, V> {
+    /// The cache it belongs to: two caches may have keys of one type.
+    pub(crate) cache: u32,
+    pub(crate) key: K,
+    pub(crate) value: V,
+    pub(crate) life: Life,
+    pub(crate) standing: Standing,
+    /// In bytes, all in all.
+    pub(crate) weight: u32,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The times of an entry, on this process's monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Life {
+    /// When its load began: the value is known to have been current then, and not later.
+    pub(crate) loaded: Instant,
+    /// When it stops being fresh.
+    pub(crate) fresh_until: Instant,
+    /// When it leaves L1, which is no later.
+    pub(crate) leaves_l1: Instant,
+}
+
+impl Life {
+    /// The life of an entry that was `age` old at `now`, has `remaining` of its time to live, and may stay in L1 for
+    /// `l1_ttl`.
+    pub(crate) fn new(now: Instant, age: Duration, remaining: Duration, l1_ttl: Duration) -> Self {
+        Self {
+            loaded: now.checked_sub(age).unwrap_or(now),
+            fresh_until: now + remaining,
+            leaves_l1: now + remaining.min(l1_ttl),
+        }
+    }
+
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.loaded)
+    }
+
+    pub(crate) fn remaining(&self, now: Instant) -> Duration {
+        self.fresh_until.saturating_duration_since(now)
+    }
+}
+
+impl<K, V> Entry<K, V> {
+    /// Whether L1 may serve it at `now`.
+    #[inline]
+    pub(crate) fn is_live(&self, now: Instant) -> bool {
+        now < self.life.leaves_l1 && self.standing.holds()
+    }
+}

@@ -1,0 +1,131 @@
+//! May this entry from L2 be served?
+//!
+//! One definition, used for every entry that comes from L2: it was written by this codec for this key and schema, every
+//! tag that the call names is on it, and each of its epochs is the present one, byte for byte.
+
+use std::time::Duration;
+
+use crate::{
+    backend::{Found, Stored},
+    codec::{
+        ValueCodec,
+        frame::{Damage, Frame},
+    },
+    key::Namespace,
+    tag::Tags,
+    token::{EntryId, Epoch},
+};
+
+/// What a reader holds an entry against.
+pub(crate) struct Judge<'a, V> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) codec: &'a dyn ValueCodec<V>,
+    /// The key's full text.
+    pub(crate) key: &'a str,
+    /// The tags that the call names.
+    pub(crate) declared: &'a Tags,
+    /// The tags whose epochs were asked for, after those of namespace and cache.
+    pub(crate) asked: &'a Tags,
+}
+
+/// The judgement.
+pub(crate) enum Verdict<V> {
+    /// It may be served.
+    Usable(Promotion<V>),
+    /// There is none.
+    Absent,
+    /// It was invalidated, or its tags are not those of the call: dead, but as it should be.
+    Dead(EntryId, Tags),
+    /// It has tags whose epochs were not asked for: ask again.
+    Unknown(EntryId, Tags),
+    /// It can't be read.
+    Damaged(EntryId, &'static str),
+    /// It is what this codec wrote for this schema, and yet the codec can't read it back.
+    Unreadable(EntryId, crate::Error),
+}
+
+/// A usable entry.
+pub(crate) struct Promotion<V> {
+    pub(crate) value: V,
+    /// Since its load began.
+    pub(crate) age: Duration,
+    /// For so long it is fresh.
+    pub(crate) remaining: Duration,
+    pub(crate) tags: Tags,
+    /// Bytes of the frame.
+    pub(crate) size: usize,
+}
+
+impl<V> Judge<'_, V> {
+    pub(crate) fn judge(&self, found: Found) -> Verdict<V> {
+        let Found { entry, epochs } = found;
+        match entry {
+            Some(stored) => self.read(&stored, &epochs),
+            None => Verdict::Absent,
+        }
+    }
+
+    fn read(&self, stored: &Stored, current: &[Option<Epoch>]) -> Verdict<V> {
+        let frame = match Frame::parse(&stored.frame) {
+            Ok(frame) => frame,
+            Err(damage) => return Verdict::Damaged(stored.id, damage.name()),
+        };
+        if let Some(why) = self.mismatch(&frame, stored) {
+            return Verdict::Damaged(stored.id, why);
+        }
+        let Some(remaining) = stored.remaining else {
+            return Verdict::Damaged(stored.id, "it has no expiry");
+        };
+        let tags = Tags::new(self.namespace, &frame.tags);
+        let unknown = tags.without(self.asked);
+        if !unknown.is_empty() {
+            return Verdict::Unknown(stored.id, tags);
+        }
+        if !self.declared.without(&tags).is_empty() || !self.is_current(&frame, &stored.epochs, current) {
+            return Verdict::Dead(stored.id, tags);
+        }
+        match self.codec.decode(frame.payload) {
+            Ok(value) => Verdict::Usable(promotion(value, &frame, remaining, tags, stored.frame.len())),
+            Err(error) => Verdict::Unreadable(stored.id, error),
+        }
+    }
+
+    fn mismatch(&self, frame: &Frame<'_>, stored: &Stored) -> Option<&'static str> {
+        if frame.codec != self.codec.id() {
+            return Some("it was written by another codec");
+        }
+        if frame.fingerprint != self.codec.fingerprint() {
+            return Some("it was written for another schema");
+        }
+        if frame.key != self.key {
+            return Some("it belongs to another key");
+        }
+        if stored.epochs.len() != frame.tags.len() + SCOPES {
+            return Some(Damage::Length.name());
+        }
+        None
+    }
+
+    /// `current` is in the order namespace, cache, then the tags asked for; the entry's epochs in that of its frame.
+    fn is_current(&self, frame: &Frame<'_>, epochs: &[Epoch], current: &[Option<Epoch>]) -> bool {
+        let is_same = |(then, now): (&Epoch, &Option<Epoch>)| *now == Some(*then);
+        current.len() >= SCOPES
+            && epochs.iter().zip(current).take(SCOPES).all(is_same)
+            && frame.tags.iter().zip(&epochs[SCOPES..]).all(|(name, then)| {
+                let place = self.asked.position(name);
+                place.and_then(|place| current.get(SCOPES + place)).is_some_and(|now| *now == Some(*then))
+            })
+    }
+}
+
+/// The marks that every entry has: its namespace's and its cache's.
+pub(crate) const SCOPES: usize = 2;
+
+fn promotion<V>(value: V, frame: &Frame<'_>, remaining: Duration, tags: Tags, size: usize) -> Promotion<V> {
+    let life = Duration::from_millis(frame.life_ms);
+    // The store's time to live can only have been read early, so it is an upper bound; and never above what was given.
+    let remaining = remaining.min(life);
+    let age = Duration::from_millis(frame.load_ms) + (life - remaining);
+    let fresh = Duration::from_millis(frame.ttl_ms).saturating_sub(age);
+    Promotion { value, age, remaining: remaining.min(fresh), tags, size }
+}

@@ -1,0 +1,149 @@
+//! L2's accessor: a backend behind a deadline, a circuit breaker, counters and health.
+//!
+//! What can't be had from L2 is no error for a read: it is counted, and the flight goes on without. Only invalidations
+//! and explicit writes hand the error on.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use crate::{
+    backend::{Backend, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put, Read},
+    breaker::{Breaker, BreakerSettings},
+    clock,
+    error::{Error, ErrorKind, Result},
+    health::L2Health,
+    key::EntryKey,
+    stats::{Counters, Event},
+    token::LeaseToken,
+    trace,
+};
+
+pub(crate) struct L2 {
+    backend: Arc<dyn Backend>,
+    deadline: Duration,
+    breaker: Breaker,
+    last_error: Mutex<Option<Error>>,
+    closed: AtomicBool,
+}
+
+impl L2 {
+    pub(crate) fn new(backend: Arc<dyn Backend>, deadline: Duration, breaker: BreakerSettings) -> Self {
+        Self {
+            backend,
+            deadline,
+            breaker: Breaker::new(breaker),
+            last_error: Mutex::new(None),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// Only permanent ones: a store that is merely away is none, its callers are served without it.
+    pub(crate) async fn check(&self) -> Result<()> {
+        match self.call("probe", self.backend.probe()).await {
+            Err(error) if !error.is_temporary() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn read(&self, ask: Read<'_>, counters: &Counters) -> Option<Found> {
+        self.counted("read", self.backend.read(ask), counters).await.ok()
+    }
+
+    pub(crate) async fn lease(&self, ask: Lease<'_>, counters: &Counters) -> Option<LeaseReply> {
+        self.counted("lease", self.backend.lease(ask), counters).await.ok()
+    }
+
+    /// Whether the lease still lives; no answer is not a no.
+    pub(crate) async fn extend(&self, key: &EntryKey, token: LeaseToken, ttl: Duration, counters: &Counters) -> bool {
+        self.counted("extend", self.backend.extend(key, token, ttl), counters).await.unwrap_or(true)
+    }
+
+    pub(crate) async fn fill(&self, fill: Fill<'_>, counters: &Counters) -> Option<FillReply> {
+        self.counted("fill", self.backend.fill(fill), counters).await.ok()
+    }
+
+    pub(crate) async fn release(&self, key: &EntryKey, token: LeaseToken, counters: &Counters) {
+        // A lease that can't be given back ends by itself.
+        let _ = self.counted("release", self.backend.release(key, token), counters).await;
+    }
+
+    pub(crate) async fn put(&self, put: Put<'_>, counters: &Counters) -> Result<()> {
+        self.counted("put", self.backend.put(put), counters).await
+    }
+
+    pub(crate) async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+        self.call("invalidate", self.backend.invalidate(what)).await
+    }
+
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        // A backend that hangs while it closes holds nothing that a shutdown must wait for.
+        let _ = timeout(self.deadline, self.backend.close()).await;
+    }
+
+    pub(crate) fn health(&self) -> L2Health {
+        L2Health {
+            backend: self.backend.name(),
+            breaker: self.breaker.state(clock::now()),
+            openings: self.breaker.openings(),
+            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    async fn counted<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>>,
+        counters: &Counters,
+    ) -> Result<T> {
+        let result = self.call(operation, call).await;
+        if result.is_err() {
+            counters.count(Event::BackendError);
+        }
+        result
+    }
+
+    async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, operation));
+        }
+        let Some(permit) = self.breaker.admit(clock::now()) else {
+            return Err(Error::new(ErrorKind::Unavailable, operation).context("the circuit breaker is open"));
+        };
+        let result = match timeout(self.deadline, call).await {
+            Ok(result) => result,
+            Err(_) => {
+                Err(Error::new(ErrorKind::Timeout, operation).context(format!("no answer within {:?}", self.deadline)))
+            }
+        };
+        match &result {
+            Ok(_) => {
+                if permit.succeeded() {
+                    trace::breaker_closed(self.backend.name());
+                }
+            }
+            Err(error) => {
+                self.note(error);
+                if permit.failed(clock::now()) {
+                    trace::breaker_opened(self.backend.name(), error);
+                }
+            }
+        }
+        result
+    }
+
+    fn note(&self, error: &Error) {
+        trace::l2_failed(self.backend.name(), error);
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+    }
+}

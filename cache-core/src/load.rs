@@ -1,0 +1,174 @@
+//! One run of a loader: its own options, deadline, panics, and the guard against a loader that waits for itself.
+
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use crate::{
+    coherence::table::OperationId,
+    error::{Error, ErrorKind},
+};
+
+/// Handed to a loader, so that it can say how its value is to be kept. A cheap clone of an `Arc`.
+///
+/// What it is told counts when the loader ends with a value; afterwards it has no effect.
+#[derive(Clone, Debug, Default)]
+pub struct Load {
+    wishes: Arc<Mutex<Wishes>>,
+}
+
+/// What a loader asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) tags: Vec<String>,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) no_store: bool,
+}
+
+impl Load {
+    /// Adds a tag to the entry, beside those that the call names.
+    ///
+    /// If any tag of the namespace was invalidated while the load ran, L2 can't know whether this one was: the value is
+    /// then returned but not stored there. A tag that the call itself can name ([`At::tag`](crate::At::tag)) is always
+    /// told apart.
+    pub fn tag(&self, tag: impl Into<String>) {
+        self.with(|wishes| wishes.tags.push(tag.into()));
+    }
+
+    /// Replaces the time to live of this entry. One below a millisecond stores nothing.
+    pub fn ttl(&self, ttl: Duration) {
+        self.with(|wishes| wishes.ttl = Some(ttl));
+    }
+
+    /// The value is returned to all who wait for it, and stored in no tier.
+    pub fn no_store(&self) {
+        self.with(|wishes| wishes.no_store = true);
+    }
+
+    pub(crate) fn wishes(&self) -> Wishes {
+        self.with(|wishes| wishes.clone())
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut Wishes) -> R) -> R {
+        f(&mut self.wishes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The loader's own error, its type erased: waiters of one flight may have come by different calls.
+pub(crate) type LoaderError = Arc<dyn Any + Send + Sync>;
+
+/// Why a flight gave no value.
+#[derive(Clone)]
+pub(crate) enum Failure {
+    /// The loader's own error.
+    Loader(LoaderError),
+    /// The load itself failed.
+    Cache(Error),
+    /// The flight's task was dropped before it ended: its runtime shut down.
+    Abandoned,
+}
+
+/// A loader that is ready to run.
+pub(crate) type BoxLoad<V> = Pin<Box<dyn Future<Output = Result<V, LoaderError>> + Send>>;
+
+/// Runs a loader to its end, at most for `deadline`.
+pub(crate) async fn run<V>(cache: &str, lineage: Lineage, deadline: Duration, load: BoxLoad<V>) -> Result<V, Failure> {
+    let load = LINEAGE.scope(lineage, catch_panic(load));
+    match timeout(deadline, crate::trace::load(cache, load)).await {
+        Ok(Ok(loaded)) => loaded.map_err(Failure::Loader),
+        Ok(Err(panic)) => Err(Failure::Cache(panic)),
+        Err(_) => Err(Failure::Cache(
+            Error::new(ErrorKind::LoadTimeout, "load").context(format!("cancelled after {deadline:?}")),
+        )),
+    }
+}
+
+/// Turns a panic of the loader into an error with its message.
+async fn catch_panic<V>(mut load: BoxLoad<V>) -> Result<Result<V, LoaderError>, Error> {
+    // The loader is never polled again after a panic, so whatever it left broken is seen by nobody but its own drop.
+    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| load.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => std::task::Poll::Ready(Err(panicked(&*panic))),
+    })
+    .await
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    Error::new(ErrorKind::Panicked, "load").context(message)
+}
+
+/// The flights whose loaders wait for the present one, outermost first.
+#[derive(Clone, Default)]
+pub(crate) struct Lineage(Arc<[OperationId]>);
+
+tokio::task_local! {
+    static LINEAGE: Lineage;
+}
+
+impl Lineage {
+    /// The one of the running loader; empty outside of loaders.
+    pub(crate) fn current() -> Self {
+        LINEAGE.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    pub(crate) fn with(&self, flight: OperationId) -> Self {
+        Self(self.0.iter().copied().chain([flight]).collect())
+    }
+
+    /// Whether waiting for `flight` would be waiting for oneself.
+    pub(crate) fn contains(&self, flight: OperationId) -> bool {
+        self.0.contains(&flight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn run_one(load: impl Future<Output = Result<u32, LoaderError>> + Send + 'static) -> Result<u32, Failure> {
+        run("test", Lineage::default(), Duration::from_secs(1), Box::pin(load)).await
+    }
+
+    fn kind<V>(result: Result<V, Failure>) -> Option<ErrorKind> {
+        match result {
+            Err(Failure::Cache(error)) => Some(error.kind()),
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_with_its_message() {
+        let Err(Failure::Cache(error)) = run_one(async { panic!("no {}", "rows") }).await else {
+            panic!("the panic got lost")
+        };
+        assert_eq!(error.kind(), ErrorKind::Panicked);
+        assert!(error.to_string().contains("no rows"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loader_that_hangs_is_cancelled_at_its_deadline() {
+        let started = crate::clock::now();
+        assert_eq!(kind(run_one(std::future::pending()).await), Some(ErrorKind::LoadTimeout));
+        assert_eq!(crate::clock::now() - started, Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_loader_knows_which_flights_wait_for_it() {
+        let outer = Lineage::default().with(OperationId(7));
+        let load = Box::pin(async { Ok(Lineage::current().contains(OperationId(7))) });
+        assert!(matches!(run("test", outer, Duration::from_secs(1), load).await, Ok(true)));
+        assert!(!Lineage::current().contains(OperationId(7)));
+    }
+}

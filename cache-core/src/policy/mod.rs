@@ -1,0 +1,174 @@
+//! How a cache behaves: how long values live, how large they may be, how long a load may take.
+//!
+//! A [`Policy`] is complete; [`Overrides`] is the same with every field optional; [`Policies`] is the TTL map, which
+//! names kinds of data and comes from TOML, JSON, any other serde source, the environment, or code. For one cache they
+//! are layered, the weakest first:
+//!
+//! 1. the defaults of [`Policy`],
+//! 2. `[default]` of the TTL map,
+//! 3. `[kinds.<kind>]` of the TTL map,
+//! 4. what the cache's own definition says: `#[cached(ttl = …)]`, or [`Overrides`] given to its builder.
+//!
+//! The environment belongs to the TTL map: a variable replaces the field of the map that it names, and no other.
+//!
+//! ```toml
+//! enabled = true
+//!
+//! [default]
+//! ttl = "5m"
+//!
+//! [kinds.plan]
+//! ttl = "1h30m"        # or seconds: 5400, 0.25
+//! l1_ttl = "30s"
+//! codec = "json"
+//! ```
+//!
+//! A field that does not exist and a value that can't be are errors, when the map is read or when the stack is built.
+
+mod duration;
+mod environment;
+mod overrides;
+mod policies;
+mod text;
+
+use std::time::Duration;
+
+pub use overrides::Overrides;
+pub use policies::Policies;
+
+use crate::{Error, ErrorKind, Result, codec::Format};
+
+/// How one cache behaves, with nothing left open.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How long a value lives, counted from the start of its load. From 1 ms to 100 years; default: 5 minutes.
+    pub ttl: Duration,
+    /// How long L1 keeps it, at most [`ttl`](Self::ttl). Default: `None`, the stack decides.
+    pub l1_ttl: Option<Duration>,
+    /// The largest part of a lifetime that chance takes away, so that what was stored together does not expire
+    /// together. From 0 up to, but not including, 1; default: 0.1. It only ever shortens.
+    pub jitter: f64,
+    /// How long the answer that there is nothing lives, at most [`ttl`](Self::ttl). Default: `None`, as any value.
+    pub negative_ttl: Option<Duration>,
+    /// The largest value that is stored, in bytes of its encoded form. Default: 8 MiB. A larger one still reaches the
+    /// caller.
+    pub max_value_size: u64,
+    /// The deadline of a load. From 1 ms to 100 years; default: 30 seconds.
+    pub hard_timeout: Duration,
+    /// Whether anything is cached at all. If not, every call loads. Default: `true`.
+    pub enabled: bool,
+    /// How values are encoded for L2. Default: `None`, the stack decides.
+    pub codec: Option<Format>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(5 * 60),
+            l1_ttl: None,
+            jitter: 0.1,
+            negative_ttl: None,
+            max_value_size: 8 << 20,
+            hard_timeout: Duration::from_secs(30),
+            enabled: true,
+            codec: None,
+        }
+    }
+}
+
+impl Policy {
+    /// Checks every field and how they go together; `kind` names the cache's kind of data in the message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: which field of which kind, its value, and the way out.
+    pub fn validate(&self, kind: &str) -> Result<()> {
+        Overrides::from(*self).check(&format!("kind {kind:?}"))
+    }
+
+    /// `lifetime`, shortened by chance: `dice` is evenly spread over [0, 1).
+    ///
+    /// Never less than a millisecond, the shortest that a shared store can keep.
+    pub(crate) fn jittered(&self, lifetime: Duration, dice: f64) -> Duration {
+        lifetime.mul_f64(1.0 - self.jitter * dice).clamp(duration::MIN.min(lifetime), lifetime)
+    }
+}
+
+fn invalid(context: String) -> Error {
+    Error::new(ErrorKind::Config, "policy").context(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(change: impl FnOnce(&mut Policy)) -> String {
+        let mut policy = Policy::default();
+        change(&mut policy);
+        let error = policy.validate("plan").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        Policy::default().validate("plan").unwrap();
+    }
+
+    #[test]
+    fn half_a_second_and_thirty_years_are_valid() {
+        for ttl in [Duration::from_millis(1), Duration::from_millis(500), Duration::from_secs(30 * 31_557_600)] {
+            Policy { ttl, ..Policy::default() }.validate("plan").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_kind_the_field_the_value_and_the_way_out() {
+        let message = refusal(|policy| policy.ttl = Duration::ZERO);
+        for part in ["kind \"plan\"", "ttl is 0s", "1ms", "enabled = false"] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+        assert!(refusal(|policy| policy.ttl = Duration::from_micros(999)).contains("ttl is 999us"));
+        assert!(refusal(|policy| policy.ttl = Duration::MAX).contains("100years"));
+        assert!(refusal(|policy| policy.hard_timeout = Duration::ZERO).contains("hard_timeout is 0s"));
+        assert!(refusal(|policy| policy.l1_ttl = Some(Duration::ZERO)).contains("l1_ttl is 0s"));
+        assert!(refusal(|policy| policy.negative_ttl = Some(Duration::ZERO)).contains("negative_ttl is 0s"));
+        assert!(refusal(|policy| policy.max_value_size = 0).contains("max_value_size is 0"));
+    }
+
+    #[test]
+    fn jitter_is_a_proper_fraction() {
+        for jitter in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
+            assert!(refusal(|policy| policy.jitter = jitter).contains("jitter is"), "{jitter}");
+        }
+        Policy { jitter: 0.0, ..Policy::default() }.validate("plan").unwrap();
+    }
+
+    #[test]
+    fn no_part_of_a_lifetime_outlives_the_whole() {
+        let longer = Some(Duration::from_secs(301));
+        let message = refusal(|policy| policy.l1_ttl = longer);
+        assert!(message.contains("l1_ttl is 5m 1s, longer than its ttl of 5m"), "{message}");
+        assert!(refusal(|policy| policy.negative_ttl = longer).contains("negative_ttl is 5m 1s"));
+        let equal = Some(Duration::from_secs(300));
+        Policy { l1_ttl: equal, negative_ttl: equal, ..Policy::default() }.validate("plan").unwrap();
+    }
+
+    #[test]
+    fn jitter_only_ever_shortens_and_spreads() {
+        let policy = Policy::default();
+        assert_eq!(policy.jittered(policy.ttl, 0.0), policy.ttl);
+        assert_eq!(policy.jittered(policy.ttl, 0.5), Duration::from_secs(285));
+        let shortest = policy.jittered(policy.ttl, 1.0 - f64::EPSILON);
+        assert!((Duration::from_secs(270)..Duration::from_secs(271)).contains(&shortest));
+        let century = duration::MAX;
+        assert!(policy.jittered(century, 0.0) <= century);
+    }
+
+    #[test]
+    fn jitter_never_reaches_zero() {
+        let policy = Policy { jitter: 0.99, ttl: Duration::from_millis(1), ..Policy::default() };
+        assert_eq!(policy.jittered(policy.ttl, 0.999), Duration::from_millis(1));
+        assert_eq!(policy.jittered(Duration::from_micros(10), 0.5), Duration::from_micros(10));
+    }
+}

@@ -1,0 +1,201 @@
+use std::{fmt::Display, time::Duration};
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{Policy, duration, invalid};
+use crate::{Result, codec::Format};
+
+/// A [`Policy`] with every field optional: one layer of what makes up a cache's policy.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use cache_core::policy::Overrides;
+/// let overrides = Overrides::new().ttl(Duration::from_secs(60)).jitter(0.0);
+/// ```
+///
+/// As a serde source it is a map of the same fields, none of them required; unknown ones are refused. Durations are
+/// seconds or texts such as `"1h30m"`.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overrides {
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) ttl: Option<Duration>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) l1_ttl: Option<Duration>,
+    #[serde(deserialize_with = "optional_jitter")]
+    pub(super) jitter: Option<f64>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) negative_ttl: Option<Duration>,
+    #[serde(deserialize_with = "optional_size")]
+    pub(super) max_value_size: Option<u64>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) hard_timeout: Option<Duration>,
+    pub(super) enabled: Option<bool>,
+    pub(super) codec: Option<Format>,
+}
+
+impl Overrides {
+    /// Overrides nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`Policy::ttl`].
+    #[must_use]
+    pub fn ttl(self, ttl: Duration) -> Self {
+        Self { ttl: Some(ttl), ..self }
+    }
+
+    /// Sets [`Policy::l1_ttl`].
+    #[must_use]
+    pub fn l1_ttl(self, l1_ttl: Duration) -> Self {
+        Self { l1_ttl: Some(l1_ttl), ..self }
+    }
+
+    /// Sets [`Policy::jitter`].
+    #[must_use]
+    pub fn jitter(self, jitter: f64) -> Self {
+        Self { jitter: Some(jitter), ..self }
+    }
+
+    /// Sets [`Policy::negative_ttl`].
+    #[must_use]
+    pub fn negative_ttl(self, negative_ttl: Duration) -> Self {
+        Self { negative_ttl: Some(negative_ttl), ..self }
+    }
+
+    /// Sets [`Policy::max_value_size`], in bytes.
+    #[must_use]
+    pub fn max_value_size(self, max_value_size: u64) -> Self {
+        Self { max_value_size: Some(max_value_size), ..self }
+    }
+
+    /// Sets [`Policy::hard_timeout`].
+    #[must_use]
+    pub fn hard_timeout(self, hard_timeout: Duration) -> Self {
+        Self { hard_timeout: Some(hard_timeout), ..self }
+    }
+
+    /// Sets [`Policy::enabled`].
+    #[must_use]
+    pub fn enabled(self, enabled: bool) -> Self {
+        Self { enabled: Some(enabled), ..self }
+    }
+
+    /// Sets [`Policy::codec`].
+    #[must_use]
+    pub fn codec(self, codec: Format) -> Self {
+        Self { codec: Some(codec), ..self }
+    }
+
+    /// These, and where they are silent those of `weaker`.
+    #[must_use]
+    pub(crate) fn or(self, weaker: Self) -> Self {
+        Self {
+            ttl: self.ttl.or(weaker.ttl),
+            l1_ttl: self.l1_ttl.or(weaker.l1_ttl),
+            jitter: self.jitter.or(weaker.jitter),
+            negative_ttl: self.negative_ttl.or(weaker.negative_ttl),
+            max_value_size: self.max_value_size.or(weaker.max_value_size),
+            hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
+            enabled: self.enabled.or(weaker.enabled),
+            codec: self.codec.or(weaker.codec),
+        }
+    }
+
+    /// The policy that is made of these over `base`.
+    pub(super) fn over(self, base: Policy) -> Policy {
+        Policy {
+            ttl: self.ttl.unwrap_or(base.ttl),
+            l1_ttl: self.l1_ttl.or(base.l1_ttl),
+            jitter: self.jitter.unwrap_or(base.jitter),
+            negative_ttl: self.negative_ttl.or(base.negative_ttl),
+            max_value_size: self.max_value_size.unwrap_or(base.max_value_size),
+            hard_timeout: self.hard_timeout.unwrap_or(base.hard_timeout),
+            enabled: self.enabled.unwrap_or(base.enabled),
+            codec: self.codec.or(base.codec),
+        }
+    }
+
+    /// Checks each field, and how those that are set go together; `place` says in the message whose fields they are.
+    pub(super) fn check(&self, place: &str) -> Result<()> {
+        let durations = [
+            ("ttl", self.ttl),
+            ("l1_ttl", self.l1_ttl),
+            ("negative_ttl", self.negative_ttl),
+            ("hard_timeout", self.hard_timeout),
+        ];
+        for (field, value) in durations {
+            value.map_or(Ok(()), |value| told(place, field, duration::check(value)))?;
+        }
+        self.jitter.map_or(Ok(()), |jitter| told(place, "jitter", check_jitter(jitter)))?;
+        self.max_value_size.map_or(Ok(()), |size| told(place, "max_value_size", check_size(size)))?;
+        self.check_within_ttl(place, "l1_ttl", self.l1_ttl)?;
+        self.check_within_ttl(place, "negative_ttl", self.negative_ttl)
+    }
+
+    fn check_within_ttl(&self, place: &str, field: &str, lifetime: Option<Duration>) -> Result<()> {
+        let (Some(lifetime), Some(ttl)) = (lifetime, self.ttl) else {
+            return Ok(());
+        };
+        if lifetime <= ttl {
+            return Ok(());
+        }
+        let (lifetime, ttl) = (duration::show(lifetime), duration::show(ttl));
+        Err(invalid(format!(
+            "{place}: {field} is {lifetime}, longer than its ttl of {ttl}; set {field} to at most {ttl}, or raise ttl"
+        )))
+    }
+}
+
+impl From<Policy> for Overrides {
+    fn from(policy: Policy) -> Self {
+        Self {
+            ttl: Some(policy.ttl),
+            l1_ttl: policy.l1_ttl,
+            jitter: Some(policy.jitter),
+            negative_ttl: policy.negative_ttl,
+            max_value_size: Some(policy.max_value_size),
+            hard_timeout: Some(policy.hard_timeout),
+            enabled: Some(policy.enabled),
+            codec: policy.codec,
+        }
+    }
+}
+
+fn told<T>(place: impl Display, field: &str, outcome: Result<T, String>) -> Result<()> {
+    outcome.map(drop).map_err(|fault| invalid(format!("{place}: {field} is {fault}")))
+}
+
+pub(super) fn check_jitter(jitter: f64) -> Result<f64, String> {
+    if (0.0..1.0).contains(&jitter) {
+        return Ok(jitter);
+    }
+    Err(format!("{jitter}, but must be from 0 up to, but not including, 1; 0.1 takes away up to a tenth of a lifetime"))
+}
+
+pub(super) fn check_size(size: u64) -> Result<u64, String> {
+    if size > 0 {
+        return Ok(size);
+    }
+    Err("0, so nothing could be stored; give a number of bytes, or to switch a cache off, set enabled = false".into())
+}
+
+fn optional_jitter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    optional(deserializer, check_jitter)
+}
+
+fn optional_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    optional(deserializer, check_size)
+}
+
+fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+    check: impl FnOnce(T) -> Result<T, String>,
+) -> Result<Option<T>, D::Error> {
+    let Some(value) = Option::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    check(value).map(Some).map_err(|fault| de::Error::custom(format!("is {fault}")))
+}

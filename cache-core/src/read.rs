@@ -1,0 +1,199 @@
+//! The read path on the caller's side: L1, or else a seat on a flight.
+//!
+//! A hit ends in [`Shared::hit`] and never comes here.
+
+use std::sync::Arc;
+
+use crate::{
+    answer::Source,
+    cache::{CacheKey, CacheValue, Call, Shared},
+    codec::frame::MAX_TAGS,
+    coherence::{
+        course::Mode,
+        ledger::{Moment, Standing},
+        table::Kind,
+    },
+    entry::Entry,
+    error::{Error, ErrorKind, LoadError},
+    flight::{Flight, Landing, Order, Outcome, Pilot, Seat},
+    key::encode::KeyText,
+    load::{BoxLoad, Failure, Lineage, Load, LoaderError},
+    stats::Event,
+    tag::Tags,
+};
+
+/// An entry and where it came from.
+pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
+
+/// What a call found when it looked again under the lock.
+enum Boarding<K, V> {
+    Hit(Arc<Entry<K, V>>),
+    Joined(Arc<Flight<K, V>>, Seat<K, V>),
+    Leads(Arc<Flight<K, V>>, Seat<K, V>),
+}
+
+/// One call that was no hit in L1.
+struct Passenger<'a, K: CacheKey, V: CacheValue> {
+    cache: &'a Arc<Shared<K, V>>,
+    key: K,
+    hash: u64,
+    text: KeyText,
+    tags: Tags,
+    call: Call,
+    lineage: Lineage,
+    /// What was invalidated before this moment must not be served to it.
+    since: Moment,
+    /// Set when a flight failed with an error of a type that is not this call's: it then flies by itself.
+    alone: bool,
+}
+
+impl<K: CacheKey, V: CacheValue> Shared<K, V> {
+    /// Fetches by way of a flight. `load` is used at most once, and only by a call that leads; without one, L2 is asked
+    /// and nothing is loaded.
+    pub(crate) async fn fetch<F, Fut, E>(
+        self: &Arc<Self>,
+        key: K,
+        hash: u64,
+        call: Call,
+        load: Option<F>,
+    ) -> Result<Fetched<K, V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> Fut,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        let passenger = Passenger::new(self, key, hash, call)?;
+        passenger.travel(load).await
+    }
+}
+
+impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
+    fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, call: Call) -> Result<Self, Error> {
+        let tags = Tags::new(&cache.stack.namespace, &call.tags);
+        if tags.len() > MAX_TAGS {
+            let context = format!("an entry has at most {MAX_TAGS} tags, this call names {}", tags.len());
+            return Err(Error::new(ErrorKind::Config, "tags").context(context));
+        }
+        cache.stack.ensure_tended();
+        let since = cache.stack.ledger.moment();
+        let text = cache.encode(&key)?;
+        Ok(Self { cache, key, hash, text, tags, call, lineage: Lineage::current(), since, alone: false })
+    }
+
+    async fn travel<F, Fut, E>(mut self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> Fut,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        loop {
+            let (flight, seat, own) = match self.board()? {
+                Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
+                Boarding::Joined(flight, seat) => (flight, seat, false),
+                Boarding::Leads(flight, seat) => {
+                    self.launch(&flight, load.take());
+                    (flight, seat, true)
+                }
+            };
+            match seat.outcome().await {
+                Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
+                Outcome::Landed(entry, _) if self.may_have(&flight, &entry) => {
+                    self.cache.counters.count(Event::Joined);
+                    return Ok(Some((entry, Source::Joined)));
+                }
+                Outcome::Absent => {
+                    self.cache.counters.count(Event::Miss);
+                    return Ok(None);
+                }
+                Outcome::Failed(Failure::Cache(error)) => return Err(LoadError::Cache(error)),
+                Outcome::Failed(Failure::Loader(error)) => match error.downcast() {
+                    Ok(error) => return Err(LoadError::Loader(error)),
+                    Err(_) => self.alone = true,
+                },
+                Outcome::Failed(Failure::Abandoned) if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
+                Outcome::Landed(..) | Outcome::Failed(Failure::Abandoned) => {}
+            }
+        }
+    }
+
+    /// Under the lock of the key's table: looks at L1 once more (a flight may have landed since), joins, or registers a
+    /// flight, before L2 or the origin is asked.
+    fn board(&self) -> Result<Boarding<K, V>, Error> {
+        let mut table = self.cache.table(self.hash);
+        if self.call.mode != Mode::Refresh
+            && let Some(entry) = self.cache.hit(self.hash, &&self.key)
+        {
+            return Ok(Boarding::Hit(entry));
+        }
+        let kind = self.kind();
+        let joined = match self.call.mode {
+            Mode::Refresh => None,
+            _ if self.alone => None,
+            _ => table.join(&self.key, kind, |flight| self.may_join(flight)),
+        };
+        if let Some(flight) = joined {
+            if self.lineage.contains(flight.id) {
+                return Err(Error::new(ErrorKind::Reentrant, "load").context(self.cache.label.clone()));
+            }
+            let seat = flight.seat();
+            return Ok(Boarding::Joined(flight, seat));
+        }
+        let standing = self.cache.standing(self.cache.stack.ledger.moment(), &self.tags);
+        let flight = Arc::new(Flight::new(self.cache.stack.next_operation(), standing));
+        table.lead(&self.key, kind, flight.id, Arc::clone(&flight));
+        let seat = flight.seat();
+        Ok(Boarding::Leads(flight, seat))
+    }
+
+    fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
+    where
+        F: FnOnce(Load) -> Fut,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        // Before the caller's code runs: should making the loader panic, the flight ends with it.
+        let landing = Landing::new(self.cache, flight, &self.key, self.hash);
+        let order = Order {
+            key: self.key.clone(),
+            text: self.text.clone(),
+            mode: self.call.mode,
+            tags: self.tags.clone(),
+            ttl: self.call.ttl,
+            loader: load.map(prepare),
+            lineage: self.lineage.clone(),
+            _companion: self.call.to_the_end.then(|| flight.seat()),
+        };
+        tokio::spawn(Pilot::new(landing, order).fly());
+    }
+
+    fn kind(&self) -> Kind {
+        match self.call.mode {
+            Mode::Load | Mode::Refresh => Kind::Load,
+            Mode::Lookup => Kind::Lookup,
+        }
+    }
+
+    /// Joining is serving: what an invalidation touched before this call began is not for it.
+    fn may_join(&self, flight: &Flight<K, V>) -> bool {
+        flight.standing.born >= self.since || flight.standing.holds()
+    }
+
+    /// The same once more when the entry is there: now the tags are known that only the loader named.
+    fn may_have(&self, flight: &Flight<K, V>, entry: &Entry<K, V>) -> bool {
+        let standing: &Standing = &entry.standing;
+        flight.standing.born >= self.since || standing.holds()
+    }
+}
+
+/// Makes the loader's future. It is not polled before the flight needs it.
+fn prepare<V, F, Fut, E>(load: F) -> (BoxLoad<V>, Load)
+where
+    F: FnOnce(Load) -> Fut,
+    Fut: Future<Output = Result<V, E>> + Send + 'static,
+    E: Send + Sync + 'static,
+{
+    let handle = Load::default();
+    let loading = load(handle.clone());
+    let erased = async move { loading.await.map_err(|error| Arc::new(error) as LoaderError) };
+    (Box::pin(erased), handle)
+}

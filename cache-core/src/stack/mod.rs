@@ -1,0 +1,294 @@
+//! A stack: the tiers of a service, and what its caches share.
+
+mod builder;
+mod global;
+mod tend;
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::timeout};
+
+pub(crate) use self::builder::Settings;
+pub use self::builder::StackBuilder;
+use crate::{
+    backend::Invalidate,
+    cache::{CacheBuilder, CacheKey, CacheValue},
+    coherence::{
+        ledger::Ledger,
+        outbox::{Outbox, Target},
+        table::OperationId,
+    },
+    error::{Error, ErrorKind, Result},
+    health::{Health, Problems},
+    key::{EntryKey, Mark, Namespace},
+    l1::Store,
+    l2::L2,
+    policy::Policies,
+    stats::{Counters, Exported, Stats},
+    trace,
+    warm::Warmers,
+};
+
+/// The tiers of a service with all that its caches share. A cheap clone of an `Arc`; `Send + Sync`.
+///
+/// One per service as a rule. It lives until the last handle, cache or `#[cached]` function that uses it is gone;
+/// [`shutdown`](Self::shutdown) ends it in good order before.
+#[derive(Clone)]
+pub struct Stack {
+    inner: Arc<StackInner>,
+}
+
+pub(crate) struct StackInner {
+    pub(crate) namespace: Namespace,
+    /// Derived from the namespace: long keys are hashed with it.
+    pub(crate) domain: [u8; 32],
+    pub(crate) any_tag: Mark,
+    pub(crate) settings: Settings,
+    pub(crate) policies: Policies,
+    pub(crate) store: Store,
+    pub(crate) l2: Option<L2>,
+    pub(crate) ledger: Ledger,
+    pub(crate) problems: Problems,
+    pub(crate) warmers: Warmers,
+    outbox: Mutex<Outbox>,
+    /// Its length, so that a read whose L2 is well takes no lock.
+    queued: AtomicUsize,
+    caches: Mutex<HashMap<String, Registered>>,
+    cache_ids: AtomicU32,
+    running: watch::Sender<usize>,
+    closed: AtomicBool,
+    tended: AtomicBool,
+}
+
+static OPERATIONS: AtomicU64 = AtomicU64::new(0);
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack").field("namespace", &self.inner.namespace).finish_non_exhaustive()
+    }
+}
+
+impl Stack {
+    /// Begins a stack. `namespace` is the first part of every name in L2: services that share data share it.
+    pub fn builder(namespace: impl Into<String>) -> StackBuilder {
+        StackBuilder::new(namespace.into())
+    }
+
+    /// Begins a typed cache of this stack.
+    pub fn cache<K: CacheKey, V: CacheValue>(&self, name: impl Into<String>) -> CacheBuilder<K, V> {
+        CacheBuilder::new(Arc::clone(&self.inner), name.into())
+    }
+
+    /// Revokes every entry with this tag, in all caches and processes, in O(1), however many there are.
+    ///
+    /// # Errors
+    /// As for [`Cache::invalidate`](crate::Cache::invalidate).
+    ///
+    /// # Cancellation
+    /// Once begun it is finished in the background.
+    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> Result<()> {
+        self.invalidate_tags([tag]).await
+    }
+
+    /// Revokes every entry with any of these tags, in one call to L2.
+    ///
+    /// # Errors
+    /// As for [`Cache::invalidate`](crate::Cache::invalidate).
+    pub async fn invalidate_tags<T: AsRef<str>>(&self, tags: impl IntoIterator<Item = T>) -> Result<()> {
+        let marks = tags.into_iter().map(|tag| self.inner.namespace.tag(tag.as_ref())).collect();
+        Arc::clone(&self.inner).invalidate_marks(marks).await
+    }
+
+    /// Revokes every entry of the namespace, in O(1).
+    ///
+    /// # Errors
+    /// As for [`Cache::invalidate`](crate::Cache::invalidate).
+    pub async fn invalidate_all(&self) -> Result<()> {
+        let everything = self.inner.namespace.mark();
+        Arc::clone(&self.inner).invalidate_marks(vec![everything]).await
+    }
+
+    /// What happened so far in this process, per cache, in the order of their names.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(String, Stats)> {
+        let caches = self.inner.registry();
+        let mut stats: Vec<_> = caches.iter().map(|(name, cache)| (name.clone(), cache.counters.snapshot())).collect();
+        stats.sort_by(|a, b| a.0.cmp(&b.0));
+        stats
+    }
+
+    /// Hands all statistics to the recorder of the `metrics` crate now. It is done every second anyway; call it before a
+    /// scrape that must be exact.
+    pub fn publish_metrics(&self) {
+        self.inner.publish();
+    }
+
+    /// How the stack is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            l2: self.inner.l2.as_ref().map(L2::health),
+            queued_invalidations: self.inner.queued.load(Ordering::Acquire),
+            problems: self.inner.problems.list(),
+        }
+    }
+
+    /// How many entries L1 holds, and their weight in bytes if it is bound by weight (otherwise their number again).
+    #[must_use]
+    pub fn l1_size(&self) -> (u64, u64) {
+        self.inner.store.tend();
+        self.inner.store.size()
+    }
+
+    /// Ends the stack in good order: new calls go past the cache, flights that are under way get their time, queued
+    /// invalidations are tried once more, and connections are given up. Calling it again is harmless.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`] if flights were still under way after 10 seconds (they go on, but store nothing in L2), and
+    /// the store's error if invalidations never reached it.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.inner.shutdown().await
+    }
+
+    pub(crate) fn from_inner(inner: Arc<StackInner>) -> Self {
+        Self { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<StackInner> {
+        &self.inner
+    }
+}
+
+/// How long a shutdown waits for flights.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+impl StackInner {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn next_operation(&self) -> OperationId {
+        OperationId(OPERATIONS.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How long L1 keeps an entry whose policy does not say.
+    pub(crate) fn default_l1_ttl(&self, ttl: Duration) -> Duration {
+        match self.l2 {
+            Some(_) => ttl.min(self.settings.l1_ttl),
+            None => ttl,
+        }
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, HashMap<String, Registered>> {
+        lock(&self.caches)
+    }
+
+    /// Whether L2 must not be believed about an entry at present.
+    pub(crate) fn distrusts<'a>(&self, key: &EntryKey, marks: impl IntoIterator<Item = &'a Mark>) -> bool {
+        self.queued.load(Ordering::Acquire) > 0 && lock(&self.outbox).distrusts(key, marks)
+    }
+
+    pub(crate) fn distrusts_marks<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) -> bool {
+        self.queued.load(Ordering::Acquire) > 0 && lock(&self.outbox).distrusts_marks(marks)
+    }
+
+    pub(crate) fn queue(&self, targets: impl IntoIterator<Item = Target>) {
+        let mut outbox = lock(&self.outbox);
+        outbox.queue(targets);
+        self.queued.store(outbox.len(), Ordering::Release);
+    }
+
+    /// Tries once to bring to L2 what is queued.
+    async fn deliver(&self) -> Result<()> {
+        let Some(l2) = &self.l2 else { return Ok(()) };
+        let batch = lock(&self.outbox).batch();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (keys, marks) = batch.split();
+        l2.invalidate(Invalidate { keys: &keys, marks: &marks, any_tag: &self.any_tag }).await?;
+        trace::delivered(keys.len() + marks.len());
+        let mut outbox = lock(&self.outbox);
+        outbox.confirm(batch);
+        self.queued.store(outbox.len(), Ordering::Release);
+        Ok(())
+    }
+
+    /// Counts something that a shutdown must wait for.
+    pub(crate) fn running(self: &Arc<Self>) -> Running {
+        self.running.send_modify(|running| *running += 1);
+        Running(Arc::clone(self))
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.closed.store(true, Ordering::Release);
+        let mut running = self.running.subscribe();
+        let landed = timeout(SHUTDOWN, running.wait_for(|running| *running == 0)).await.is_ok();
+        let delivered = self.deliver().await;
+        if let Some(l2) = &self.l2 {
+            l2.close().await;
+        }
+        self.publish();
+        if !landed {
+            let context = format!("flights were still under way after {SHUTDOWN:?}");
+            return Err(Error::new(ErrorKind::Timeout, "shutdown").context(context));
+        }
+        delivered.map_err(|error| error.context("queued invalidations never reached the shared store"))
+    }
+
+    fn publish(&self) {
+        for cache in self.registry().values() {
+            cache.exported.publish(&cache.counters);
+        }
+    }
+}
+
+/// Something under way.
+pub(crate) struct Running(Arc<StackInner>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running -= 1);
+    }
+}
+
+/// What a stack remembers of a cache by its name. The id stays, so that a cache that is built again finds its entries.
+pub(crate) struct Registered {
+    pub(crate) id: u32,
+    pub(crate) counters: Arc<Counters>,
+    exported: Exported,
+    /// Weak: the cache holds the stack.
+    cache: Option<Weak<dyn Any + Send + Sync>>,
+}
+
+impl Registered {
+    pub(crate) fn new(stack: &StackInner, name: &str) -> Self {
+        Self {
+            id: stack.cache_ids.fetch_add(1, Ordering::Relaxed),
+            counters: Arc::new(Counters::new()),
+            exported: Exported::new(stack.namespace.name(), name),
+            cache: None,
+        }
+    }
+
+    pub(crate) fn live(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.cache.as_ref()?.upgrade()
+    }
+
+    pub(crate) fn hold<T: Any + Send + Sync>(&mut self, cache: &Arc<T>) {
+        let cache: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(cache);
+        self.cache = Some(Arc::downgrade(&cache));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,89 @@
+//! The tags of an entry.
+
+use std::sync::Arc;
+
+use crate::key::{Mark, Namespace};
+
+/// Tags of one entry: sorted, each once, so that two calls that name the same tags name the same list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tags(Vec<Tag>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Tag {
+    pub(crate) name: Arc<str>,
+    pub(crate) mark: Mark,
+}
+
+impl Tags {
+    pub(crate) fn new(namespace: &Namespace, names: impl IntoIterator<Item: AsRef<str>>) -> Self {
+        let mut tags = Self::default();
+        for name in names {
+            tags.insert(namespace, name.as_ref());
+        }
+        tags
+    }
+
+    pub(crate) fn insert(&mut self, namespace: &Namespace, name: &str) {
+        if let Err(place) = self.0.binary_search_by(|tag| (*tag.name).cmp(name)) {
+            self.0.insert(place, Tag { name: name.into(), mark: namespace.tag(name) });
+        }
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.position(name).is_some()
+    }
+
+    /// These and `more`.
+    pub(crate) fn with(&self, more: &Self) -> Self {
+        let mut all = self.clone();
+        all.0.extend(more.without(self).0);
+        all.0.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// These, but for those in `known`.
+    pub(crate) fn without(&self, known: &Self) -> Self {
+        Self(self.0.iter().filter(|tag| !known.contains(&tag.name)).cloned().collect())
+    }
+
+    /// These in two: those in `known`, and the others.
+    pub(crate) fn split(&self, known: &Self) -> (Self, Self) {
+        let (known, others) = self.0.iter().cloned().partition(|tag| known.contains(&tag.name));
+        (Self(known), Self(others))
+    }
+
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.0.binary_search_by(|tag| (*tag.name).cmp(name)).ok()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|tag| &*tag.name)
+    }
+
+    pub(crate) fn marks(&self) -> impl Iterator<Item = &Mark> {
+        self.0.iter().map(|tag| &tag.mark)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_and_repetition_make_no_difference() {
+        let shop = Namespace::new("shop").unwrap();
+        let tags = Tags::new(&shop, ["b", "a", "b"]);
+        assert_eq!(tags.names().collect::<Vec<_>>(), ["a", "b"]);
+        let more = tags.with(&Tags::new(&shop, ["0", "a"]));
+        assert_eq!(more.names().collect::<Vec<_>>(), ["0", "a", "b"]);
+        assert_eq!(more.without(&tags).names().collect::<Vec<_>>(), ["0"]);
+    }
+}

@@ -1,0 +1,165 @@
+//! The write path: inserts and invalidations.
+//!
+//! L2 first, then this process, then the answer. Each runs in a task of its own, so that a caller who is dropped half-way
+//! leaves no half of it behind.
+
+use std::sync::Arc;
+
+use crate::{
+    backend::{Invalidate, Put},
+    cache::{CacheKey, CacheValue, Call, Shared},
+    clock,
+    coherence::{course::Loaded, ledger::Standing, outbox::Target, table::OperationId},
+    error::{Error, ErrorKind, Result},
+    flight::Cargo,
+    key::{EntryKey, Mark, encode::KeyText},
+    stack::StackInner,
+    stats::Event,
+    tag::Tags,
+    token::EntryId,
+    trace,
+};
+
+impl<K: CacheKey, V: CacheValue> Shared<K, V> {
+    pub(crate) async fn insert(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
+        if self.stack.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "insert"));
+        }
+        if self.is_bypassed() {
+            return Ok(());
+        }
+        to_the_end(insert(self, key, hash, value, call)).await
+    }
+
+    pub(crate) async fn invalidate(self: Arc<Self>, key: K, hash: u64) -> Result<()> {
+        let text = self.encode(&key)?;
+        self.counters.count(Event::Invalidation);
+        let entry_key = self.entry_key(&text);
+        let stack = Arc::clone(&self.stack);
+        to_the_end(async move {
+            // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
+            self.drop_local(hash, &key);
+            let told = stack.revoke(std::slice::from_ref(&entry_key), &[]).await;
+            self.drop_local(hash, &key);
+            told
+        })
+        .await
+    }
+}
+
+impl StackInner {
+    pub(crate) async fn invalidate_marks(self: Arc<Self>, marks: Vec<Mark>) -> Result<()> {
+        if marks.is_empty() {
+            return Ok(());
+        }
+        to_the_end(async move {
+            self.ledger.renew(&marks);
+            let told = self.revoke(&[], &marks).await;
+            self.ledger.renew(&marks);
+            told
+        })
+        .await
+    }
+
+    /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
+    async fn revoke(&self, keys: &[EntryKey], marks: &[Mark]) -> Result<()> {
+        let Some(l2) = &self.l2 else { return Ok(()) };
+        let told = l2.invalidate(Invalidate { keys, marks, any_tag: &self.any_tag }).await;
+        if let Err(error) = &told {
+            let entries = keys.iter().cloned().map(Target::Entry);
+            self.queue(entries.chain(marks.iter().cloned().map(Target::Mark)));
+            trace::queued(keys.len() + marks.len(), error);
+        }
+        told.map_err(|error| error.context("dropped here, queued for L2, and retried until it gets through"))
+    }
+}
+
+/// Runs `write` to its end, whether or not the caller waits for it.
+async fn to_the_end(write: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    match tokio::spawn(write).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::new(ErrorKind::Closed, "write").context("the runtime shut down, or user code panicked")),
+    }
+}
+
+async fn insert<K: CacheKey, V: CacheValue>(
+    cache: Arc<Shared<K, V>>,
+    key: K,
+    hash: u64,
+    value: V,
+    call: Call,
+) -> Result<()> {
+    let text = cache.encode(&key)?;
+    let tags = Tags::new(&cache.stack.namespace, &call.tags);
+    let ttl = cache.lifetime(&value, call.ttl);
+    let mut cargo = Cargo { value, started: clock::now(), ttl, tags, payload: None, size: None };
+    let write = Write::begin(&cache, key, hash, &cargo.tags);
+    let stored = match cache.pack(&mut cargo) {
+        Loaded::Keep => put(&cache, &text, &mut cargo).await,
+        _ => Err(unstorable()),
+    };
+    write.end(stored.is_ok().then_some(cargo));
+    stored
+}
+
+async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, cargo: &mut Cargo<V>) -> Result<()> {
+    let Some(l2) = &cache.stack.l2 else { return Ok(()) };
+    let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
+    let names = cargo.tags.names().collect();
+    let frame =
+        cache.frame(text, cargo, payload, names, clock::now() - cargo.started, cargo.ttl).ok_or_else(unstorable)?;
+    let marks: Vec<Mark> = cache.scopes.iter().chain(cargo.tags.marks()).cloned().collect();
+    let put = Put {
+        key: &cache.entry_key(text),
+        id: EntryId::random(),
+        marks: &marks,
+        frame: &frame,
+        ttl: cargo.ttl,
+        retain: cache.retain(Some(cargo.ttl)),
+    };
+    l2.put(put, &cache.counters).await
+}
+
+fn unstorable() -> Error {
+    Error::new(ErrorKind::Codec, "insert").context(
+        "the value is too large, has too many tags or no lifetime, or its codec can't store it; see the stack's health",
+    )
+}
+
+/// A write that is registered in the table of its key, so that loads which overlap it are not stored.
+struct Write<K: CacheKey, V: CacheValue> {
+    cache: Arc<Shared<K, V>>,
+    key: K,
+    hash: u64,
+    id: OperationId,
+    standing: Standing,
+}
+
+impl<K: CacheKey, V: CacheValue> Write<K, V> {
+    fn begin(cache: &Arc<Shared<K, V>>, key: K, hash: u64, tags: &Tags) -> Self {
+        let id = cache.stack.next_operation();
+        let mut table = cache.table(hash);
+        table.write(&key, id);
+        let standing = cache.standing(cache.stack.ledger.moment(), tags);
+        drop(table);
+        Self { cache: Arc::clone(cache), key, hash, id, standing }
+    }
+
+    /// Puts what was stored into L1. After a failure, or next to another write, nobody here knows what L2 has: then
+    /// nothing stays in L1.
+    fn end(self, stored: Option<Cargo<V>>) {
+        let entry = stored.map(|cargo| self.cache.landed(&self.key, &self.standing, cargo));
+        let mut table = self.cache.table(self.hash);
+        let is_current = table.finish(&self.key, self.id);
+        match entry {
+            Some(entry) if is_current => self.cache.admit(self.hash, &entry),
+            _ => self.cache.remove(self.hash, &self.key),
+        }
+    }
+}
+
+impl<K: CacheKey, V: CacheValue> Drop for Write<K, V> {
+    fn drop(&mut self) {
+        self.cache.table(self.hash).finish(&self.key, self.id);
+    }
+}
