@@ -1,6 +1,7 @@
 //! A layered cache for async services.
 
 pub mod backend;
+pub mod clock;
 pub mod codec;
 pub mod error;
 pub mod key;

@@ -16,9 +16,9 @@
 //! A backend bounds the time of its own calls where it can; the stack adds a deadline and a circuit breaker round each
 //! of them. Any future of a backend may be dropped at any point: the operation then took effect or it did not.
 
+mod memory;
 
-
-
+pub use memory::Memory;
 
 use std::time::Duration;
 
