@@ -5,6 +5,8 @@ pub mod clock;
 pub mod codec;
 pub mod error;
 pub mod key;
+#[cfg(feature = "test-util")]
+pub mod testing;
 pub mod token;
 
 pub use bytes::Bytes;

@@ -501,3 +501,8 @@ mod tests {
         assert!(entry(&store, "alice").await.is_some());
     }
 }
+
+#[cfg(all(test, feature = "test-util"))]
+mod conformance {
+    crate::conformance!(async { (super::Memory::new(), ()) });
+}
