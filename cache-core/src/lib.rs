@@ -22,6 +22,8 @@ mod read;
 mod stack;
 pub mod stats;
 mod tag;
+#[cfg(feature = "test-util")]
+pub mod testing;
 pub mod token;
 mod trace;
 pub mod warm;

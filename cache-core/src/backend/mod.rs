@@ -16,6 +16,10 @@
 //! A backend bounds the time of its own calls where it can; the stack adds a deadline and a circuit breaker round each
 //! of them. Any future of a backend may be dropped at any point: the operation then took effect or it did not.
 
+mod memory;
+
+pub use memory::Memory;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -46,14 +50,16 @@ pub trait Backend: Send + Sync + 'static {
     /// Makes a lease last `ttl` from now, if `token` still holds it; says whether it does.
     async fn extend(&self, key: &EntryKey, token: LeaseToken, ttl: Duration) -> Result<bool>;
 
-    /// Stores an entry if `token` still holds the lease, with its expiry in the same step, and ends the lease.
+    /// Stores an entry if `token` still holds the lease, with its expiry in the same step. The lease ends here, whether
+    /// the entry was stored or refused.
     async fn fill(&self, fill: Fill<'_>) -> Result<FillReply>;
 
     /// Ends a lease if `token` still holds it.
     async fn release(&self, key: &EntryKey, token: LeaseToken) -> Result<()>;
 
     /// Stores an entry whatever was there, with the epochs its marks have in this step (a missing one gets a fresh
-    /// one), and ends whichever lease there was, so that no load in flight overwrites it. Blind: the last one wins.
+    /// one), and ends whichever lease there was, so that no load in flight overwrites it. Registers the key's version
+    /// as a lease does. Blind: the last one wins.
     async fn put(&self, put: Put<'_>) -> Result<()>;
 
     /// Removes entries with their leases, in every version that is registered with their cache, and removes marks, so

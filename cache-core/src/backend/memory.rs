@@ -1,0 +1,411 @@
+//! The backend inside the process.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Backend, Claim, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put, Read, Stored};
+use crate::{
+    clock,
+    error::{Error, ErrorKind, Result},
+    key::{EntryKey, Mark, Scope},
+    token::{EntryId, Epoch, LeaseToken},
+};
+
+/// A backend that lives in this process: for tests, demonstrations, and several stacks that share
+/// one store without a server.
+///
+/// It keeps to the same contract as a server does. Its time is tokio's, so a paused clock moves it.
+/// A clone shares the store; closing one of them leaves the others open. What has expired is
+/// dropped when it is met, and all of it from time to time, so that memory follows what is alive.
+/// There is no limit to that, and no eviction.
+#[derive(Debug, Default)]
+pub struct Memory {
+    store: Arc<Mutex<Store>>,
+    closed: AtomicBool,
+}
+
+impl Memory {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn open(&self, operation: &'static str) -> Result<MutexGuard<'_, Store>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, operation));
+        }
+        Ok(self.store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), closed: AtomicBool::new(false) }
+    }
+}
+
+#[async_trait]
+impl Backend for Memory {
+    async fn read(&self, ask: Read<'_>) -> Result<Found> {
+        let now = clock::now();
+        let mut store = self.open("read")?;
+        Ok(store.found(&ask.key.entry(ask.key.version()), ask.marks, now))
+    }
+
+    async fn lease(&self, ask: Lease<'_>) -> Result<LeaseReply> {
+        let now = clock::now();
+        let mut store = self.open("lease")?;
+        store.make_room(now);
+        store.register(ask.key, now);
+        let epochs = store.renew(ask.marks, ask.retain, now);
+
+        let (entry, lease) = (ask.key.entry(ask.key.version()), ask.key.lease(ask.key.version()));
+        if let Claim::Join { seen } = ask.claim {
+            if store.entries.live(&entry, now).is_some_and(|there| Some(there.value.id) != seen) {
+                return Ok(LeaseReply::Found(store.found(&entry, ask.marks, now)));
+            }
+            if let Some(held) = store.leases.live(&lease, now).filter(|l| l.value != ask.token) {
+                return Ok(LeaseReply::Held { remaining: held.remaining(now) });
+            }
+        }
+        store.leases.insert(lease, Record::until(ask.token, now, ask.ttl));
+        Ok(LeaseReply::Granted { epochs })
+    }
+
+    async fn extend(&self, key: &EntryKey, token: LeaseToken, ttl: Duration) -> Result<bool> {
+        let now = clock::now();
+        let mut store = self.open("extend")?;
+        let lease = store.leases.live(&key.lease(key.version()), now);
+        Ok(lease.filter(|lease| lease.value == token).is_some_and(|lease| {
+            lease.expires = Some(after(now, ttl));
+            true
+        }))
+    }
+
+    async fn fill(&self, fill: Fill<'_>) -> Result<FillReply> {
+        let now = clock::now();
+        let mut store = self.open("fill")?;
+        store.make_room(now);
+        if !store.end_lease(fill.key, fill.token, now) {
+            return Ok(FillReply::Refused);
+        }
+        let mut epochs = fill.epochs.to_vec();
+        if let Some(late) = fill.late {
+            let (any_tag, captured) = late.unchanged;
+            if store.epoch(any_tag, now) != Some(captured) {
+                return Ok(FillReply::Refused);
+            }
+            epochs.extend(store.renew(late.marks, late.retain, now));
+        }
+        let entry = Entry { id: fill.id, epochs, frame: fill.frame.clone() };
+        let name = fill.key.entry(fill.key.version());
+        store.entries.insert(name, Record::until(entry, now, fill.ttl));
+        Ok(FillReply::Stored)
+    }
+
+    async fn release(&self, key: &EntryKey, token: LeaseToken) -> Result<()> {
+        self.open("release")?.end_lease(key, token, clock::now());
+        Ok(())
+    }
+
+    async fn put(&self, put: Put<'_>) -> Result<()> {
+        let now = clock::now();
+        let mut store = self.open("put")?;
+        store.make_room(now);
+        store.register(put.key, now);
+        let epochs = store.renew(put.marks, put.retain, now);
+        let entry = Entry { id: put.id, epochs, frame: put.frame.clone() };
+        let version = put.key.version();
+        store.entries.insert(put.key.entry(version), Record::until(entry, now, put.ttl));
+        store.leases.remove(&put.key.lease(version));
+        Ok(())
+    }
+
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+        let mut store = self.open("invalidate")?;
+        // Versions are registered with marks, so keys go first.
+        for key in what.keys {
+            for version in store.versions(key) {
+                store.entries.remove(&key.entry(version));
+                store.leases.remove(&key.lease(version));
+            }
+        }
+        for mark in what.marks {
+            store.marks.remove(mark.name());
+        }
+        if what.marks.iter().any(|mark| mark.scope() == Scope::Tag) {
+            store.marks.remove(what.any_tag.name());
+        }
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.open("probe").map(drop)
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    entries: Table<Entry>,
+    leases: Table<LeaseToken>,
+    marks: Table<Marked>,
+    writes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: EntryId,
+    epochs: Vec<Epoch>,
+    frame: Bytes,
+}
+
+#[derive(Debug)]
+struct Marked {
+    epoch: Epoch,
+    /// Of a cache: the versions of it that are alive.
+    versions: BTreeSet<u32>,
+}
+
+impl Store {
+    fn found(&mut self, entry: &str, marks: &[Mark], now: Instant) -> Found {
+        let entry = self.entries.live(entry, now).map(|record| Stored {
+            id: record.value.id,
+            remaining: Some(record.remaining(now)),
+            epochs: record.value.epochs.clone(),
+            frame: record.value.frame.clone(),
+        });
+        Found { entry, epochs: marks.iter().map(|mark| self.epoch(mark, now)).collect() }
+    }
+
+    fn epoch(&mut self, mark: &Mark, now: Instant) -> Option<Epoch> {
+        self.marks.live(mark.name(), now).map(|record| record.value.epoch)
+    }
+
+    /// The epochs of `marks`, which are made where they are missing, and live on for `retain`.
+    fn renew(&mut self, marks: &[Mark], retain: Duration, now: Instant) -> Vec<Epoch> {
+        marks
+            .iter()
+            .map(|mark| {
+                let record = self.marked(mark, now);
+                if mark.scope() == Scope::Tag {
+                    record.expires = record.expires.max(Some(after(now, retain)));
+                }
+                record.value.epoch
+            })
+            .collect()
+    }
+
+    fn register(&mut self, key: &EntryKey, now: Instant) {
+        self.marked(key.cache(), now).value.versions.insert(key.version());
+    }
+
+    fn marked(&mut self, mark: &Mark, now: Instant) -> &mut Record<Marked> {
+        self.marks.live_or_insert_with(mark.name(), now, || {
+            Record::lasting(Marked { epoch: Epoch::random(), versions: BTreeSet::new() })
+        })
+    }
+
+    /// The versions in which an entry may be, its own among them.
+    fn versions(&self, key: &EntryKey) -> BTreeSet<u32> {
+        let registered = self.marks.0.get(key.cache().name());
+        let mut versions = registered.map(|record| record.value.versions.clone()).unwrap_or_default();
+        versions.insert(key.version());
+        versions
+    }
+
+    fn end_lease(&mut self, key: &EntryKey, token: LeaseToken, now: Instant) -> bool {
+        let name = key.lease(key.version());
+        let held = self.leases.live(&name, now).is_some_and(|lease| lease.value == token);
+        if held {
+            self.leases.remove(&name);
+        }
+        held
+    }
+
+    /// Sweeps out what has expired, once there were half as many writes as there are records.
+    fn make_room(&mut self, now: Instant) {
+        const LEAST: usize = 1024;
+        self.writes += 1;
+        let records = self.entries.0.len() + self.leases.0.len() + self.marks.0.len();
+        if self.writes >= LEAST.max(records / 2) {
+            self.writes = 0;
+            self.entries.sweep(now);
+            self.leases.sweep(now);
+            self.marks.sweep(now);
+        }
+    }
+}
+
+/// Records by name, of which those that expired count as missing.
+#[derive(Debug)]
+struct Table<T>(HashMap<String, Record<T>>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> Table<T> {
+    fn live(&mut self, name: &str, now: Instant) -> Option<&mut Record<T>> {
+        if self.0.get(name).is_some_and(|record| record.has_expired(now)) {
+            self.0.remove(name);
+        }
+        self.0.get_mut(name)
+    }
+
+    fn live_or_insert_with(&mut self, name: &str, now: Instant, fresh: impl FnOnce() -> Record<T>) -> &mut Record<T> {
+        if self.live(name, now).is_none() {
+            self.0.insert(name.to_owned(), fresh());
+        }
+        self.0.get_mut(name).expect("it is there or was just inserted")
+    }
+
+    fn insert(&mut self, name: String, record: Record<T>) {
+        self.0.insert(name, record);
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        self.0.retain(|_, record| !record.has_expired(now));
+        self.0.shrink_to(self.0.len() * 2);
+    }
+}
+
+#[derive(Debug)]
+struct Record<T> {
+    value: T,
+    /// `None` if it lasts.
+    expires: Option<Instant>,
+}
+
+impl<T> Record<T> {
+    const fn lasting(value: T) -> Self {
+        Self { value, expires: None }
+    }
+
+    fn until(value: T, now: Instant, ttl: Duration) -> Self {
+        Self { value, expires: Some(after(now, ttl)) }
+    }
+
+    fn has_expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    fn remaining(&self, now: Instant) -> Duration {
+        self.expires.map_or(Duration::MAX, |expires| expires - now)
+    }
+}
+
+/// `ttl` from now, or a century from now if that is sooner: an `Instant` can't hold every sum.
+fn after(now: Instant, ttl: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now + ttl.min(CENTURY)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::key::{CacheName, Namespace};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn key(text: &str) -> EntryKey {
+        let cache = CacheName::new(&Namespace::new("shop").unwrap(), "user").unwrap();
+        EntryKey::new(&cache, 1, text)
+    }
+
+    async fn put(store: &Memory, text: &str, ttl: Duration) {
+        let (id, frame) = (EntryId::random(), Bytes::from_static(b"alice"));
+        let put = Put { key: &key(text), id, marks: &[], frame: &frame, ttl, retain: ttl };
+        store.put(put).await.unwrap();
+    }
+
+    async fn entry(store: &Memory, text: &str) -> Option<Stored> {
+        store.read(Read { key: &key(text), marks: &[] }).await.unwrap().entry
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_lives_for_its_ttl_and_not_a_moment_longer() {
+        let store = Memory::new();
+        put(&store, "alice", SECOND).await;
+        advance(SECOND - Duration::from_millis(1)).await;
+        let remaining = entry(&store, "alice").await.unwrap().remaining;
+        assert_eq!(remaining, Some(Duration::from_millis(1)));
+        advance(Duration::from_millis(1)).await;
+        assert!(entry(&store, "alice").await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tag_mark_lives_for_the_longest_time_that_anybody_needs_it() {
+        let store = Memory::new();
+        let tag = [Namespace::new("shop").unwrap().tag("vip")];
+        let lease = |retain| {
+            let (store, tag) = (&store, &tag);
+            async move {
+                let (token, claim) = (LeaseToken::random(), Claim::Take);
+                let key = &key("alice");
+                let ask = Lease { key, token, ttl: SECOND, claim, marks: tag, retain };
+                store.lease(ask).await.unwrap();
+            }
+        };
+        lease(10 * SECOND).await;
+        lease(SECOND).await;
+        let epoch = async || store.read(Read { key: &key("alice"), marks: &tag }).await.unwrap().epochs[0];
+        advance(9 * SECOND).await;
+        assert!(epoch().await.is_some());
+        advance(SECOND).await;
+        assert_eq!(epoch().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_asks_for_again_is_swept_out() {
+        let store = Memory::new();
+        for n in 0..10_000 {
+            put(&store, &n.to_string(), SECOND).await;
+            advance(Duration::from_millis(10)).await;
+        }
+        let records = store.store.lock().unwrap().entries.0.len();
+        assert!(records < 3_000, "{records} records of which 100 are alive");
+    }
+
+    #[tokio::test]
+    async fn a_clone_shares_the_store_but_not_the_end() {
+        let store = Memory::new();
+        let clone = store.clone();
+        put(&clone, "alice", SECOND).await;
+        assert!(entry(&store, "alice").await.is_some());
+        clone.close().await;
+        assert_eq!(clone.probe().await.unwrap_err().kind(), ErrorKind::Closed);
+        assert!(entry(&store, "alice").await.is_some());
+    }
+}
+
+#[cfg(all(test, feature = "test-util"))]
+mod conformance {
+    crate::conformance!(async { (super::Memory::new(), ()) });
+}

@@ -1,0 +1,12 @@
+//! For tests of backends and of what is built on them (feature `test-util`).
+//!
+//! - [`conformance`]: the contract of [`backend`](crate::backend) as a suite of named checks.
+//! - [`Faulty`]: a backend that fails, hangs or stands still on command.
+//! - [`Names`]: keys and marks that nobody else uses.
+
+pub mod conformance;
+mod faulty;
+mod names;
+
+pub use faulty::{Faults, Faulty, Gate, Moment, Operation};
+pub use names::Names;
