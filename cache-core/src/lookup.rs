@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_str_finds_a_string() {
-        assert!("alice".matches(&"alice".to_owned()));
-        assert_eq!("alice".to_key(), "alice".to_owned());
+        assert!(Lookup::matches(&"alice", &"alice".to_owned()));
+        assert_eq!(Lookup::to_key(&"alice"), "alice".to_owned());
     }
 }
