@@ -8,8 +8,36 @@
 //! shop:#                      the namespace's mark
 //! ```
 //!
-//! Namespace, cache and tag are escaped: `%`, `:`, `#`, braces, white space and control characters become `%XX`. How a
-//! key becomes text is told in [`encode`].
+//! Namespace, cache and tag are escaped: `%`, `:`, `#`, braces, white space and control characters become `%XX`.
+//!
+//! # Keys
+//! Any `Serialize` type is a key. Its text is readable, holds no brace and is never empty; different keys of a type have
+//! different texts. `Debug` is never asked.
+//!
+//! | value | text |
+//! |---|---|
+//! | `7`, `-7` | `7`, `-7` |
+//! | `"alice"` | `alice` |
+//! | `""`, `"7"`, `"true"`, `"_x"` | `'`, `'7`, `'true`, `'_x`: with a quote where it could be taken for something else |
+//! | `"a b{c}"` | `a%20b%7Bc%7D` |
+//! | `true`, `()` | `true`, `()` |
+//! | `None`, `Some(7)`, `Some("")` | `_`, `+7`, `+'` |
+//! | `(7, "alice")` | `(7,alice)` |
+//! | `Key { org: 7, id: 3 }` | `(org=7,id=3)` |
+//! | `UserId(7)` | `7` |
+//! | `Plan::Free`, `Plan::Paid(3)` | `.Free`, `.Paid(3)` |
+//! | `vec![1, 2]` | `[1,2]` |
+//! | a map | `[a=1,b=2]`, sorted by text, `[=]` if empty |
+//! | bytes | `0x00ff` |
+//! | `1.5_f64` | `0f3ff8000000000000`, its bits |
+//!
+//! "Different" is meant as serde sees values, with these limits: the width of an integer, the name of a type, and
+//! whether a letter is a `char` or a `String` are not told apart, which only an untagged enum could make use of; the
+//! empty tuple is `()`; `0.0` and `-0.0` differ; a `HashSet` is a sequence to serde, so its order is part of the key:
+//! use a `BTreeSet`.
+//!
+//! Text of more than 200 bytes is replaced by its beginning, `~` and a keyed 256-bit hash of all of it. No other text
+//! has a `~`. The hash is not trusted: the full text is stored with the entry and compared.
 
 pub(crate) mod encode;
 

@@ -12,10 +12,10 @@ use crate::{Error, ErrorKind, Result};
 
 /// bincode 2 with its standard configuration: compact and fast, without field names.
 ///
-/// bincode is finished but no longer maintained ([RUSTSEC-2025-0141]); 2.0.1 is its last usable version. [`Postcard`]
-/// is of the same kind and maintained.
+/// bincode is finished but no longer maintained ([RUSTSEC-2025-0141]); 2.0.1 is its last usable version. postcard is
+/// of the same kind and maintained.
 ///
-/// Bytes of a type with other fields are refused by the schema fingerprint. Nesting deeper than 128 is refused.
+/// Bytes of a type with other fields are refused by the schema fingerprint.
 ///
 /// [RUSTSEC-2025-0141]: https://rustsec.org/advisories/RUSTSEC-2025-0141.html
 #[cfg_attr(feature = "postcard", doc = "[`Postcard`]: super::Postcard")]

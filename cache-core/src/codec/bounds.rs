@@ -1,8 +1,8 @@
 //! Limits for decoding untrusted bytes: how deep they may nest, and how many elements they may claim.
 //!
-//! Binary formats recurse once for each byte that says so, and believe the lengths they read. A stack overflow can't be
-//! caught, and a sequence of 2^60 empty tuples takes no bytes at all. So whatever a format hands out goes through
-//! [`Bounded`], which
+//! Binary formats recurse once for each byte that says so, and believe the lengths they read; JSON bounds its own
+//! brackets, but not a type that contains itself by way of an option alone. A stack overflow can't be caught, and a
+//! sequence of 2^60 empty tuples takes no bytes at all. So whatever a format hands out goes through [`Bounded`], which
 //! - refuses nesting beyond [`DEPTH`]: each option, newtype, enum, sequence, map, tuple and struct counts;
 //! - takes each element of a sequence or map from one budget for the whole value, so that elements without bytes of
 //!   their own are refused in bulk;
@@ -16,6 +16,7 @@ use serde::{
     de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor},
 };
 
+#[cfg(any(feature = "bincode", feature = "postcard", feature = "messagepack"))]
 use crate::{Error, ErrorKind};
 
 /// How deep a value may nest.
@@ -35,7 +36,8 @@ where
     T::deserialize(limits.on(deserializer))
 }
 
-/// More bytes than the value takes.
+/// There are more bytes than the value takes.
+#[cfg(any(feature = "bincode", feature = "postcard", feature = "messagepack"))]
 pub(super) fn trailing(codec: &str) -> Error {
     Error::new(ErrorKind::Codec, "decode").context(format!("there is more than one {codec} value"))
 }

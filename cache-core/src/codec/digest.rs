@@ -68,7 +68,7 @@ macro_rules! leaves {
     ($($method:ident: $type:ty => $hashed:expr;)*) => {
         $(fn $method(self, value: $type) -> Result<u64, Failed> {
             let hashed: fn($type) -> _ = $hashed;
-            Ok(hash(hashed(value)))
+            Ok(hash((stringify!($type), hashed(value))))
         })*
     };
 }
@@ -260,3 +260,49 @@ macro_rules! named_row {
 }
 
 named_row! { SerializeStruct SerializeStructVariant }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_unordered_collections_does_not_count() {
+        let forward: HashSet<u32> = (0..100).collect();
+        let backward: HashSet<u32> = (0..100).rev().collect();
+        assert_eq!(digest(&forward), digest(&backward));
+        assert_eq!(digest(&forward), digest(&forward.iter().collect::<BTreeSet<_>>()));
+        let forward: HashMap<u32, u32> = (0..100).map(|n| (n, n)).collect();
+        assert_eq!(digest(&forward), digest(&forward.iter().collect::<BTreeMap<_, _>>()));
+    }
+
+    #[test]
+    fn everything_else_counts() {
+        let all = [
+            digest(&None::<u8>),
+            digest(&Some(None::<u8>)),
+            digest(&Some(())),
+            digest(&()),
+            digest(&0_u8),
+            digest(&0.0),
+            digest(&-0.0),
+            digest(&f64::NAN),
+            digest(&false),
+            digest(""),
+            digest(&(1, 2)),
+            digest(&(2, 1)),
+            digest(&[1, 2][..]),
+            digest(&[1, 1, 2][..]),
+            digest(&[(1, 2), (3, 4)][..]),
+            digest(&[(1, 4), (3, 2)][..]),
+            digest(&BTreeMap::from([(1, 2), (3, 4)])),
+            digest(&BTreeMap::from([(1, 4), (3, 2)])),
+            digest(&Ok::<u8, u8>(1)),
+            digest(&Err::<u8, u8>(1)),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert!(one.is_some() && !all[i + 1..].contains(one), "{i}");
+        }
+    }
+}

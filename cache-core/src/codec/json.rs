@@ -2,13 +2,12 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::Codec;
+use super::{Codec, bounds};
 use crate::{Error, ErrorKind, Result};
 
 /// JSON: readable in `redis-cli`, and forgiving about fields that were added. The default.
 ///
 /// Floats come back bit for bit; NaN and the infinities don't exist in JSON, and `Some(None)` reads back as `None`.
-/// Nesting deeper than 127 is refused.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Json;
 
@@ -19,13 +18,18 @@ impl Codec for Json {
 
     fn encode<T: Serialize + ?Sized>(&self, value: &T, out: &mut Vec<u8>) -> Result<()> {
         serde_json::to_writer(out, value).map_err(|_| {
-            Error::new(ErrorKind::Codec, "encode")
-                .context("JSON can't hold this value: the keys of its maps are not text, or its `Serialize` failed")
+            Error::new(ErrorKind::Codec, "encode").context(
+                "JSON can't hold this value: the keys of a map are not text (use another codec for this cache), or its \
+                 `Serialize` failed",
+            )
         })
     }
 
     fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(bytes).map_err(|error| unreadable(&error))
+        let mut decoder = serde_json::Deserializer::from_slice(bytes);
+        bounds::deserialize(&mut decoder, bytes.len())
+            .and_then(|value| decoder.end().map(|()| value))
+            .map_err(|error| unreadable(&error))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// MessagePack with field names: as forgiving about added fields as JSON, smaller, and it holds NaN and binary data.
 ///
-/// `Some(None)` and `Some(())` read back as `None`. Nesting deeper than 128 is refused.
+/// `Some(None)` and `Some(())` read back as `None`.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct MessagePack;
 

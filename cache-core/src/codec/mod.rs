@@ -12,10 +12,13 @@
 //! | `Bincode` | `bincode` | no | the same |
 //!
 //! What a codec can't read back is found when the first value is stored, not when the first process misreads it.
+//!
+//! Bytes from L2 are untrusted. The built-in codecs refuse values that nest deeper than 128 levels (each option, newtype,
+//! enum, sequence, map, tuple and struct is one; JSON stops at 127 brackets as well), believe no length that was not
+//! compared with the bytes that are there, and take no bytes after the value.
 
 #[cfg(feature = "bincode")]
 mod bincode;
-#[cfg(any(feature = "bincode", feature = "postcard", feature = "messagepack"))]
 mod bounds;
 mod digest;
 mod fingerprint;

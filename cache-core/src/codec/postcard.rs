@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// postcard: the most compact of the codecs, without field names, with a documented and stable wire format.
 ///
-/// Bytes of a type with other fields are refused by the schema fingerprint. Nesting deeper than 128 is refused.
+/// Bytes of a type with other fields are refused by the schema fingerprint.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Postcard;
 

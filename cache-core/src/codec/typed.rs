@@ -88,3 +88,6 @@ impl<C: Codec, V: Serialize + DeserializeOwned> ValueCodec<V> for Typed<C> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
