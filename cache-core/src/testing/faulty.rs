@@ -92,7 +92,9 @@ impl Faults {
 
     /// As [`fail`](Self::fail), for all operations.
     pub fn fail_all(&self, kind: ErrorKind) {
-        Operation::ALL.map(|operation| self.fail(operation, kind));
+        for operation in Operation::ALL {
+            self.fail(operation, kind);
+        }
     }
 
     /// Lets every call of `operation` take effect and then fail, as if the reply were lost.
@@ -107,7 +109,9 @@ impl Faults {
 
     /// As [`hang`](Self::hang), for all operations.
     pub fn hang_all(&self) {
-        Operation::ALL.map(|operation| self.hang(operation));
+        for operation in Operation::ALL {
+            self.hang(operation);
+        }
     }
 
     /// Ends all failures, for calls to come. Calls that hang go on hanging; gates stay.

@@ -1,0 +1,276 @@
+//! Making connections, and knowing when one is dead without asking it.
+//!
+//! RESP3 makes the client announce the end of a connection. That sets a flag which the pool reads on every checkout, so
+//! that a dead connection is replaced without a `PING` before each request. A server that stopped answering announces
+//! nothing: a few requests in a row that time out count as the end too.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use bb8_redis::{
+    bb8::ManageConnection,
+    redis::{
+        self, AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, Value,
+        aio::MultiplexedConnection, io::tcp::socket2::TcpKeepalive,
+    },
+};
+use cache_core::{Error, ErrorKind, Result, clock};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    config::RedisConfig,
+    error::{TOO_OLD, classify},
+};
+
+/// Connects for the pool, and tells those who wait for a connection why there is none.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    client: Client,
+    timeout: Duration,
+    failures: watch::Sender<Option<Failure>>,
+}
+
+/// An attempt to connect that failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    at: Instant,
+}
+
+/// While attempts fail, there is one in this time: a server that comes back is not met by a crowd.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl Connector {
+    pub(crate) fn new(config: &RedisConfig) -> Result<Self> {
+        Ok(Self {
+            client: client(config)?,
+            timeout: config.connect_timeout,
+            failures: watch::Sender::new(None),
+        })
+    }
+
+    /// Where every attempt that fails is announced.
+    pub(crate) const fn failures(&self) -> &watch::Sender<Option<Failure>> {
+        &self.failures
+    }
+
+    fn recent_failure(&self) -> Option<Failure> {
+        let last = self.failures.borrow();
+        last.as_ref()
+            .filter(|failure| clock::now() - failure.at < PAUSE)
+            .cloned()
+    }
+
+    async fn open(&self) -> Result<Link> {
+        let health = Arc::new(Health::default());
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_push_sender({
+                let health = Arc::clone(&health);
+                move |push: PushInfo| -> Result<(), redis::aio::SendError> {
+                    if push.kind == PushKind::Disconnection {
+                        health.end();
+                    }
+                    Ok(())
+                }
+            });
+        let open = async {
+            let mut connection = self
+                .client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await?;
+            let greeting = connection.send_packed_command(&redis::cmd("HELLO")).await?;
+            Ok((connection, greeting.extract_error()?))
+        };
+        match tokio::time::timeout(self.timeout, open).await {
+            Ok(Ok((connection, greeting))) => {
+                check_server(&greeting)?;
+                Ok(Link { connection, health })
+            }
+            Ok(Err(error)) => Err(classify("connect", error)),
+            Err(_) => Err(Error::new(ErrorKind::Timeout, "connect")
+                .context(format!("no connection within {:?}", self.timeout))),
+        }
+    }
+}
+
+impl ManageConnection for Connector {
+    type Connection = Link;
+    type Error = Error;
+
+    async fn connect(&self) -> Result<Link> {
+        if let Some(failure) = self.recent_failure() {
+            let error = failure.error.clone();
+            self.failures.send_replace(Some(failure));
+            return Err(error);
+        }
+        self.open().await.inspect_err(|error| {
+            let failure = Failure {
+                error: error.clone(),
+                at: clock::now(),
+            };
+            self.failures.send_replace(Some(failure));
+        })
+    }
+
+    async fn is_valid(&self, link: &mut Link) -> Result<()> {
+        match link.health.has_ended() {
+            true => Err(Error::new(ErrorKind::Unavailable, "connect")),
+            false => Ok(()),
+        }
+    }
+
+    fn has_broken(&self, link: &mut Link) -> bool {
+        link.health.has_ended()
+    }
+}
+
+/// A connection that carries any number of requests at once, and what is known of it. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) connection: MultiplexedConnection,
+    pub(crate) health: Arc<Health>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.health.fmt(f)
+    }
+}
+
+/// Whether a connection is worth another request.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    ended: AtomicBool,
+    silences: AtomicU32,
+}
+
+impl Health {
+    const MOST_SILENCES: u32 = 3;
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn answered(&self) {
+        self.silences.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn timed_out(&self) {
+        if self.silences.fetch_add(1, Ordering::Relaxed) + 1 >= Self::MOST_SILENCES {
+            self.end();
+        }
+    }
+}
+
+fn client(config: &RedisConfig) -> Result<Client> {
+    let target = with_tcp_settings(config.target()?);
+    #[cfg(feature = "tls")]
+    if matches!(target.addr(), redis::ConnectionAddr::TcpTls { .. }) {
+        return crate::tls::client(target, config.ca_file.as_deref());
+    }
+    Client::open(target).map_err(|error| classify("connect", error))
+}
+
+fn with_tcp_settings(target: ConnectionInfo) -> ConnectionInfo {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(10))
+        .with_interval(Duration::from_secs(5));
+    let settings = target
+        .tcp_settings()
+        .clone()
+        .set_nodelay(true)
+        .set_keepalive(keepalive);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(Duration::from_secs(5));
+    target.set_tcp_settings(settings)
+}
+
+/// Reads the reply to `HELLO`: what the server is, and how it runs.
+fn check_server(greeting: &Value) -> Result<()> {
+    let unsupported =
+        |context: String| Err(Error::new(ErrorKind::Unsupported, "connect").context(context));
+    if let Some(mode) = field(greeting, "mode").filter(|mode| *mode != "standalone") {
+        return unsupported(format!(
+            "the server runs in {mode} mode, which is not supported: name a standalone server"
+        ));
+    }
+    let version = field(greeting, "version").unwrap_or_default();
+    match version.split('.').next().map(str::parse) {
+        Some(Ok(0..7)) => unsupported(format!("{TOO_OLD}, this is {version}")),
+        // Others that speak the protocol have version numbers of their own.
+        _ => Ok(()),
+    }
+}
+
+fn field<'a>(greeting: &'a Value, name: &str) -> Option<&'a str> {
+    let Value::Map(fields) = greeting else {
+        return None;
+    };
+    fields
+        .iter()
+        .find(|(key, _)| text(key) == Some(name))
+        .and_then(|(_, value)| text(value))
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn greeting(version: &str, mode: &str) -> Value {
+        let text = |text: &str| Value::BulkString(text.into());
+        Value::Map(vec![
+            (text("server"), text("redis")),
+            (text("version"), text(version)),
+            (text("mode"), text(mode)),
+        ])
+    }
+
+    #[test]
+    fn old_servers_and_clusters_are_refused_with_the_reason() {
+        for (version, mode, reason) in [
+            ("6.2.14", "standalone", "7.0 or later"),
+            ("7.4.0", "cluster", "cluster mode"),
+            ("7.4.0", "sentinel", "sentinel mode"),
+        ] {
+            let error = check_server(&greeting(version, mode)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        for version in ["7.0.15", "8.2.1", "10.0.0", "df-1.2"] {
+            check_server(&greeting(version, "standalone")).unwrap();
+        }
+    }
+
+    #[test]
+    fn silence_ends_a_connection_and_an_answer_forgives_it() {
+        let health = Health::default();
+        for _ in 0..2 {
+            health.timed_out();
+            health.timed_out();
+            assert!(!health.has_ended());
+            health.answered();
+        }
+        (0..3).for_each(|_| health.timed_out());
+        assert!(health.has_ended());
+    }
+}

@@ -1,0 +1,158 @@
+//! The bytes of an entry and of a mark. Redis's are untrusted: what has another form is not ours.
+//!
+//! ```text
+//! entry   id (16) · time to live in ms (8) · n (1) · n epochs (16 each) · frame
+//! mark    epoch (16); of a cache, then its live versions (4 each, at most 16)
+//! ```
+//!
+//! The time to live is in the entry because `PTTL` and `MGET` are two commands: if the entry was rewritten in between,
+//! the time that `PTTL` told belongs to the old one. The smaller of both is never too long.
+
+use std::time::Duration;
+
+use cache_core::{
+    Bytes,
+    backend::Stored,
+    key::Scope,
+    token::{EntryId, Epoch},
+};
+
+const ID: usize = 16;
+const TTL: usize = ID + 8;
+const HEAD: usize = TTL + 1;
+const EPOCH: usize = 16;
+const VERSION: usize = 4;
+const VERSIONS: usize = 16;
+
+/// The most epochs that an entry has room for.
+pub(crate) const MOST_EPOCHS: usize = u8::MAX as usize;
+
+/// What goes before the frame of an entry: `epochs`, and room for `late` more that the script adds.
+pub(crate) fn head(id: EntryId, ttl: u64, epochs: &[Epoch], late: usize) -> Vec<u8> {
+    let count = u8::try_from(epochs.len() + late).expect("the number of epochs was checked");
+    let mut head = Vec::with_capacity(HEAD + epochs.len() * EPOCH);
+    head.extend_from_slice(id.as_bytes());
+    head.extend_from_slice(&ttl.to_be_bytes());
+    head.push(count);
+    head.extend(epochs.iter().flat_map(Epoch::as_bytes));
+    head
+}
+
+/// An entry that was read after its `PTTL`, which said `left`.
+pub(crate) fn entry(left: i64, bytes: Vec<u8>) -> Stored {
+    parse(left, &Bytes::from(bytes)).unwrap_or_else(foreign)
+}
+
+/// What is read where something lies that this library did not write.
+pub(crate) const fn foreign() -> Stored {
+    Stored {
+        id: EntryId::from_bytes([0; ID]),
+        remaining: None,
+        epochs: Vec::new(),
+        frame: Bytes::new(),
+    }
+}
+
+fn parse(left: i64, bytes: &Bytes) -> Option<Stored> {
+    let id = bytes.first_chunk()?;
+    let ttl = u64::from_be_bytes(bytes.get(ID..TTL)?.try_into().ok()?);
+    let frame = HEAD + EPOCH * usize::from(*bytes.get(TTL)?);
+    let epochs = bytes.get(HEAD..frame)?.chunks_exact(EPOCH);
+    Some(Stored {
+        id: EntryId::from_bytes(*id),
+        remaining: u64::try_from(left)
+            .ok()
+            .map(|left| Duration::from_millis(left.min(ttl))),
+        epochs: epochs
+            .map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes")))
+            .collect(),
+        frame: bytes.slice(frame..),
+    })
+}
+
+/// The epoch in a mark, unless its form is wrong.
+pub(crate) fn epoch(scope: Scope, mark: &[u8]) -> Option<Epoch> {
+    let (epoch, versions) = mark.split_first_chunk()?;
+    let fits = match scope {
+        Scope::Cache => versions.len() % VERSION == 0 && versions.len() <= VERSIONS * VERSION,
+        Scope::Namespace | Scope::Tag => versions.is_empty(),
+    };
+    fits.then(|| Epoch::from_bytes(*epoch))
+}
+
+/// The live versions in the mark of a cache.
+pub(crate) fn versions(mark: &[u8]) -> impl Iterator<Item = u32> {
+    let versions = epoch(Scope::Cache, mark).map_or(&[][..], |_| &mark[EPOCH..]);
+    versions
+        .chunks_exact(VERSION)
+        .map(|version| u32::from_be_bytes(version.try_into().expect("4 bytes")))
+}
+
+/// Whole milliseconds, at least one and at most a century: Redis adds them to the date.
+pub(crate) fn millis(ttl: Duration) -> u64 {
+    const CENTURY: u128 = 100 * 365 * 24 * 60 * 60 * 1000;
+    u64::try_from(ttl.as_millis().clamp(1, CENTURY)).expect("less than a century")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let (id, epochs) = (EntryId::random(), [Epoch::random(), Epoch::random()]);
+        let mut bytes = head(id, 500, &epochs[..1], 1);
+        bytes.extend_from_slice(epochs[1].as_bytes());
+        bytes.extend_from_slice(b"frame");
+        let entry = entry(300, bytes);
+        assert_eq!((entry.id, entry.epochs.as_slice()), (id, epochs.as_slice()));
+        assert_eq!(entry.remaining, Some(Duration::from_millis(300)));
+        assert_eq!(entry.frame, "frame");
+    }
+
+    #[test]
+    fn the_time_that_remains_is_never_longer_than_the_entrys_own() {
+        let remaining = |left| entry(left, head(EntryId::random(), 500, &[], 0)).remaining;
+        assert_eq!(remaining(9_000), Some(Duration::from_millis(500)));
+        assert_eq!(remaining(0), Some(Duration::ZERO));
+        assert_eq!(remaining(-1), None);
+        assert_eq!(remaining(-2), None);
+    }
+
+    #[test]
+    fn what_is_too_short_for_what_it_says_is_foreign() {
+        let whole = head(EntryId::random(), 500, &[Epoch::random()], 0);
+        for length in 0..whole.len() {
+            let entry = entry(300, whole[..length].to_vec());
+            assert_eq!(entry.id, EntryId::from_bytes([0; 16]), "{length}");
+            assert!(entry.remaining.is_none() && entry.frame.is_empty());
+        }
+        assert_ne!(entry(300, whole).id, EntryId::from_bytes([0; 16]));
+    }
+
+    #[test]
+    fn a_mark_of_a_wrong_length_is_missing() {
+        for length in 0..100 {
+            let is_there = |scope| epoch(scope, &vec![7; length]).is_some();
+            assert_eq!(is_there(Scope::Tag), length == 16);
+            assert_eq!(is_there(Scope::Namespace), length == 16);
+            assert_eq!(
+                is_there(Scope::Cache),
+                (16..=80).step_by(4).any(|fits| fits == length)
+            );
+        }
+        assert_eq!(versions(&[7; 19]).count(), 0);
+        assert_eq!(
+            versions(&[&[0; 16][..], &[0, 0, 0, 3, 0, 0, 1, 0]].concat()).collect::<Vec<_>>(),
+            [3, 256]
+        );
+    }
+
+    #[test]
+    fn times_to_live_fit_what_redis_takes() {
+        assert_eq!(millis(Duration::ZERO), 1);
+        assert_eq!(millis(Duration::from_micros(1_999)), 1);
+        assert_eq!(millis(Duration::from_millis(500)), 500);
+        assert_eq!(millis(Duration::MAX), 3_153_600_000_000);
+    }
+}
