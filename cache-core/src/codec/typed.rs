@@ -12,9 +12,6 @@ pub(crate) trait ValueCodec<V>: Send + Sync {
     /// [`Codec::ID`].
     fn id(&self) -> u8;
 
-    /// [`Codec::NAME`].
-    fn name(&self) -> &'static str;
-
     /// What is compared before bytes are decoded: codec and shape of the type.
     fn fingerprint(&self) -> u64;
 
@@ -46,10 +43,6 @@ struct Typed<C> {
 impl<C: Codec, V: Serialize + DeserializeOwned> ValueCodec<V> for Typed<C> {
     fn id(&self) -> u8 {
         C::ID
-    }
-
-    fn name(&self) -> &'static str {
-        C::NAME
     }
 
     fn fingerprint(&self) -> u64 {
