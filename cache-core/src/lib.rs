@@ -1,5 +1,94 @@
-//! A layered cache for async services.
+//! A layered cache for async services: L1 in the process, L2 shared, and one load per key in the whole fleet.
+//!
+//! Put [`#[cached]`](macro@cached) on a function, or hold a typed [`Cache`]; give the [`Stack`] a shared store
+//! (`cache-redis` brings Redis), or leave it out. Stampedes, revoked values and a Redis that is down are then the library's
+//! business.
+//!
+//! ```
+//! use std::time::Duration;
+//! use cache_core::{L1, Stack};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> cache_core::Result<()> {
+//! let stack = Stack::builder("shop").l1(L1::weight(64 << 20)).build().await?;
+//! let users = stack.cache::<u64, String>("user").ttl(Duration::from_secs(300)).build()?;
+//!
+//! let user = users.at(&7).tag("org:1").get_with(|_| async { "Ada".to_owned() }).await?; // loaded
+//! assert_eq!(users.get(&7).await.as_deref(), Some("Ada"));                              // from L1
+//! stack.invalidate_tag("org:1").await?;                                                 // revoked, in O(1)
+//! assert_eq!(users.get(&7).await, None);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The read path
+//!
+//! ```text
+//! get_with(key, loader)
+//!  ├ L1: there, fresh, none of its marks renewed ──────────────────────────────► hit: no lock, no I/O, no decoding
+//!  └ flight: join the one under way for the key, or lead one in a task of its own
+//!     ├ L2: one round trip for the entry and its marks; all marks equal ───────► promoted to L1, hit
+//!     ├ lease in L2: taken ► load │ held by another process ► wait for its fill │ L2 away ► load
+//!     ├ load: with a deadline, panics caught, the lease extended meanwhile
+//!     └ store: L2 if the lease's token is still there, L1 if no invalidation came in between
+//! ```
+//!
+//! # The write path
+//!
+//! ```text
+//! invalidate(key), invalidate_tag(tag), invalidate_all()
+//!  ├ L2: the entry and its lease are removed in every live version, or the mark, in one atomic step
+//!  │  └ can't be reached ► queued and retried; until then this process believes no copy there; the caller is told
+//!  └ this process: L1 drops it, flights under way are joined by nobody any more and store nothing
+//! ```
+//!
+//! # What is promised
+//!
+//! - **No resurrection.** Once an invalidation has returned `Ok`, no value loaded before it is ever read from L2 again, by
+//!   any process: no load in flight, refresh, promotion, retry or late packet puts it back.
+//! - **Read your own invalidations.** In the process that invalidated, no call that begins afterwards is served an older
+//!   value.
+//! - **Bounded staleness elsewhere.** Another process may serve an older value from its L1 for its `l1_ttl`
+//!   ([`StackBuilder::l1_ttl`], 5 s by default): processes don't hear of each other's invalidations yet.
+//! - **Fail closed.** Marks that L2 has lost (an eviction, a restart) turn entries into misses, never into old values.
+//! - **Age.** No value is served for longer than its time to live, counted from the start of its load; L1 never outlives L2.
+//! - **One load** per key runs in the fleet while its holder's lease lives; callers in one process share its value or its
+//!   error.
+//! - **The cache is optional.** With L2 down, hung or wrong, reads answer with the loader's value, each operation of L2
+//!   bounded by its deadline. Only `invalidate*` and `insert` report that they could not reach L2.
+//!
+//! Not promised: monotonic reads across processes, the order of blind inserts, anything when the loader itself reads a
+//! replica that lags, an acknowledged invalidation that a failover of the store loses. No promise depends on the clocks of
+//! two processes agreeing.
+//!
+//! # Tasks
+//!
+//! | to | see |
+//! |---|---|
+//! | cache a function | [`#[cached]`](macro@cached) |
+//! | cache by hand | [`Stack::cache`], [`Cache::get_with`], [`Cache::try_get_with`] |
+//! | know how a call was answered | [`Cache::at`], [`Answer`] |
+//! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
+//! | keep TTLs per kind of data in a file | [`policy`] |
+//! | warm up | [`warm`] |
+//! | watch it | [`Cache::stats`], [`stats`] for the `metrics` crate, [`Stack::health`], the feature `tracing` |
+//! | deploy a changed type | [`CacheBuilder::version`] |
+//! | bring a format or a store of one's own | [`codec::Codec`], [`backend::Backend`] |
+//! | test code that caches | a [`Stack`] per test, [`backend::Memory`] shared by several, tokio's paused clock ([`clock`]) |
+//! | end in good order | [`Stack::shutdown`] |
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `macros` | yes | [`#[cached]`](macro@cached) |
+//! | `toml` | yes | `Policies::from_toml` |
+//! | `bincode`, `postcard`, `messagepack` | | these codecs beside JSON |
+//! | `tracing` | | a span round each load, events for what callers don't see |
+//! | `test-util` | | [`testing`]: the conformance suite for backends, fault injection |
 
+#[doc(hidden)]
+pub mod __private;
 mod answer;
 pub mod backend;
 mod breaker;
@@ -30,6 +119,8 @@ pub mod warm;
 mod write;
 
 pub use bytes::Bytes;
+#[cfg(feature = "macros")]
+pub use cache_macros::cached;
 
 pub use self::{
     answer::{Answer, Source},

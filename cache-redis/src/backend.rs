@@ -63,9 +63,7 @@ impl Redis {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn from_config(config: &RedisConfig) -> Result<Self> {
-        Ok(Self {
-            pool: Arc::new(Pool::open(config).await?),
-        })
+        Ok(Self { pool: Arc::new(Pool::open(config).await?) })
     }
 }
 
@@ -93,8 +91,7 @@ impl Backend for Redis {
             Claim::Join { seen: Some(id) } => call.arg("join").arg(id.as_bytes()),
             Claim::Take => call.arg("take").arg(""),
         };
-        call.arg(&version.to_be_bytes())
-            .arg(Epoch::random().as_bytes());
+        call.arg(&version.to_be_bytes()).arg(Epoch::random().as_bytes());
         add_marks(&mut call, ask.marks, ask.retain);
         let reply = self.pool.script("lease", &script::LEASE, &call).await?;
         lease_reply(reply).ok_or_else(|| unexpected("lease"))
@@ -104,29 +101,21 @@ impl Backend for Redis {
         let lease = key.lease(key.version());
         let mut call = script::EXTEND.call([lease.as_str()].into_iter());
         call.arg(token.as_bytes()).arg(millis(ttl));
-        self.pool
-            .script("extend", &script::EXTEND, &call)
-            .await
-            .map(|reply| reply == Value::Int(1))
+        self.pool.script("extend", &script::EXTEND, &call).await.map(|reply| reply == Value::Int(1))
     }
 
     async fn fill(&self, fill: Fill<'_>) -> Result<FillReply> {
         let version = fill.key.version();
         let (entry, lease) = (fill.key.entry(version), fill.key.lease(version));
-        let (late, any_tag) = fill
-            .late
-            .map_or((&[][..], None), |late| (late.marks, Some(late.unchanged.0)));
+        let (late, any_tag) = fill.late.map_or((&[][..], None), |late| (late.marks, Some(late.unchanged.0)));
         check_size("fill", fill.epochs.len() + late.len(), fill.frame)?;
-        let names = [entry.as_str(), &lease]
-            .into_iter()
-            .chain(any_tag.map(Mark::name));
+        let names = [entry.as_str(), &lease].into_iter().chain(any_tag.map(Mark::name));
         let names: Vec<_> = names.chain(late.iter().map(Mark::name)).collect();
 
         let ttl = millis(fill.ttl);
         let mut call = script::FILL.call(names.into_iter());
         call.arg(fill.token.as_bytes()).arg(ttl);
-        call.arg(record::head(fill.id, ttl, fill.epochs, late.len()))
-            .arg(fill.frame.as_ref());
+        call.arg(record::head(fill.id, ttl, fill.epochs, late.len())).arg(fill.frame.as_ref());
         if let Some(late) = fill.late {
             call.arg(late.unchanged.1.as_bytes());
             add_marks(&mut call, late.marks, late.retain);
@@ -142,10 +131,7 @@ impl Backend for Redis {
         let lease = key.lease(key.version());
         let mut call = script::RELEASE.call([lease.as_str()].into_iter());
         call.arg(token.as_bytes());
-        self.pool
-            .script("release", &script::RELEASE, &call)
-            .await
-            .map(drop)
+        self.pool.script("release", &script::RELEASE, &call).await.map(drop)
     }
 
     async fn put(&self, put: Put<'_>) -> Result<()> {
@@ -154,11 +140,8 @@ impl Backend for Redis {
         let (entry, lease) = (put.key.entry(version), put.key.lease(version));
         let ttl = millis(put.ttl);
         let mut call = script::PUT.call(keys(&entry, &lease, put.key.cache(), put.marks));
-        call.arg(record::head(put.id, ttl, &[], put.marks.len()))
-            .arg(put.frame.as_ref())
-            .arg(ttl);
-        call.arg(&version.to_be_bytes())
-            .arg(Epoch::random().as_bytes());
+        call.arg(record::head(put.id, ttl, &[], put.marks.len())).arg(put.frame.as_ref()).arg(ttl);
+        call.arg(&version.to_be_bytes()).arg(Epoch::random().as_bytes());
         add_marks(&mut call, put.marks, put.retain);
         self.pool.script("put", &script::PUT, &call).await.map(drop)
     }
@@ -168,10 +151,7 @@ impl Backend for Redis {
     }
 
     async fn probe(&self) -> Result<()> {
-        self.pool
-            .command("probe", &redis::cmd("PING"))
-            .await
-            .map(drop)
+        self.pool.command("probe", &redis::cmd("PING")).await.map(drop)
     }
 
     async fn close(&self) {
@@ -190,10 +170,7 @@ fn keys<'a>(
     cache: &'a Mark,
     marks: &'a [Mark],
 ) -> impl ExactSizeIterator<Item = &'a str> {
-    let keys: Vec<_> = [entry, lease, cache.name()]
-        .into_iter()
-        .chain(names(marks))
-        .collect();
+    let keys: Vec<_> = [entry, lease, cache.name()].into_iter().chain(names(marks)).collect();
     keys.into_iter()
 }
 
@@ -211,10 +188,7 @@ fn add_marks(call: &mut Cmd, marks: &[Mark], retain: Duration) {
     });
     let fresh = marks.iter().flat_map(|_| *Epoch::random().as_bytes());
     let retain = millis(retain);
-    call.arg(scopes.collect::<Vec<u8>>())
-        .arg(fresh.collect::<Vec<u8>>())
-        .arg(retain)
-        .arg(2 * retain);
+    call.arg(scopes.collect::<Vec<u8>>()).arg(fresh.collect::<Vec<u8>>()).arg(retain).arg(2 * retain);
 }
 
 fn found(left: i64, values: Vec<Value>, marks: &[Mark]) -> Result<Found> {
@@ -233,10 +207,7 @@ fn found(left: i64, values: Vec<Value>, marks: &[Mark]) -> Result<Found> {
         Value::BulkString(bytes) => record::epoch(mark.scope(), &bytes),
         _ => None,
     });
-    Ok(Found {
-        entry,
-        epochs: epochs.collect(),
-    })
+    Ok(Found { entry, epochs: epochs.collect() })
 }
 
 fn lease_reply(reply: Value) -> Option<LeaseReply> {
@@ -247,35 +218,25 @@ fn lease_reply(reply: Value) -> Option<LeaseReply> {
     let Value::BulkString(outcome) = parts.next()? else {
         return None;
     };
-    match (
-        outcome.as_slice(),
-        parts.next()?,
-        parts.next(),
-        parts.next(),
-    ) {
-        (b"granted", Value::BulkString(bytes), None, None) => Some(LeaseReply::Granted {
-            epochs: epochs(&bytes).collect(),
-        }),
-        (b"held", Value::Int(left), None, None) => Some(LeaseReply::Held {
-            remaining: Duration::from_millis(left.try_into().ok()?),
-        }),
-        (
-            b"found",
-            Value::Int(left),
-            Some(Value::BulkString(entry)),
-            Some(Value::BulkString(bytes)),
-        ) => Some(LeaseReply::Found(Found {
-            entry: Some(record::entry(left, entry)),
-            epochs: epochs(&bytes).map(Some).collect(),
-        })),
+    match (outcome.as_slice(), parts.next()?, parts.next(), parts.next()) {
+        (b"granted", Value::BulkString(bytes), None, None) => {
+            Some(LeaseReply::Granted { epochs: epochs(&bytes).collect() })
+        }
+        (b"held", Value::Int(left), None, None) => {
+            Some(LeaseReply::Held { remaining: Duration::from_millis(left.try_into().ok()?) })
+        }
+        (b"found", Value::Int(left), Some(Value::BulkString(entry)), Some(Value::BulkString(bytes))) => {
+            Some(LeaseReply::Found(Found {
+                entry: Some(record::entry(left, entry)),
+                epochs: epochs(&bytes).map(Some).collect(),
+            }))
+        }
         _ => None,
     }
 }
 
 fn epochs(bytes: &[u8]) -> impl Iterator<Item = Epoch> {
-    bytes
-        .chunks_exact(16)
-        .map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes")))
+    bytes.chunks_exact(16).map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes")))
 }
 
 /// Redis ends the connection, with all requests on it, at a string of 512 MiB.
@@ -283,16 +244,10 @@ fn check_size(operation: &'static str, epochs: usize, frame: &Bytes) -> Result<(
     const LARGEST_FRAME: usize = 500 << 20;
     let refused = |context: String| Err(Error::new(ErrorKind::Codec, operation).context(context));
     if epochs > record::MOST_EPOCHS {
-        return refused(format!(
-            "an entry has at most {} marks, not {epochs}",
-            record::MOST_EPOCHS
-        ));
+        return refused(format!("an entry has at most {} marks, not {epochs}", record::MOST_EPOCHS));
     }
     if frame.len() > LARGEST_FRAME {
-        return refused(format!(
-            "an entry has at most {LARGEST_FRAME} bytes, not {}",
-            frame.len()
-        ));
+        return refused(format!("an entry has at most {LARGEST_FRAME} bytes, not {}", frame.len()));
     }
     Ok(())
 }

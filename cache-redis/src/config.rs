@@ -34,16 +34,10 @@ pub struct RedisConfig {
     #[serde(default = "default_connections")]
     pub connections: u32,
     /// How long to wait for a connection, TLS and greeting included. Default: 250 ms.
-    #[serde(
-        default = "default_connect_timeout",
-        deserialize_with = "duration::deserialize"
-    )]
+    #[serde(default = "default_connect_timeout", deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
     /// How long to wait for the answer to a request. Default: 500 ms.
-    #[serde(
-        default = "default_response_timeout",
-        deserialize_with = "duration::deserialize"
-    )]
+    #[serde(default = "default_response_timeout", deserialize_with = "duration::deserialize")]
     pub response_timeout: Duration,
     /// A PEM file with the certificates to trust in place of the web's roots. Default: none.
     #[serde(default)]
@@ -76,9 +70,8 @@ impl RedisConfig {
         let url = variable("REDIS_URL").ok_or_else(|| wrong("REDIS_URL is not set"))?;
         let mut config = Self::new(url);
         if let Some(text) = variable("CACHE_REDIS_CONNECTIONS") {
-            config.connections = text.parse().map_err(|error| {
-                wrong("CACHE_REDIS_CONNECTIONS is not a number").caused_by(error)
-            })?;
+            config.connections =
+                text.parse().map_err(|error| wrong("CACHE_REDIS_CONNECTIONS is not a number").caused_by(error))?;
         }
         if let Some(text) = variable("CACHE_REDIS_CONNECT_TIMEOUT") {
             config.connect_timeout = duration_in("CACHE_REDIS_CONNECT_TIMEOUT", &text)?;
@@ -93,19 +86,12 @@ impl RedisConfig {
     /// What the client needs to know to reach the server.
     pub(crate) fn target(&self) -> Result<ConnectionInfo> {
         if !(1..=4).contains(&self.connections) {
-            return Err(wrong(format!(
-                "connections is 1 to 4, not {}",
-                self.connections
-            )));
+            return Err(wrong(format!("connections is 1 to 4, not {}", self.connections)));
         }
-        for (name, timeout) in [
-            ("connect_timeout", self.connect_timeout),
-            ("response_timeout", self.response_timeout),
-        ] {
+        for (name, timeout) in [("connect_timeout", self.connect_timeout), ("response_timeout", self.response_timeout)]
+        {
             if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-                return Err(wrong(format!(
-                    "{name} is more than nothing and at most a minute"
-                )));
+                return Err(wrong(format!("{name} is more than nothing and at most a minute")));
             }
         }
         let target = parse(&self.url)?;
@@ -147,23 +133,16 @@ const fn default_response_timeout() -> Duration {
 fn parse(url: &str) -> Result<ConnectionInfo> {
     let is_tls = url.starts_with("rediss:") || url.starts_with("valkeys:");
     if is_tls && cfg!(not(feature = "tls")) {
-        return Err(wrong(
-            "a rediss:// URL needs the feature `tls` of cache-redis",
-        ));
+        return Err(wrong("a rediss:// URL needs the feature `tls` of cache-redis"));
     }
     let target = url.into_connection_info().map_err(|_| {
         wrong("the URL is not redis://[user][:password@]host[:port][/database], rediss://… or unix:///path")
     })?;
     if let ConnectionAddr::TcpTls { insecure: true, .. } = target.addr() {
-        return Err(wrong(
-            "certificates are always verified: leave out #insecure and name the server's CA in ca_file",
-        ));
+        return Err(wrong("certificates are always verified: leave out #insecure and name the server's CA in ca_file"));
     }
     // RESP3 is how the client tells at once that a connection ended.
-    let settings = target
-        .redis_settings()
-        .clone()
-        .set_protocol(ProtocolVersion::RESP3);
+    let settings = target.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     Ok(target.set_redis_settings(settings))
 }
 
@@ -187,18 +166,9 @@ mod tests {
 
     #[test]
     fn a_url_that_is_none_is_refused_without_being_repeated() {
-        for url in [
-            "",
-            "cache",
-            "http://:hunter2@cache",
-            "redis://:hunter2@cache:port",
-            "redis://:hunter2@",
-        ] {
+        for url in ["", "cache", "http://:hunter2@cache", "redis://:hunter2@cache:port", "redis://:hunter2@"] {
             let text = message(&RedisConfig::new(url));
-            assert!(
-                text.contains("redis://[user]") && !text.contains("hunter2"),
-                "{text}"
-            );
+            assert!(text.contains("redis://[user]") && !text.contains("hunter2"), "{text}");
         }
     }
 
@@ -233,10 +203,7 @@ mod tests {
         let config = RedisConfig::new("redis://alice:hunter2@cache:6380/1");
         let text = format!("{config:?} {:?}", RedisConfig::new("hunter2"));
         assert!(text.contains("cache:6380"), "{text}");
-        assert!(
-            !text.contains("hunter2") && !text.contains("alice"),
-            "{text}"
-        );
+        assert!(!text.contains("hunter2") && !text.contains("alice"), "{text}");
     }
 
     #[test]
@@ -282,14 +249,9 @@ mod tests {
     fn a_variable_that_is_wrong_or_missing_is_named() {
         let missing = RedisConfig::from_variables(|_| None).unwrap_err();
         assert!(missing.to_string().contains("REDIS_URL"));
-        for name in [
-            "CACHE_REDIS_CONNECTIONS",
-            "CACHE_REDIS_CONNECT_TIMEOUT",
-            "CACHE_REDIS_RESPONSE_TIMEOUT",
-        ] {
-            let error = RedisConfig::from_variables(|asked| {
-                (asked == "REDIS_URL" || asked == name).then(|| "soon".to_owned())
-            });
+        for name in ["CACHE_REDIS_CONNECTIONS", "CACHE_REDIS_CONNECT_TIMEOUT", "CACHE_REDIS_RESPONSE_TIMEOUT"] {
+            let error =
+                RedisConfig::from_variables(|asked| (asked == "REDIS_URL" || asked == name).then(|| "soon".to_owned()));
             assert!(error.unwrap_err().to_string().contains(name));
         }
     }

@@ -16,8 +16,8 @@ use std::{
 use bb8_redis::{
     bb8::ManageConnection,
     redis::{
-        self, AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, Value,
-        aio::MultiplexedConnection, io::tcp::socket2::TcpKeepalive,
+        self, AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, Value, aio::MultiplexedConnection,
+        io::tcp::socket2::TcpKeepalive,
     },
 };
 use cache_core::{Error, ErrorKind, Result, clock};
@@ -48,11 +48,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 impl Connector {
     pub(crate) fn new(config: &RedisConfig) -> Result<Self> {
-        Ok(Self {
-            client: client(config)?,
-            timeout: config.connect_timeout,
-            failures: watch::Sender::new(None),
-        })
+        Ok(Self { client: client(config)?, timeout: config.connect_timeout, failures: watch::Sender::new(None) })
     }
 
     /// Where every attempt that fails is announced.
@@ -62,17 +58,13 @@ impl Connector {
 
     fn recent_failure(&self) -> Option<Failure> {
         let last = self.failures.borrow();
-        last.as_ref()
-            .filter(|failure| clock::now() - failure.at < PAUSE)
-            .cloned()
+        last.as_ref().filter(|failure| clock::now() - failure.at < PAUSE).cloned()
     }
 
     async fn open(&self) -> Result<Link> {
         let health = Arc::new(Health::default());
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            .set_push_sender({
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None).set_push_sender({
                 let health = Arc::clone(&health);
                 move |push: PushInfo| -> Result<(), redis::aio::SendError> {
                     if push.kind == PushKind::Disconnection {
@@ -82,10 +74,7 @@ impl Connector {
                 }
             });
         let open = async {
-            let mut connection = self
-                .client
-                .get_multiplexed_async_connection_with_config(&config)
-                .await?;
+            let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
             let greeting = connection.send_packed_command(&redis::cmd("HELLO")).await?;
             Ok((connection, greeting.extract_error()?))
         };
@@ -95,8 +84,10 @@ impl Connector {
                 Ok(Link { connection, health })
             }
             Ok(Err(error)) => Err(classify("connect", error)),
-            Err(_) => Err(Error::new(ErrorKind::Timeout, "connect")
-                .context(format!("no connection within {:?}", self.timeout))),
+            Err(_) => {
+                Err(Error::new(ErrorKind::Timeout, "connect")
+                    .context(format!("no connection within {:?}", self.timeout)))
+            }
         }
     }
 }
@@ -112,10 +103,7 @@ impl ManageConnection for Connector {
             return Err(error);
         }
         self.open().await.inspect_err(|error| {
-            let failure = Failure {
-                error: error.clone(),
-                at: clock::now(),
-            };
+            let failure = Failure { error: error.clone(), at: clock::now() };
             self.failures.send_replace(Some(failure));
         })
     }
@@ -184,14 +172,8 @@ fn client(config: &RedisConfig) -> Result<Client> {
 }
 
 fn with_tcp_settings(target: ConnectionInfo) -> ConnectionInfo {
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(10))
-        .with_interval(Duration::from_secs(5));
-    let settings = target
-        .tcp_settings()
-        .clone()
-        .set_nodelay(true)
-        .set_keepalive(keepalive);
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
+    let settings = target.tcp_settings().clone().set_nodelay(true).set_keepalive(keepalive);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     let settings = settings.set_user_timeout(Duration::from_secs(5));
     target.set_tcp_settings(settings)
@@ -199,8 +181,7 @@ fn with_tcp_settings(target: ConnectionInfo) -> ConnectionInfo {
 
 /// Reads the reply to `HELLO`: what the server is, and how it runs.
 fn check_server(greeting: &Value) -> Result<()> {
-    let unsupported =
-        |context: String| Err(Error::new(ErrorKind::Unsupported, "connect").context(context));
+    let unsupported = |context: String| Err(Error::new(ErrorKind::Unsupported, "connect").context(context));
     if let Some(mode) = field(greeting, "mode").filter(|mode| *mode != "standalone") {
         return unsupported(format!(
             "the server runs in {mode} mode, which is not supported: name a standalone server"
@@ -218,10 +199,7 @@ fn field<'a>(greeting: &'a Value, name: &str) -> Option<&'a str> {
     let Value::Map(fields) = greeting else {
         return None;
     };
-    fields
-        .iter()
-        .find(|(key, _)| text(key) == Some(name))
-        .and_then(|(_, value)| text(value))
+    fields.iter().find(|(key, _)| text(key) == Some(name)).and_then(|(_, value)| text(value))
 }
 
 fn text(value: &Value) -> Option<&str> {
@@ -238,11 +216,7 @@ mod tests {
 
     fn greeting(version: &str, mode: &str) -> Value {
         let text = |text: &str| Value::BulkString(text.into());
-        Value::Map(vec![
-            (text("server"), text("redis")),
-            (text("version"), text(version)),
-            (text("mode"), text(mode)),
-        ])
+        Value::Map(vec![(text("server"), text("redis")), (text("version"), text(version)), (text("mode"), text(mode))])
     }
 
     #[test]

@@ -8,32 +8,23 @@ use cache_core::{Error, ErrorKind};
 /// The text of the server is left to the source: only its code is repeated here.
 pub(crate) fn classify(operation: &'static str, error: RedisError) -> Error {
     let (kind, context) = match error.kind() {
-        redis::ErrorKind::Io if error.is_timeout() => {
-            (ErrorKind::Timeout, "Redis did not answer".to_owned())
+        redis::ErrorKind::Io if error.is_timeout() => (ErrorKind::Timeout, "Redis did not answer".to_owned()),
+        redis::ErrorKind::Io | redis::ErrorKind::Parse => {
+            (ErrorKind::Unavailable, "the connection to Redis failed".to_owned())
         }
-        redis::ErrorKind::Io | redis::ErrorKind::Parse => (
-            ErrorKind::Unavailable,
-            "the connection to Redis failed".to_owned(),
-        ),
-        redis::ErrorKind::InvalidClientConfig => {
-            (ErrorKind::Config, "the URL can't be used".to_owned())
-        }
+        redis::ErrorKind::InvalidClientConfig => (ErrorKind::Config, "the URL can't be used".to_owned()),
         redis::ErrorKind::RESP3NotSupported => (ErrorKind::Unsupported, TOO_OLD.to_owned()),
-        redis::ErrorKind::AuthenticationFailed => (
-            ErrorKind::Denied,
-            "Redis rejects the user name or the password".to_owned(),
-        ),
+        redis::ErrorKind::AuthenticationFailed => {
+            (ErrorKind::Denied, "Redis rejects the user name or the password".to_owned())
+        }
         _ => from_code(&code_of(&error)),
     };
-    Error::new(kind, operation)
-        .context(context)
-        .caused_by(error)
+    Error::new(kind, operation).context(context).caused_by(error)
 }
 
 /// A reply that no server gives to what was asked.
 pub(crate) fn unexpected(operation: &'static str) -> Error {
-    Error::new(ErrorKind::Unsupported, operation)
-        .context("the server's reply is not the one of Redis")
+    Error::new(ErrorKind::Unsupported, operation).context("the server's reply is not the one of Redis")
 }
 
 /// The first version with script flags, RESP3 and all that the scripts use.
@@ -41,23 +32,15 @@ pub(crate) const TOO_OLD: &str = "Redis 7.0 or later is needed";
 
 fn from_code(code: &str) -> (ErrorKind, String) {
     match code {
-        "WRONGPASS" => (
-            ErrorKind::Denied,
-            "Redis rejects the user name or the password (WRONGPASS)".to_owned(),
-        ),
-        "NOAUTH" => (
-            ErrorKind::Denied,
-            "Redis wants a password and the URL has none (NOAUTH)".to_owned(),
-        ),
+        "WRONGPASS" => (ErrorKind::Denied, "Redis rejects the user name or the password (WRONGPASS)".to_owned()),
+        "NOAUTH" => (ErrorKind::Denied, "Redis wants a password and the URL has none (NOAUTH)".to_owned()),
         "NOPERM" => (
             ErrorKind::Denied,
-            "the user lacks a right that this library needs (NOPERM); its documentation lists them"
-                .to_owned(),
+            "the user lacks a right that this library needs (NOPERM); its documentation lists them".to_owned(),
         ),
-        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => (
-            ErrorKind::Unsupported,
-            format!("Redis Cluster is not supported ({code})"),
-        ),
+        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" => {
+            (ErrorKind::Unsupported, format!("Redis Cluster is not supported ({code})"))
+        }
         code => (ErrorKind::Refused, format!("Redis answered {code}")),
     }
 }
@@ -82,45 +65,21 @@ mod tests {
     #[test]
     fn each_error_of_the_server_has_its_kind() {
         for (reply, kind) in [
-            (
-                "OOM command not allowed when used memory > 'maxmemory'.",
-                ErrorKind::Refused,
-            ),
-            (
-                "READONLY You can't write against a read only replica.",
-                ErrorKind::Refused,
-            ),
-            (
-                "LOADING Redis is loading the dataset in memory",
-                ErrorKind::Refused,
-            ),
+            ("OOM command not allowed when used memory > 'maxmemory'.", ErrorKind::Refused),
+            ("READONLY You can't write against a read only replica.", ErrorKind::Refused),
+            ("LOADING Redis is loading the dataset in memory", ErrorKind::Refused),
             ("BUSY Redis is busy running a script.", ErrorKind::Refused),
             ("MASTERDOWN Link with MASTER is down", ErrorKind::Refused),
-            (
-                "TRYAGAIN Multiple keys request during rehashing of slot",
-                ErrorKind::Refused,
-            ),
-            (
-                "NOREPLICAS Not enough good replicas to write.",
-                ErrorKind::Refused,
-            ),
-            (
-                "MISCONF Redis is configured to save RDB snapshots",
-                ErrorKind::Refused,
-            ),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", ErrorKind::Refused),
+            ("NOREPLICAS Not enough good replicas to write.", ErrorKind::Refused),
+            ("MISCONF Redis is configured to save RDB snapshots", ErrorKind::Refused),
             ("ERR max number of clients reached", ErrorKind::Refused),
-            (
-                "WRONGPASS invalid username-password pair",
-                ErrorKind::Denied,
-            ),
+            ("WRONGPASS invalid username-password pair", ErrorKind::Denied),
             ("NOAUTH Authentication required.", ErrorKind::Denied),
             ("NOPERM this user has no permissions", ErrorKind::Denied),
             ("MOVED 3999 127.0.0.1:6381", ErrorKind::Unsupported),
             ("ASK 3999 127.0.0.1:6381", ErrorKind::Unsupported),
-            (
-                "CROSSSLOT Keys in request don't hash to the same slot",
-                ErrorKind::Unsupported,
-            ),
+            ("CROSSSLOT Keys in request don't hash to the same slot", ErrorKind::Unsupported),
             ("CLUSTERDOWN Hash slot not served", ErrorKind::Unsupported),
         ] {
             assert_eq!(kind_of(reply), kind, "{reply}");

@@ -40,11 +40,7 @@ impl Pool {
             Err(error) if error.is_temporary() => settings(config).build_unchecked(connector),
             Err(error) => return Err(error),
         };
-        Ok(Self {
-            links: RwLock::new(Some(links)),
-            failures,
-            response_timeout: config.response_timeout,
-        })
+        Ok(Self { links: RwLock::new(Some(links)), failures, response_timeout: config.response_timeout })
     }
 
     pub(crate) async fn command(&self, operation: &'static str, command: &Cmd) -> Result<Value> {
@@ -55,27 +51,15 @@ impl Pool {
     }
 
     /// Sends all commands at once and returns a reply for each.
-    pub(crate) async fn pipeline(
-        &self,
-        operation: &'static str,
-        commands: &Pipeline,
-    ) -> Result<Vec<Value>> {
+    pub(crate) async fn pipeline(&self, operation: &'static str, commands: &Pipeline) -> Result<Vec<Value>> {
         let mut link = self.checkout(operation).await?;
-        let replies = link
-            .connection
-            .req_packed_commands(commands, 0, commands.len());
+        let replies = link.connection.req_packed_commands(commands, 0, commands.len());
         let replies = timeout(self.response_timeout, replies).await;
-        let replies =
-            replies.map(|replies| replies?.into_iter().map(Value::extract_error).collect());
+        let replies = replies.map(|replies| replies?.into_iter().map(Value::extract_error).collect());
         self.judge(operation, &link, replies)
     }
 
-    pub(crate) async fn script(
-        &self,
-        operation: &'static str,
-        script: &Script,
-        call: &Cmd,
-    ) -> Result<Value> {
+    pub(crate) async fn script(&self, operation: &'static str, script: &Script, call: &Cmd) -> Result<Value> {
         let mut link = self.checkout(operation).await?;
         let reply = script.send(&mut link.connection, call);
         let reply = timeout(self.response_timeout, reply).await;
@@ -84,18 +68,11 @@ impl Pool {
 
     /// Later calls fail; those in flight end as they end.
     pub(crate) fn close(&self) {
-        self.links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.links.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     async fn checkout(&self, operation: &'static str) -> Result<Link> {
-        let links = self
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner).clone();
         let links = links.ok_or_else(|| Error::new(ErrorKind::Closed, operation))?;
         // Before an attempt can be made, so that none is missed.
         let mut failures = self.failures.subscribe();
@@ -129,10 +106,8 @@ impl Pool {
             }
             Err(_) => {
                 link.health.timed_out();
-                Err(Error::new(ErrorKind::Timeout, operation).context(format!(
-                    "no answer from Redis within {:?}",
-                    self.response_timeout
-                )))
+                Err(Error::new(ErrorKind::Timeout, operation)
+                    .context(format!("no answer from Redis within {:?}", self.response_timeout)))
             }
         }
     }

@@ -45,12 +45,7 @@ pub(crate) fn entry(left: i64, bytes: Vec<u8>) -> Stored {
 
 /// What is read where something lies that this library did not write.
 pub(crate) const fn foreign() -> Stored {
-    Stored {
-        id: EntryId::from_bytes([0; ID]),
-        remaining: None,
-        epochs: Vec::new(),
-        frame: Bytes::new(),
-    }
+    Stored { id: EntryId::from_bytes([0; ID]), remaining: None, epochs: Vec::new(), frame: Bytes::new() }
 }
 
 fn parse(left: i64, bytes: &Bytes) -> Option<Stored> {
@@ -60,12 +55,8 @@ fn parse(left: i64, bytes: &Bytes) -> Option<Stored> {
     let epochs = bytes.get(HEAD..frame)?.chunks_exact(EPOCH);
     Some(Stored {
         id: EntryId::from_bytes(*id),
-        remaining: u64::try_from(left)
-            .ok()
-            .map(|left| Duration::from_millis(left.min(ttl))),
-        epochs: epochs
-            .map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes")))
-            .collect(),
+        remaining: u64::try_from(left).ok().map(|left| Duration::from_millis(left.min(ttl))),
+        epochs: epochs.map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes"))).collect(),
         frame: bytes.slice(frame..),
     })
 }
@@ -83,9 +74,7 @@ pub(crate) fn epoch(scope: Scope, mark: &[u8]) -> Option<Epoch> {
 /// The live versions in the mark of a cache.
 pub(crate) fn versions(mark: &[u8]) -> impl Iterator<Item = u32> {
     let versions = epoch(Scope::Cache, mark).map_or(&[][..], |_| &mark[EPOCH..]);
-    versions
-        .chunks_exact(VERSION)
-        .map(|version| u32::from_be_bytes(version.try_into().expect("4 bytes")))
+    versions.chunks_exact(VERSION).map(|version| u32::from_be_bytes(version.try_into().expect("4 bytes")))
 }
 
 /// Whole milliseconds, at least one and at most a century: Redis adds them to the date.
@@ -136,16 +125,10 @@ mod tests {
             let is_there = |scope| epoch(scope, &vec![7; length]).is_some();
             assert_eq!(is_there(Scope::Tag), length == 16);
             assert_eq!(is_there(Scope::Namespace), length == 16);
-            assert_eq!(
-                is_there(Scope::Cache),
-                (16..=80).step_by(4).any(|fits| fits == length)
-            );
+            assert_eq!(is_there(Scope::Cache), (16..=80).step_by(4).any(|fits| fits == length));
         }
         assert_eq!(versions(&[7; 19]).count(), 0);
-        assert_eq!(
-            versions(&[&[0; 16][..], &[0, 0, 0, 3, 0, 0, 1, 0]].concat()).collect::<Vec<_>>(),
-            [3, 256]
-        );
+        assert_eq!(versions(&[&[0; 16][..], &[0, 0, 0, 3, 0, 0, 1, 0]].concat()).collect::<Vec<_>>(), [3, 256]);
     }
 
     #[test]

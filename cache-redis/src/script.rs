@@ -2,33 +2,17 @@
 
 use std::sync::LazyLock;
 
-use bb8_redis::redis::{
-    self, Cmd, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection,
-};
+use bb8_redis::redis::{self, Cmd, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
 
 /// Takes over a lease or finds out who has it.
-pub(crate) static LEASE: LazyLock<Script> = LazyLock::new(|| {
-    Script::growing(concat!(
-        include_str!("scripts/marks.lua"),
-        include_str!("scripts/lease.lua")
-    ))
-});
-pub(crate) static FILL: LazyLock<Script> = LazyLock::new(|| {
-    Script::growing(concat!(
-        include_str!("scripts/marks.lua"),
-        include_str!("scripts/fill.lua")
-    ))
-});
-pub(crate) static PUT: LazyLock<Script> = LazyLock::new(|| {
-    Script::growing(concat!(
-        include_str!("scripts/marks.lua"),
-        include_str!("scripts/put.lua")
-    ))
-});
-pub(crate) static EXTEND: LazyLock<Script> =
-    LazyLock::new(|| Script::shrinking(include_str!("scripts/extend.lua")));
-pub(crate) static RELEASE: LazyLock<Script> =
-    LazyLock::new(|| Script::shrinking(include_str!("scripts/release.lua")));
+pub(crate) static LEASE: LazyLock<Script> =
+    LazyLock::new(|| Script::growing(concat!(include_str!("scripts/marks.lua"), include_str!("scripts/lease.lua"))));
+pub(crate) static FILL: LazyLock<Script> =
+    LazyLock::new(|| Script::growing(concat!(include_str!("scripts/marks.lua"), include_str!("scripts/fill.lua"))));
+pub(crate) static PUT: LazyLock<Script> =
+    LazyLock::new(|| Script::growing(concat!(include_str!("scripts/marks.lua"), include_str!("scripts/put.lua"))));
+pub(crate) static EXTEND: LazyLock<Script> = LazyLock::new(|| Script::shrinking(include_str!("scripts/extend.lua")));
+pub(crate) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::shrinking(include_str!("scripts/release.lua")));
 pub(crate) static INVALIDATE: LazyLock<Script> =
     LazyLock::new(|| Script::shrinking(include_str!("scripts/invalidate.lua")));
 
@@ -44,9 +28,7 @@ impl Script {
 
     /// One that runs even then, since it needs no more memory than there is.
     fn shrinking(code: &str) -> Self {
-        Self(redis::Script::new(&format!(
-            "#!lua flags=allow-oom\n{code}"
-        )))
+        Self(redis::Script::new(&format!("#!lua flags=allow-oom\n{code}")))
     }
 
     /// A call, to which the arguments are still to be added.
@@ -60,11 +42,7 @@ impl Script {
     }
 
     /// Sends a call, and the text before it if the server has lost it (a restart, `SCRIPT FLUSH`).
-    pub(crate) async fn send(
-        &self,
-        connection: &mut MultiplexedConnection,
-        call: &Cmd,
-    ) -> RedisResult<Value> {
+    pub(crate) async fn send(&self, connection: &mut MultiplexedConnection, call: &Cmd) -> RedisResult<Value> {
         match connection.send_packed_command(call).await?.extract_error() {
             Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
                 self.0.load_async(connection).await?;

@@ -56,9 +56,7 @@ impl RedisServer {
     #[must_use]
     pub fn url(&self) -> String {
         let password = self.settings.password.as_ref();
-        let password = password
-            .map(|password| format!(":{password}@"))
-            .unwrap_or_default();
+        let password = password.map(|password| format!(":{password}@")).unwrap_or_default();
         format!("redis://{password}127.0.0.1:{}", self.port)
     }
 
@@ -68,10 +66,7 @@ impl RedisServer {
     /// If the server was not given a certificate.
     #[must_use]
     pub fn tls_url(&self) -> String {
-        format!(
-            "rediss://localhost:{}",
-            self.tls_port.expect("it has a certificate")
-        )
+        format!("rediss://localhost:{}", self.tls_port.expect("it has a certificate"))
     }
 
     /// The port without TLS.
@@ -115,9 +110,7 @@ impl RedisServer {
     /// If it does not answer in time.
     pub fn restart_with(&mut self, arguments: &[&str]) {
         self.kill();
-        self.settings
-            .arguments
-            .extend(arguments.iter().map(ToString::to_string));
+        self.settings.arguments.extend(arguments.iter().map(ToString::to_string));
         self.process = self.spawn();
         for _ in 0..PATIENCE {
             match self.answers() {
@@ -149,18 +142,12 @@ impl RedisServer {
 
     fn signal(&self, signal: &str) {
         let pid = self.process.id().to_string();
-        let status = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", signal, &pid])
-            .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "kill -s {signal} {pid}"
-        );
+        let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &pid]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill -s {signal} {pid}");
     }
 
     fn spawn(&self) -> Child {
-        self.settings
-            .spawn(self.port, self.tls_port, &self.directory.0)
+        self.settings.spawn(self.port, self.tls_port, &self.directory.0)
     }
 
     fn query(&self, command: &[&str]) -> RedisResult<Value> {
@@ -177,12 +164,7 @@ impl RedisServer {
 
     /// Whether this very process answers, rather than another one that was faster to take the port.
     fn answers(&mut self) -> Answer {
-        if self
-            .process
-            .try_wait()
-            .expect("it can be waited for")
-            .is_some()
-        {
+        if self.process.try_wait().expect("it can be waited for").is_some() {
             return Answer::Ended;
         }
         let own = format!("process_id:{}\r\n", self.process.id());
@@ -213,8 +195,7 @@ pub struct ServerBuilder {
 impl ServerBuilder {
     /// Command-line arguments, such as `["--maxmemory", "10mb"]`.
     pub fn arguments<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
-        self.arguments
-            .extend(arguments.into_iter().map(ToOwned::to_owned));
+        self.arguments.extend(arguments.into_iter().map(ToOwned::to_owned));
         self
     }
 
@@ -241,10 +222,7 @@ impl ServerBuilder {
                 return server;
             }
         }
-        panic!(
-            "redis-server ended at once, {ATTEMPTS} times: run it by hand with {:?}",
-            self.arguments
-        );
+        panic!("redis-server ended at once, {ATTEMPTS} times: run it by hand with {:?}", self.arguments);
     }
 
     /// `None` if the server ended: most likely somebody else took its port.
@@ -256,13 +234,7 @@ impl ServerBuilder {
             fs::write(directory.0.join("key.pem"), key).expect("a writable directory");
         }
         let process = self.spawn(port, tls_port, &directory.0);
-        let mut server = RedisServer {
-            process,
-            port,
-            tls_port,
-            directory,
-            settings: self,
-        };
+        let mut server = RedisServer { process, port, tls_port, directory, settings: self };
         for _ in 0..PATIENCE {
             match server.answers() {
                 Answer::Yes => return Some(server),
@@ -276,29 +248,21 @@ impl ServerBuilder {
     fn spawn(&self, port: u16, tls_port: Option<u16>, directory: &Path) -> Child {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
-        command
-            .args(["--save", "", "--appendonly", "no"])
-            .arg("--dir")
-            .arg(directory);
+        command.args(["--save", "", "--appendonly", "no"]).arg("--dir").arg(directory);
         if let Some(password) = &self.password {
             command.args(["--requirepass", password]);
         }
         if let Some(port) = tls_port {
             command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
-            command
-                .arg("--tls-cert-file")
-                .arg(directory.join("cert.pem"));
+            command.arg("--tls-cert-file").arg(directory.join("cert.pem"));
             command.arg("--tls-key-file").arg(directory.join("key.pem"));
         }
-        command
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null());
         match command.spawn() {
             Ok(process) => process,
-            Err(error) if error.kind() == ErrorKind::NotFound => panic!(
-                "this test needs redis-server 7.0 or later in the PATH: apt-get install redis-server"
-            ),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                panic!("this test needs redis-server 7.0 or later in the PATH: apt-get install redis-server")
+            }
             Err(error) => panic!("redis-server can't be started: {error}"),
         }
     }
@@ -318,12 +282,7 @@ enum Answer {
 /// One of 10,000 to 29,999: below those that outgoing connections take, and with room for a cluster's second port.
 fn free_port() -> u16 {
     loop {
-        let random = u16::from_be_bytes(
-            *EntryId::random()
-                .as_bytes()
-                .first_chunk()
-                .expect("16 bytes"),
-        );
+        let random = u16::from_be_bytes(*EntryId::random().as_bytes().first_chunk().expect("16 bytes"));
         let port = 10_000 + random % 20_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;

@@ -12,10 +12,7 @@ use crate::error::classify;
 pub(crate) fn client(target: ConnectionInfo, ca_file: Option<&Path>) -> Result<Client> {
     install_crypto_provider();
     let root_cert = ca_file.map(certificates).transpose()?;
-    let certificates = TlsCertificates {
-        client_tls: None,
-        root_cert,
-    };
+    let certificates = TlsCertificates { client_tls: None, root_cert };
     Client::build_with_tls(target, certificates).map_err(|error| classify("connect", error))
 }
 
@@ -28,10 +25,8 @@ fn install_crypto_provider() {
 }
 
 fn certificates(file: &Path) -> Result<Vec<u8>> {
-    let wrong = |what: &str| {
-        Error::new(ErrorKind::Config, "connect")
-            .context(format!("ca_file {} {what}", file.display()))
-    };
+    let wrong =
+        |what: &str| Error::new(ErrorKind::Config, "connect").context(format!("ca_file {} {what}", file.display()));
     let pem = fs::read(file).map_err(|error| wrong("can't be read").caused_by(error))?;
     let begin = b"-----BEGIN CERTIFICATE-----";
     match pem.windows(begin.len()).any(|text| text == begin) {

@@ -158,7 +158,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             (None, Some(ttl)) if codec::is_negative(value) => ttl,
             (None, _) => self.policy.ttl,
         };
-        self.jittered(ttl)
+        self.policy.jittered(ttl, random_unit())
     }
 
     /// Marks of an entry's tags outlive the entry and the load before it.
@@ -168,11 +168,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// How long L1 keeps an entry; jittered for each process by itself.
     pub(crate) fn l1_lifetime(&self) -> Duration {
-        self.jittered(self.l1_ttl)
-    }
-
-    fn jittered(&self, ttl: Duration) -> Duration {
-        ttl.mul_f64(1.0 - self.policy.jitter * random_unit())
+        self.policy.jittered(self.l1_ttl, random_unit())
     }
 
     /// Encodes a value for the tiers that need it so, and says where it may be stored.

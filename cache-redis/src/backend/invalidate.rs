@@ -35,14 +35,9 @@ pub(super) async fn run(pool: &Pool, what: Invalidate<'_>) -> Result<()> {
 
     let mut others = Batch::default();
     for key in what.keys {
-        for version in registered
-            .versions(key)
-            .filter(|version| *version != key.version())
-        {
+        for version in registered.versions(key).filter(|version| *version != key.version()) {
             others.add_entry(key, version);
-            others
-                .send_if_full(pool, &mut Registered::default())
-                .await?;
+            others.send_if_full(pool, &mut Registered::default()).await?;
         }
     }
     others.send(pool, &mut Registered::default()).await
@@ -54,18 +49,11 @@ struct Registered(HashMap<String, BTreeSet<u32>>);
 
 impl Registered {
     fn versions(&self, key: &EntryKey) -> impl Iterator<Item = u32> {
-        self.0
-            .get(key.cache().name())
-            .into_iter()
-            .flatten()
-            .copied()
+        self.0.get(key.cache().name()).into_iter().flatten().copied()
     }
 
     fn add(&mut self, cache: String, mark: &[u8]) {
-        self.0
-            .entry(cache)
-            .or_default()
-            .extend(record::versions(mark));
+        self.0.entry(cache).or_default().extend(record::versions(mark));
     }
 }
 
@@ -110,18 +98,10 @@ impl Batch {
         if self.names.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> = self
-            .names
-            .iter()
-            .chain(&self.caches)
-            .map(String::as_str)
-            .collect();
+        let keys: Vec<_> = self.names.iter().chain(&self.caches).map(String::as_str).collect();
         let mut call = script::INVALIDATE.call(keys.into_iter());
         call.arg(self.names.len());
-        let Value::Array(marks) = pool
-            .script("invalidate", &script::INVALIDATE, &call)
-            .await?
-        else {
+        let Value::Array(marks) = pool.script("invalidate", &script::INVALIDATE, &call).await? else {
             return Err(unexpected("invalidate"));
         };
         for (cache, mark) in self.caches.into_iter().zip(marks) {

@@ -40,9 +40,7 @@ impl Visitor<'_> for TextOrSeconds {
     }
 
     fn visit_i64<E: Error>(self, seconds: i64) -> Result<Duration, E> {
-        u64::try_from(seconds)
-            .map(Duration::from_secs)
-            .map_err(E::custom)
+        u64::try_from(seconds).map(Duration::from_secs).map_err(E::custom)
     }
 
     fn visit_f64<E: Error>(self, seconds: f64) -> Result<Duration, E> {

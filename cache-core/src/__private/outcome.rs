@@ -1,0 +1,177 @@
+//! What a function's return type means to the cache, found out by trait selection: aliases make no difference.
+//!
+//! `(&&&Returns::<R>::new()).outcome()` takes the first of three implementations that applies, since a method is looked
+//! for with as few dereferences as will do: a `Result` whose error can be made of the cache's, any `Result`, any type.
+
+use std::{convert::Infallible, marker::PhantomData, pin::Pin, sync::Arc};
+
+use crate::error::{Error, LoadError};
+
+/// How a return type falls into a value to cache and an error to pass on.
+pub trait Outcome: 'static {
+    /// What the function returns.
+    type Return: 'static;
+    /// What is cached.
+    type Value: 'static;
+    /// What is not.
+    type Error: Send + Sync + 'static;
+
+    /// Takes apart what the body returned.
+    fn split(returned: Self::Return) -> Result<Self::Value, Self::Error>;
+
+    /// Makes what the function returns.
+    ///
+    /// # Panics
+    /// If the load failed by itself (a panic, a deadline, recursion) and the return type can't say so.
+    fn join(answer: Result<Self::Value, LoadError<Self::Error>>) -> Self::Return
+    where
+        Self::Error: Shared;
+}
+
+/// What everyone who waited for a load that failed can be given.
+#[diagnostic::on_unimplemented(
+    message = "the error `{Self}` of a cached function can't be shared",
+    label = "needs `Clone`, and to be `Send + Sync + 'static`",
+    note = "one load serves many callers, and each of them is given its error; derive `Clone` for the error, or return `Result<_, Arc<{Self}>>`"
+)]
+pub trait Shared: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Clone + Send + Sync + 'static> Shared for E {}
+
+/// A return type, yet to be looked at.
+pub struct Returns<R>(PhantomData<fn() -> R>);
+
+impl<R> Returns<R> {
+    /// Asks about `R`.
+    #[expect(clippy::new_without_default, reason = "only generated code makes one")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// A `Result` whose error can be made of the cache's own.
+pub trait ByConverting {
+    /// [`Converting`].
+    type Outcome;
+    /// Says so.
+    fn outcome(&self) -> Self::Outcome;
+}
+
+/// Any other `Result`.
+pub trait ByPanicking {
+    /// [`Panicking`].
+    type Outcome;
+    /// Says so.
+    fn outcome(&self) -> Self::Outcome;
+}
+
+/// Any other type.
+pub trait ByValue {
+    /// [`Plain`].
+    type Outcome;
+    /// Says so.
+    fn outcome(&self) -> Self::Outcome;
+}
+
+impl<T, E: From<Error>> ByConverting for &&Returns<Result<T, E>> {
+    type Outcome = Converting<T, E>;
+    fn outcome(&self) -> Self::Outcome {
+        Converting(PhantomData)
+    }
+}
+
+impl<T, E> ByPanicking for &Returns<Result<T, E>> {
+    type Outcome = Panicking<T, E>;
+    fn outcome(&self) -> Self::Outcome {
+        Panicking(PhantomData)
+    }
+}
+
+impl<T> ByValue for Returns<T> {
+    type Outcome = Plain<T>;
+    fn outcome(&self) -> Self::Outcome {
+        Plain(PhantomData)
+    }
+}
+
+/// `Ok` is cached; what goes wrong in the cache becomes an `Err`.
+pub struct Converting<T, E>(PhantomData<fn() -> (T, E)>);
+
+/// `Ok` is cached; what goes wrong in the cache is a panic.
+pub struct Panicking<T, E>(PhantomData<fn() -> (T, E)>);
+
+/// Everything is cached; what goes wrong in the cache is a panic.
+pub struct Plain<T>(PhantomData<fn() -> T>);
+
+impl<T: 'static, E: From<Error> + Send + Sync + 'static> Outcome for Converting<T, E> {
+    type Return = Result<T, E>;
+    type Value = T;
+    type Error = E;
+
+    fn split(returned: Result<T, E>) -> Result<T, E> {
+        returned
+    }
+
+    fn join(answer: Result<T, LoadError<E>>) -> Result<T, E>
+    where
+        E: Shared,
+    {
+        answer.map_err(|error| match error {
+            LoadError::Loader(error) => Arc::unwrap_or_clone(error),
+            LoadError::Cache(error) => error.into(),
+        })
+    }
+}
+
+impl<T: 'static, E: Send + Sync + 'static> Outcome for Panicking<T, E> {
+    type Return = Result<T, E>;
+    type Value = T;
+    type Error = E;
+
+    fn split(returned: Result<T, E>) -> Result<T, E> {
+        returned
+    }
+
+    fn join(answer: Result<T, LoadError<E>>) -> Result<T, E>
+    where
+        E: Shared,
+    {
+        answer.map_err(|error| match error {
+            LoadError::Loader(error) => Arc::unwrap_or_clone(error),
+            LoadError::Cache(error) => give_up(&error),
+        })
+    }
+}
+
+impl<T: 'static> Outcome for Plain<T> {
+    type Return = T;
+    type Value = T;
+    type Error = Infallible;
+
+    fn split(returned: T) -> Result<T, Infallible> {
+        Ok(returned)
+    }
+
+    fn join(answer: Result<T, LoadError<Infallible>>) -> T {
+        match answer {
+            Ok(value) => value,
+            Err(LoadError::Cache(error)) => give_up(&error),
+            Err(LoadError::Loader(never)) => match *never {},
+        }
+    }
+}
+
+#[cold]
+fn give_up(error: &Error) -> ! {
+    panic!("a cached function could not be answered, and its return type has no place for the reason: {error}")
+}
+
+/// A body that runs on arguments of its own.
+pub type Loading<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+
+/// Boxed in a function that is not asynchronous, so that a body may call its own function: a type that holds itself, and
+/// is `Send` if it is, would be more than the compiler can follow.
+pub fn boxed<R>(body: impl Future<Output = R> + Send + 'static) -> Loading<R> {
+    Box::pin(body)
+}

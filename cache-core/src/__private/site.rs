@@ -1,0 +1,158 @@
+//! Where a cached function is declared: the settings of its cache, and the cache once it was called.
+
+use std::{
+    any::Any,
+    ops::Deref,
+    sync::{OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+
+use crate::{
+    cache::{Cache, CacheKey, CacheValue},
+    error::Result,
+    stack::Stack,
+};
+
+/// The static part of a cached function.
+pub struct Site {
+    spec: Spec,
+    /// The cache of the first stack that it was called with; as a rule there is no other.
+    first: OnceLock<Bound>,
+    /// Those of other stacks.
+    others: RwLock<Vec<Bound>>,
+}
+
+/// What the attribute says of the cache.
+pub struct Spec {
+    path: fn() -> &'static str,
+    cache: Option<&'static str>,
+    policy: Option<&'static str>,
+    version: Option<u32>,
+    ttl: Option<fn() -> Duration>,
+}
+
+impl Spec {
+    /// `path` is the function's own; it names the cache unless the attribute does. The body of a function has no module
+    /// path of its own, hence not `module_path!()`: two local functions of one name would share their entries.
+    pub const fn new(path: fn() -> &'static str) -> Self {
+        Self { path, cache: None, policy: None, version: None, ttl: None }
+    }
+
+    /// `cache = "…"`
+    pub const fn cache(mut self, cache: &'static str) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// `policy = "…"`
+    pub const fn policy(mut self, policy: &'static str) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// `version = …`
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// `ttl = …`
+    pub const fn ttl(mut self, ttl: fn() -> Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    fn build<K: CacheKey, V: CacheValue>(&self, stack: &Stack) -> Result<Cache<K, V>> {
+        let mut builder = stack.cache(self.cache.unwrap_or_else(self.path));
+        if let Some(policy) = self.policy {
+            builder = builder.policy(policy);
+        }
+        if let Some(version) = self.version {
+            builder = builder.version(version);
+        }
+        if let Some(ttl) = self.ttl {
+            builder = builder.ttl(ttl());
+        }
+        builder.build()
+    }
+}
+
+impl Site {
+    /// A site that was not called yet.
+    pub const fn new(spec: Spec) -> Self {
+        Self { spec, first: OnceLock::new(), others: RwLock::new(Vec::new()) }
+    }
+
+    /// The function's cache in `stack`, or in the global one.
+    #[inline]
+    pub(super) fn cache<K: CacheKey, V: CacheValue>(&self, stack: Option<&Stack>) -> Result<Handle<'_, K, V>> {
+        match (self.first.get(), stack) {
+            // The global stack never changes once it was used, so it need not be looked at again.
+            (Some(bound), None) => Ok(Handle::Bound(bound.cache())),
+            (Some(bound), Some(stack)) if bound.is_of(stack) => Ok(Handle::Bound(bound.cache())),
+            (Some(_), Some(stack)) => self.other(stack),
+            (None, Some(stack)) => self.bind(stack),
+            (None, None) => self.bind(&Stack::global()),
+        }
+    }
+
+    #[cold]
+    fn bind<K: CacheKey, V: CacheValue>(&self, stack: &Stack) -> Result<Handle<'_, K, V>> {
+        let cache: Cache<K, V> = self.spec.build(stack)?;
+        let first = self.first.get_or_init(|| Bound::new(stack, cache));
+        if first.is_of(stack) { Ok(Handle::Bound(first.cache())) } else { self.other(stack) }
+    }
+
+    fn other<K: CacheKey, V: CacheValue>(&self, stack: &Stack) -> Result<Handle<'_, K, V>> {
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bound) = others.iter().find(|bound| bound.is_of(stack)) {
+            return Ok(Handle::Owned(bound.cache().clone()));
+        }
+        drop(others);
+        let cache: Cache<K, V> = self.spec.build(stack)?;
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        others.retain(|bound| !bound.stack.inner().is_closed() && !bound.is_of(stack));
+        others.push(Bound::new(stack, cache.clone()));
+        Ok(Handle::Owned(cache))
+    }
+}
+
+/// A stack, and the function's cache in it. Its types are those of the function, which only its calls can name.
+struct Bound {
+    stack: Stack,
+    cache: Box<dyn Any + Send + Sync>,
+}
+
+impl Bound {
+    fn new<K: CacheKey, V: CacheValue>(stack: &Stack, cache: Cache<K, V>) -> Self {
+        Self { stack: stack.clone(), cache: Box::new(cache) }
+    }
+
+    #[inline]
+    fn is_of(&self, stack: &Stack) -> bool {
+        std::sync::Arc::ptr_eq(self.stack.inner(), stack.inner())
+    }
+
+    #[inline]
+    fn cache<K: CacheKey, V: CacheValue>(&self) -> &Cache<K, V> {
+        self.cache.downcast_ref().expect("all calls of a function have one type of key and of value")
+    }
+}
+
+/// A cache, without a reference count that all calls would write to.
+pub(super) enum Handle<'a, K, V> {
+    Bound(&'a Cache<K, V>),
+    Owned(Cache<K, V>),
+}
+
+impl<K, V> Deref for Handle<'_, K, V> {
+    type Target = Cache<K, V>;
+
+    #[inline]
+    fn deref(&self) -> &Cache<K, V> {
+        match self {
+            Self::Bound(cache) => cache,
+            Self::Owned(cache) => cache,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The text between the parentheses of `#[cached(…)]`, read into options. Spans are kept; nothing is looked up here.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use syn::{
+    Expr, Ident, Lit, LitInt, LitStr, Path, Result, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream, Parser},
+    punctuated::Punctuated,
+};
+
+use crate::{duration::Ttl, error::Mistakes, template::Template};
+
+/// The options as they were written.
+#[derive(Default)]
+pub(crate) struct Args {
+    pub(crate) cache: Option<LitStr>,
+    pub(crate) stack: Option<Expr>,
+    pub(crate) ttl: Option<Ttl>,
+    pub(crate) key: Option<Given<Expr>>,
+    pub(crate) skip: Option<Given<Vec<Ident>>>,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) version: Option<u32>,
+    pub(crate) policy: Option<LitStr>,
+    pub(crate) krate: Option<Path>,
+}
+
+/// A value together with the place of its option's name.
+pub(crate) struct Given<T> {
+    pub(crate) name: Span,
+    pub(crate) value: T,
+}
+
+/// One item of `tags = […]`.
+pub(crate) enum Tag {
+    /// `"org:{org}"`
+    Template(Template),
+    /// `tag_of(&user)`
+    Expr(Expr),
+}
+
+const OPTIONS: &str = "cache, crate, key, policy, skip, stack, tags, ttl, version";
+
+impl Args {
+    /// Reads every option it can; those it can't read become mistakes.
+    pub(crate) fn parse(tokens: TokenStream, mistakes: &mut Mistakes) -> Self {
+        let mut args = Self::default();
+        let parsed = (|input: ParseStream| {
+            let mut seen = Vec::new();
+            while !input.is_empty() {
+                let read = args.read_option(input, &mut seen).and_then(|()| end_of_option(input));
+                mistakes.keep(read);
+                skip_past_comma(input)?;
+            }
+            Ok(())
+        })
+        .parse2(tokens);
+        mistakes.keep(parsed);
+        args
+    }
+
+    fn read_option(&mut self, input: ParseStream, seen: &mut Vec<Ident>) -> Result<()> {
+        let name = input.call(Ident::parse_any)?;
+        if seen.contains(&name) {
+            return Err(syn::Error::new(name.span(), format!("`{name}` is given twice")));
+        }
+        match name.to_string().as_str() {
+            "cache" => self.cache = Some(value(input, &name, named)?),
+            "stack" => self.stack = Some(value(input, &name, expr)?),
+            "ttl" => self.ttl = Some(value(input, &name, Ttl::parse)?),
+            "key" => self.key = Some(Given { name: name.span(), value: value(input, &name, expr)? }),
+            "skip" => self.skip = Some(Given { name: name.span(), value: skipped(input, &name)? }),
+            "tags" => self.tags = value(input, &name, tags)?,
+            "version" => self.version = Some(value(input, &name, version)?),
+            "policy" => self.policy = Some(value(input, &name, named)?),
+            "crate" => self.krate = Some(value(input, &name, |input| input.parse())?),
+            _ => {
+                let message = format!("`{name}` is not an option of `#[cached]`; there are: {OPTIONS}");
+                return Err(syn::Error::new(name.span(), message));
+            }
+        }
+        seen.push(name);
+        Ok(())
+    }
+}
+
+fn value<T>(input: ParseStream, name: &Ident, parse: impl FnOnce(ParseStream) -> Result<T>) -> Result<T> {
+    if !input.peek(Token![=]) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: `{name} = …`")));
+    }
+    input.parse::<Token![=]>()?;
+    parse(input)
+}
+
+fn expr(input: ParseStream) -> Result<Expr> {
+    input.parse()
+}
+
+/// A name for people: the text of a cache's or a policy's name.
+fn named(input: ParseStream) -> Result<LitStr> {
+    let name: LitStr = input.parse()?;
+    match name.value().len() {
+        0 => Err(syn::Error::new(name.span(), "the name is empty")),
+        1..=100 => Ok(name),
+        long => Err(syn::Error::new(name.span(), format!("a name has at most 100 bytes, this one has {long}"))),
+    }
+}
+
+fn version(input: ParseStream) -> Result<u32> {
+    input.parse::<LitInt>()?.base10_parse()
+}
+
+fn skipped(input: ParseStream, name: &Ident) -> Result<Vec<Ident>> {
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(name.span(), "`skip` names arguments: `skip(db, trace)`"));
+    }
+    let names: Punctuated<Ident, Token![,]> = items(input)?;
+    if names.is_empty() {
+        return Err(syn::Error::new(name.span(), "`skip` names no argument"));
+    }
+    Ok(names.into_iter().collect())
+}
+
+fn tags(input: ParseStream) -> Result<Vec<Tag>> {
+    if !input.peek(syn::token::Bracket) {
+        return Err(input.error("`tags` is a list: `tags = [\"org:{org}\", tag_of(user)]`"));
+    }
+    let tags: Punctuated<Expr, Token![,]> = items(input)?;
+    let mut mistakes = Mistakes::default();
+    let tags = tags.into_iter().filter_map(|item| mistakes.keep(tag(item))).collect();
+    mistakes.into_result().map(|()| tags)
+}
+
+/// What a group holds. It is parsed apart, so that one mistake in it is reported once.
+fn items<T: Parse>(input: ParseStream) -> Result<Punctuated<T, Token![,]>> {
+    Punctuated::parse_terminated.parse2(input.parse::<Group>()?.stream())
+}
+
+fn tag(item: Expr) -> Result<Tag> {
+    match item {
+        Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) => Template::parse(text).map(Tag::Template),
+        item => Ok(Tag::Expr(item)),
+    }
+}
+
+fn end_of_option(input: ParseStream) -> Result<()> {
+    if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
+}
+
+/// After a mistake the rest of its option means nothing; what follows the next comma does.
+fn skip_past_comma(input: ParseStream) -> Result<()> {
+    while !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
