@@ -287,6 +287,9 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
 
     async fn load(&mut self, leased: bool) -> Loaded {
         let (loader, wishes) = self.order.loader.take().expect("a course loads at most once, and only with a loader");
+        if self.order.mode != Mode::Refresh {
+            self.count(stats::Event::Miss);
+        }
         if !leased && self.cache.stack.l2.is_some() {
             self.count(stats::Event::Unleased);
         }

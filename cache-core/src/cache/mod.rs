@@ -195,6 +195,10 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         if self.shared.is_bypassed() {
             return None;
         }
+        if self.shared.stack.l2.is_none() {
+            self.shared.counters.count(Event::Miss);
+            return None;
+        }
         let call = Call { mode: Mode::Lookup, ..call };
         // A lookup runs no loader, so no error of a loader can come of it.
         let fetched = self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await;

@@ -306,7 +306,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
-        self.counters.count(Event::Miss);
         self.counters.load(took, succeeded);
     }
 
