@@ -306,7 +306,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
-        self.counters.load(took, succeeded);
+        self.counters.load(took);
+        if !succeeded {
+            self.counters.count(Event::LoadError);
+        }
     }
 
     pub(crate) fn note_damage(&self, why: &'static str) {

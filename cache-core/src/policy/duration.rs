@@ -92,7 +92,7 @@ impl de::Visitor<'_> for Visitor {
 }
 
 fn written<E: de::Error>(outcome: Result<Duration, String>) -> Result<Written, E> {
-    outcome.map(Written).map_err(|fault| E::custom(format!("is {fault}")))
+    outcome.map(Written).map_err(|fault| E::custom(format!("the value is {fault}")))
 }
 
 #[cfg(test)]

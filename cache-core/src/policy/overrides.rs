@@ -197,5 +197,5 @@ fn optional<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     let Some(value) = Option::deserialize(deserializer)? else {
         return Ok(None);
     };
-    check(value).map(Some).map_err(|fault| de::Error::custom(format!("is {fault}")))
+    check(value).map(Some).map_err(|fault| de::Error::custom(format!("the value is {fault}")))
 }

@@ -296,13 +296,13 @@ mod tests {
         #[test]
         fn toml_errors_say_where_and_which_field() {
             for (document, complaint) in [
-                ("[kinds.plan]\nttl = 0\n", "kinds.plan.ttl: is 0s, but must be from 1ms"),
-                ("[kinds.plan]\nttl = \"soon\"\n", "kinds.plan.ttl: is \"soon\", which is no duration"),
+                ("[kinds.plan]\nttl = 0\n", "kinds.plan.ttl: the value is 0s, but must be from 1ms"),
+                ("[kinds.plan]\nttl = \"soon\"\n", "kinds.plan.ttl: the value is \"soon\", which is no duration"),
                 ("[kinds.plan]\ntll = 5\n", "kinds.plan.tll: unknown field `tll`"),
-                ("[default]\nl1_ttl = -1.5\n", "default.l1_ttl: is -1.5 seconds, which is negative"),
-                ("[default]\nttl = nan\n", "default.ttl: is not a number"),
+                ("[default]\nl1_ttl = -1.5\n", "default.l1_ttl: the value is -1.5 seconds, which is negative"),
+                ("[default]\nttl = nan\n", "default.ttl: the value is not a number"),
                 ("[default]\nmax_value_size = -1\n", "default.max_value_size: "),
-                ("\nkinds.plan = { jitter = 2 }", "kinds.plan.jitter: is 2, but must be"),
+                ("\nkinds.plan = { jitter = 2 }", "kinds.plan.jitter: the value is 2, but must be"),
                 ("\nenabled = 1", "enabled: invalid type"),
                 ("\n=", "TOML: "),
             ] {

@@ -32,7 +32,7 @@ use crate::{
     l1::Store,
     l2::L2,
     policy::Policies,
-    stats::{Counters, Exported, Stats},
+    stats::{Counters, Stats},
     trace,
     warm::Warmers,
 };
@@ -246,7 +246,7 @@ impl StackInner {
 
     fn publish(&self) {
         for cache in self.registry().values() {
-            cache.exported.publish(&cache.counters);
+            cache.counters.publish();
         }
     }
 }
@@ -264,7 +264,6 @@ impl Drop for Running {
 pub(crate) struct Registered {
     pub(crate) id: u32,
     pub(crate) counters: Arc<Counters>,
-    exported: Exported,
     /// Weak: the cache holds the stack.
     cache: Option<Weak<dyn Any + Send + Sync>>,
 }
@@ -273,8 +272,7 @@ impl Registered {
     pub(crate) fn new(stack: &StackInner, name: &str) -> Self {
         Self {
             id: stack.cache_ids.fetch_add(1, Ordering::Relaxed),
-            counters: Arc::new(Counters::new()),
-            exported: Exported::new(stack.namespace.name(), name),
+            counters: Arc::new(Counters::new(stack.namespace.name(), name)),
             cache: None,
         }
     }
