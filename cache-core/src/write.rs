@@ -41,6 +41,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             self.drop_local(hash, &key);
             let told = stack.revoke(std::slice::from_ref(&entry_key), &[]).await;
             self.drop_local(hash, &key);
+            if told.is_err() {
+                self.counters.count(Event::InvalidationQueued);
+            }
             told
         })
         .await

@@ -154,7 +154,11 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// As for [`invalidate`](Self::invalidate).
     pub async fn invalidate_all(&self) -> Result<()> {
         self.shared.counters.count(Event::Invalidation);
-        self.shared.stack.clone().invalidate_marks(vec![self.shared.scopes[1].clone()]).await
+        let told = self.shared.stack.clone().invalidate_marks(vec![self.shared.scopes[1].clone()]).await;
+        if told.is_err() {
+            self.shared.counters.count(Event::InvalidationQueued);
+        }
+        told
     }
 
     /// Whether [`get`](Self::get) would find a value.
