@@ -20,13 +20,13 @@ async fn shop(store: Memory) -> (Stack, Plans, Faults) {
         .policies(Policies::new().kind("plan", Overrides::new().max_value_size(100)))
         .build()
         .await
-        .unwrap();
-    let plans = stack.cache("plan").build().unwrap();
+        .expect("a valid stack");
+    let plans = stack.cache("plan").build().expect("a valid cache");
     (stack, plans, faults)
 }
 
 async fn load(plans: &Plans, key: u64) -> String {
-    plans.get_with(&key, |_| async { "basic".to_owned() }).await.unwrap()
+    plans.get_with(&key, |_| async { "basic".to_owned() }).await.expect("a loader's value")
 }
 
 /// What `calls` did to the statistics.
