@@ -1,6 +1,6 @@
 //! The one place that reads a clock.
 //!
-//! It is tokio's, so a test that pauses time (`#[tokio::test(start_paused = true)]`, [`tokio::time::advance`]) moves every
+//! It is tokio's, so a test that pauses time (`#[tokio::test(start_paused = true)]`, `tokio::time::advance`) moves every
 //! lifetime, deadline and back-off of a stack with it.
 
 use tokio::time::Instant;

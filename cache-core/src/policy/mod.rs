@@ -9,6 +9,9 @@
 //! 3. `[kinds.<kind>]` of the TTL map,
 //! 4. what the cache's own definition says: `#[cached(ttl = …)]`, or [`Overrides`] given to its builder.
 //!
+//! A layer that shortens `ttl` alone shortens with it the other lifetimes that it inherits; one that sets them to more than
+//! the `ttl` it has is an error.
+//!
 //! The environment belongs to the TTL map: a variable replaces the field of the map that it names, and no other.
 //!
 //! ```toml

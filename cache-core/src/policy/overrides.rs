@@ -89,14 +89,16 @@ impl Overrides {
         Self { codec: Some(codec), ..self }
     }
 
-    /// These, and where they are silent those of `weaker`.
+    /// These, and where they are silent those of `weaker`. What is inherited gives way to a shorter `ttl`: who shortens
+    /// that alone does not contradict a lifetime that was set for everyone.
     #[must_use]
     pub(crate) fn or(self, weaker: Self) -> Self {
+        let within = |inherited: Duration| self.ttl.map_or(inherited, |ttl| inherited.min(ttl));
         Self {
             ttl: self.ttl.or(weaker.ttl),
-            l1_ttl: self.l1_ttl.or(weaker.l1_ttl),
+            l1_ttl: self.l1_ttl.or(weaker.l1_ttl.map(within)),
             jitter: self.jitter.or(weaker.jitter),
-            negative_ttl: self.negative_ttl.or(weaker.negative_ttl),
+            negative_ttl: self.negative_ttl.or(weaker.negative_ttl.map(within)),
             max_value_size: self.max_value_size.or(weaker.max_value_size),
             hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
             enabled: self.enabled.or(weaker.enabled),

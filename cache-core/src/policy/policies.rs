@@ -213,6 +213,17 @@ mod tests {
     }
 
     #[test]
+    fn an_inherited_lifetime_gives_way_to_a_shorter_ttl() {
+        let map = r#"{"default": {"l1_ttl": 30, "negative_ttl": 20}, "kinds": {"quote": {"ttl": 5}}}"#;
+        let policies = Policies::from_json(map).unwrap();
+        let quote = resolved(&policies, "quote");
+        assert_eq!((quote.l1_ttl, quote.negative_ttl), (Some(quote.ttl), Some(quote.ttl)));
+        assert_eq!(resolved(&policies, "other").l1_ttl, Some(Duration::from_secs(30)));
+        let own = Overrides::new().ttl(Duration::from_secs(25));
+        assert_eq!(policies.resolve("other", &own).unwrap().l1_ttl, Some(own.ttl.unwrap()));
+    }
+
+    #[test]
     fn a_map_that_is_off_disables_even_caches_that_ask_to_be_on() {
         let off = Policies::from_json(r#"{"enabled": false}"#).unwrap();
         assert!(!off.resolve("plan", &Overrides::new().enabled(true)).unwrap().enabled);
