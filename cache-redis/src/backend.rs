@@ -45,7 +45,6 @@ impl Redis {
     }
 
     /// Starts with the defaults and a URL.
-    #[must_use]
     pub fn builder(url: impl Into<String>) -> Builder {
         Builder::new(RedisConfig::new(url))
     }

@@ -141,8 +141,9 @@ fn parse(url: &str) -> Result<ConnectionInfo> {
     if let ConnectionAddr::TcpTls { insecure: true, .. } = target.addr() {
         return Err(wrong("certificates are always verified: leave out #insecure and name the server's CA in ca_file"));
     }
-    // RESP3 is how the client tells at once that a connection ended.
-    let settings = target.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    // RESP3 is how the client tells at once that a connection ended. A name for it would need a right of its own.
+    let settings = target.redis_settings().clone();
+    let settings = settings.set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
     Ok(target.set_redis_settings(settings))
 }
 

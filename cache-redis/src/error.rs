@@ -1,6 +1,6 @@
 //! What Redis and its client say, in the words of `cache-core`.
 
-use bb8_redis::redis::{self, RedisError, ServerErrorKind};
+use bb8_redis::redis::{self, RedisError};
 use cache_core::{Error, ErrorKind};
 
 /// An error of the client or the server, with its kind and the way out.
@@ -8,6 +8,10 @@ use cache_core::{Error, ErrorKind};
 /// The text of the server is left to the source: only its code is repeated here.
 pub(crate) fn classify(operation: &'static str, error: RedisError) -> Error {
     let (kind, context) = match error.kind() {
+        redis::ErrorKind::Io if is_about_certificate(&error) => (
+            ErrorKind::Config,
+            "the server's certificate is not trusted: its CA belongs in ca_file, its name in the URL".to_owned(),
+        ),
         redis::ErrorKind::Io if error.is_timeout() => (ErrorKind::Timeout, "Redis did not answer".to_owned()),
         redis::ErrorKind::Io | redis::ErrorKind::Parse => {
             (ErrorKind::Unavailable, "the connection to Redis failed".to_owned())
@@ -17,7 +21,7 @@ pub(crate) fn classify(operation: &'static str, error: RedisError) -> Error {
         redis::ErrorKind::AuthenticationFailed => {
             (ErrorKind::Denied, "Redis rejects the user name or the password".to_owned())
         }
-        _ => from_code(&code_of(&error)),
+        _ => from_code(code_of(&error)),
     };
     Error::new(kind, operation).context(context).caused_by(error)
 }
@@ -45,12 +49,17 @@ fn from_code(code: &str) -> (ErrorKind, String) {
     }
 }
 
-/// The first word of a server's error, which survives some wrappings only in the text.
-fn code_of(error: &RedisError) -> String {
-    if let redis::ErrorKind::Server(ServerErrorKind::ResponseError) = error.kind() {
-        return "ERR".to_owned();
+/// rustls's error is out of reach inside the client's, but for its text.
+fn is_about_certificate(error: &RedisError) -> bool {
+    error.to_string().contains("invalid peer certificate")
+}
+
+/// The first word of a server's error. Inside a script, Redis says in words only that a right is missing.
+fn code_of(error: &RedisError) -> &str {
+    match error.detail() {
+        Some(detail) if detail.starts_with("The user executing the script can't") => "NOPERM",
+        _ => error.code().unwrap_or("an error"),
     }
-    error.code().unwrap_or("an unknown error").to_owned()
 }
 
 #[cfg(test)]

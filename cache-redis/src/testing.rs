@@ -47,7 +47,6 @@ impl RedisServer {
     }
 
     /// Starts with nothing set.
-    #[must_use]
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -79,7 +78,6 @@ impl RedisServer {
     ///
     /// # Panics
     /// If the server does not answer, or answers with an error.
-    #[must_use]
     pub fn cli(&self, command: &[&str]) -> String {
         match self.query(command) {
             Ok(reply) => text(&reply),

@@ -4,7 +4,7 @@ use cache_redis::{Redis, testing::RedisServer};
 
 async fn redis() -> (Redis, RedisServer) {
     let server = RedisServer::start();
-    (Redis::connect(server.url()).await.unwrap(), server)
+    (Redis::connect(server.url()).await.expect("connect"), server)
 }
 
 cache_core::conformance!(redis());

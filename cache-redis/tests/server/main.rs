@@ -1,0 +1,9 @@
+//! Redis as it behaves in front of a real server, which each test starts for itself.
+
+mod conformance;
+mod layout;
+mod recovery;
+mod refusals;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;

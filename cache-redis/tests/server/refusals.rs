@@ -1,0 +1,219 @@
+//! A server that answers, and says no.
+
+use std::error::Error as _;
+
+use cache_core::{
+    Bytes, Error, ErrorKind,
+    backend::{Backend, Claim, Fill, Lease, LeaseReply},
+    testing::Names,
+    token::{EntryId, LeaseToken},
+};
+use cache_redis::{Redis, RedisConfig, testing::RedisServer};
+
+use crate::support::{MINUTE, eventually, invalidate, is_there, put};
+
+async fn connect_error(url: String) -> Error {
+    Redis::connect(url).await.expect_err("it must not connect")
+}
+
+/// Everything that an error could tell: itself, and what it came from.
+fn whole(error: &Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(&format!(" {inner} {inner:?}"));
+        source = inner.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn a30_a_full_server_refuses_what_grows_and_still_invalidates() {
+    let server = RedisServer::builder().arguments(["--maxmemory-policy", "noeviction"]).start();
+    let redis = Redis::connect(server.url()).await.unwrap();
+    let (names, other) = (Names::random(), Names::random());
+    put(&redis, &names).await.unwrap();
+    let (key, token, marks) = (&names.key("b"), LeaseToken::random(), &names.marks());
+    let lease = Lease { key, token, ttl: MINUTE, claim: Claim::Take, marks, retain: MINUTE };
+    let LeaseReply::Granted { epochs } = redis.lease(lease).await.unwrap() else { panic!("nobody else wants it") };
+
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    // The scripts that are needed now may have to be sent first.
+    server.cli(&["SCRIPT", "FLUSH"]);
+    let (id, epochs, frame) = (EntryId::random(), epochs.as_slice(), &Bytes::from_static(b"f"));
+    let fill = Fill { key, token, id, epochs, late: None, frame, ttl: MINUTE };
+    for refused in [redis.fill(fill).await.map(drop), redis.lease(lease).await.map(drop), put(&redis, &other).await] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(error.to_string().contains("OOM"), "{error}");
+    }
+    assert!(is_there(&redis, &names).await.unwrap(), "reading goes on");
+    assert!(redis.extend(key, token, MINUTE).await.unwrap());
+    redis.release(key, token).await.unwrap();
+    assert!(!redis.extend(key, token, MINUTE).await.unwrap());
+    invalidate(&redis, &names).await.unwrap();
+    assert!(!is_there(&redis, &names).await.unwrap());
+}
+
+#[tokio::test]
+async fn a30_wrong_credentials_are_permanent_errors_at_connect() {
+    let server = RedisServer::builder().password("correct horse").start();
+    let wrong = server.url().replace("correct horse", "hunter2");
+    let none = format!("redis://127.0.0.1:{}", server.port());
+    let user = none.replace("//", "//alice:hunter2@");
+    for url in [wrong, none, user] {
+        let error = connect_error(url).await;
+        assert_eq!(error.kind(), ErrorKind::Denied, "{error:?}");
+        let text = whole(&error);
+        assert!(!text.contains("hunter2") && !text.contains("correct horse"), "{text}");
+    }
+    let redis = Redis::connect(server.url()).await.unwrap();
+    put(&redis, &Names::random()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a30_credentials_that_are_withdrawn_are_a_permanent_error() {
+    let server = RedisServer::start();
+    server.cli(&["ACL", "SETUSER", "cache", "on", ">hunter2", "~*", "+@all"]);
+    let url = format!("redis://cache:hunter2@127.0.0.1:{}", server.port());
+    let redis = Redis::connect(url).await.unwrap();
+    let names = Names::random();
+    put(&redis, &names).await.unwrap();
+    server.cli(&["ACL", "DELUSER", "cache"]);
+    let denied = async || match put(&redis, &names).await {
+        Err(error) => error.kind() == ErrorKind::Denied && !whole(&error).contains("hunter2"),
+        Ok(()) => false,
+    };
+    eventually("new connections are denied", denied).await;
+}
+
+/// The rights that the documentation names are enough, and without one of them the error says so.
+#[tokio::test]
+async fn a30_a_missing_right_is_named_and_the_documented_rights_suffice() {
+    let server = RedisServer::start();
+    let names = Names::random();
+    let namespace = names.namespace().name().trim_end_matches('#').to_owned();
+    let rights =
+        ["+hello", "+select", "+ping", "+evalsha", "+script|load", "+mget", "+pttl", "+set", "+pexpire", "+del"];
+    let set_user = |name: &str, rights: &[&str]| {
+        let keys = format!("~{namespace}*");
+        let mut command = vec!["ACL", "SETUSER", name, "on", ">hunter2", "resetchannels", &keys, "-@all"];
+        command.extend(rights);
+        server.cli(&command);
+        format!("redis://{name}:hunter2@127.0.0.1:{}", server.port())
+    };
+    let redis = Redis::connect(set_user("enough", &rights)).await.unwrap();
+    put(&redis, &names).await.unwrap();
+    assert!(is_there(&redis, &names).await.unwrap());
+    let (key, token, tags) = (&names.key("a"), LeaseToken::random(), &[names.tag("a"), names.cache()]);
+    for retain in [MINUTE, 10 * MINUTE] {
+        let lease = Lease { key, token, ttl: MINUTE, claim: Claim::Take, marks: tags, retain };
+        redis.lease(lease).await.unwrap();
+    }
+    assert!(redis.extend(key, token, MINUTE).await.unwrap());
+    redis.release(key, token).await.unwrap();
+    invalidate(&redis, &names).await.unwrap();
+    redis.probe().await.unwrap();
+
+    let foreign = Names::random();
+    assert_eq!(put(&redis, &foreign).await.unwrap_err().kind(), ErrorKind::Denied);
+    for (at, missing) in ["+evalsha", "+mget", "+set"].into_iter().enumerate() {
+        let rights: Vec<_> = rights.into_iter().filter(|right| *right != missing).collect();
+        let redis = Redis::connect(set_user(&format!("lacks{at}"), &rights)).await.unwrap();
+        let error = put(&redis, &names.with_cache("other")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied, "without {missing}: {}", whole(&error));
+        assert!(error.to_string().contains("NOPERM"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a30_a_replica_serves_reads_and_refuses_writes() {
+    let (primary, replica) = (RedisServer::start(), RedisServer::start());
+    let names = Names::random();
+    put(&Redis::connect(primary.url()).await.unwrap(), &names).await.unwrap();
+    follow(&replica, &primary).await;
+    let redis = Redis::connect(replica.url()).await.unwrap();
+    assert!(is_there(&redis, &names).await.unwrap());
+    for refused in [put(&redis, &names).await, invalidate(&redis, &names).await] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{}", whole(&error));
+        assert!(error.to_string().contains("READONLY"), "{error}");
+    }
+    replica.cli(&["REPLICAOF", "NO", "ONE"]);
+    put(&redis, &names).await.unwrap();
+}
+
+async fn follow(replica: &RedisServer, primary: &RedisServer) {
+    replica.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    replica.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    let follows = async || {
+        let info = replica.cli(&["INFO", "replication"]);
+        info.contains("master_link_status:up")
+    };
+    eventually("the replica follows", follows).await;
+}
+
+#[tokio::test]
+async fn a30_a_server_that_loads_its_data_refuses_for_now() {
+    let mut server = RedisServer::builder().arguments(["--enable-debug-command", "local"]).start();
+    let names = Names::random();
+    put(&Redis::connect(server.url()).await.unwrap(), &names).await.unwrap();
+    server.cli(&["DEBUG", "POPULATE", "10000", "filler", "64"]);
+    server.cli(&["SAVE"]);
+    // A tenth of a millisecond for each key: a second in all.
+    let slowly = ["--key-load-delay", "100", "--loading-process-events-interval-bytes", "1024"];
+    server.restart_with(&slowly);
+    let redis = Redis::connect(server.url()).await.unwrap();
+    let error = is_there(&redis, &names).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{}", whole(&error));
+    assert!(error.to_string().contains("LOADING"), "{error}");
+    let loaded = async || is_there(&redis, &names).await.unwrap_or(false);
+    eventually("it has loaded", loaded).await;
+}
+
+#[tokio::test]
+async fn a30_a_cluster_is_refused_with_the_reason() {
+    let server = RedisServer::builder().arguments(["--cluster-enabled", "yes"]).start();
+    let error = connect_error(server.url()).await;
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("cluster mode"), "{error}");
+}
+
+#[tokio::test]
+async fn a30_a_server_with_no_room_for_more_clients_refuses_for_now() {
+    let server = RedisServer::start();
+    let taken = Redis::builder(server.url()).connections(2).connect().await.unwrap();
+    taken.probe().await.unwrap();
+    server.cli(&["CONFIG", "SET", "maxclients", "2"]);
+    let redis = Redis::connect(server.url()).await.unwrap();
+    let error = redis.probe().await.unwrap_err();
+    assert!(error.is_temporary(), "{}", whole(&error));
+    taken.close().await;
+    let answers = async || redis.probe().await.is_ok();
+    eventually("there is room again", answers).await;
+}
+
+#[tokio::test]
+async fn a40_nothing_prints_the_password() {
+    let mut server = RedisServer::builder().password("hunter2").start();
+    let config = RedisConfig::new(server.url());
+    let redis = Redis::from_config(&config).await.unwrap();
+    let builder = Redis::builder(server.url());
+    let mut printed = format!("{config:?} {config:#?} {redis:?} {builder:?}");
+    server.kill();
+    let error = is_there(&redis, &Names::random()).await.unwrap_err();
+    printed.push_str(&whole(&error));
+    for url in ["redis://:hunter2@", "redis://:hunter2@host:99999", "hunter2", "redis://:hunter2@nowhere.invalid"] {
+        let config = RedisConfig::new(url);
+        printed.push_str(&format!("{config:?}"));
+        match Redis::connect(url).await {
+            Ok(redis) => {
+                let error = redis.probe().await.unwrap_err();
+                printed.push_str(&format!("{redis:?} {}", whole(&error)));
+            }
+            Err(error) => printed.push_str(&whole(&error)),
+        }
+    }
+    assert!(!printed.contains("hunter2"), "{printed}");
+}

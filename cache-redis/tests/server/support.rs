@@ -1,0 +1,78 @@
+//! The operations of a backend in the few forms that tests need.
+
+use std::time::Duration;
+
+use cache_core::{
+    Bytes, Result,
+    backend::{Backend, Claim, Found, Invalidate, Lease, LeaseReply, Put, Read},
+    key::{EntryKey, Mark},
+    testing::Names,
+    token::{EntryId, LeaseToken},
+};
+use cache_redis::{Redis, testing::RedisServer};
+use tokio::time::{interval, timeout};
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+/// A server, a client of it, and names.
+pub(crate) async fn start() -> (RedisServer, Redis, Names) {
+    let server = RedisServer::start();
+    let redis = Redis::connect(server.url()).await.expect("connect");
+    (server, redis, Names::random())
+}
+
+pub(crate) async fn read(redis: &Redis, key: &EntryKey, marks: &[Mark]) -> Result<Found> {
+    redis.read(Read { key, marks }).await
+}
+
+pub(crate) async fn is_there(redis: &Redis, names: &Names) -> Result<bool> {
+    let found = read(redis, &names.key("a"), &names.marks()).await?;
+    Ok(found.entry.is_some())
+}
+
+pub(crate) async fn put(redis: &Redis, names: &Names) -> Result<()> {
+    let frame = &Bytes::from_static(b"frame");
+    put_at(redis, &names.key("a"), &names.marks(), frame, MINUTE).await.map(drop)
+}
+
+pub(crate) async fn put_at(
+    redis: &Redis,
+    key: &EntryKey,
+    marks: &[Mark],
+    frame: &Bytes,
+    ttl: Duration,
+) -> Result<EntryId> {
+    let id = EntryId::random();
+    redis.put(Put { key, id, marks, frame, ttl, retain: ttl }).await.map(|()| id)
+}
+
+pub(crate) async fn take(redis: &Redis, names: &Names) -> Result<()> {
+    lease(redis, &names.key("a"), Claim::Take, &names.marks()).await.map(drop)
+}
+
+pub(crate) async fn lease(
+    redis: &Redis,
+    key: &EntryKey,
+    claim: Claim,
+    marks: &[Mark],
+) -> Result<(LeaseToken, LeaseReply)> {
+    let token = LeaseToken::random();
+    let ask = Lease { key, token, ttl: MINUTE, claim, marks, retain: MINUTE };
+    redis.lease(ask).await.map(|reply| (token, reply))
+}
+
+pub(crate) async fn invalidate(redis: &Redis, names: &Names) -> Result<()> {
+    let (keys, marks, any_tag) = (&[names.key("a")], &[names.tag("a")], &names.any_tag());
+    redis.invalidate(Invalidate { keys, marks, any_tag }).await
+}
+
+/// Polls `condition` until it holds.
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    let poll = async {
+        let mut pace = interval(Duration::from_millis(5));
+        while !condition().await {
+            pace.tick().await;
+        }
+    };
+    timeout(MINUTE / 2, poll).await.unwrap_or_else(|_| panic!("in 30 s: {what}"));
+}
