@@ -32,6 +32,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     client: Client,
+    /// Its address, for messages.
+    server: String,
     timeout: Duration,
     failures: watch::Sender<Option<Failure>>,
 }
@@ -48,7 +50,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 impl Connector {
     pub(crate) fn new(config: &RedisConfig) -> Result<Self> {
-        Ok(Self { client: client(config)?, timeout: config.connect_timeout, failures: watch::Sender::new(None) })
+        let client = client(config)?;
+        Ok(Self {
+            server: client.get_connection_info().addr().to_string(),
+            client,
+            timeout: config.connect_timeout,
+            failures: watch::Sender::new(None),
+        })
     }
 
     /// Where every attempt that fails is announced.
@@ -83,11 +91,16 @@ impl Connector {
                 check_server(&greeting)?;
                 Ok(Link { connection, health })
             }
-            Ok(Err(error)) => Err(classify("connect", error)),
-            Err(_) => {
-                Err(Error::new(ErrorKind::Timeout, "connect")
-                    .context(format!("no connection within {:?}", self.timeout)))
-            }
+            Ok(Err(error)) => Err(self.explain(classify("connect", error))),
+            Err(_) => Err(self.explain(Error::new(ErrorKind::Timeout, "connect"))),
+        }
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Unavailable => error.context(format!("no connection to {}", self.server)),
+            ErrorKind::Timeout => error.context(format!("no connection to {} within {:?}", self.server, self.timeout)),
+            _ => error,
         }
     }
 }

@@ -30,7 +30,8 @@
 //! server that is not supported. A server that can't be reached is none of these: each later call tries again, and one
 //! that finds no server fails at once with the true reason. Everything has a deadline, [`connect_timeout`] for a
 //! connection and [`response_timeout`] for an answer. A dead connection fails the calls that are on it and is replaced
-//! before the next one; so is one that has been silent for several deadlines in a row.
+//! before the next one; so is one that has been silent for several deadlines in a row, and one to a server that has become
+//! a replica.
 //!
 //! [`connect_timeout`]: RedisConfig::connect_timeout
 //! [`response_timeout`]: RedisConfig::response_timeout

@@ -10,7 +10,7 @@ use std::{
 
 use bb8_redis::{
     bb8,
-    redis::{Cmd, Pipeline, RedisResult, Value, aio::ConnectionLike},
+    redis::{Cmd, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, aio::ConnectionLike},
 };
 use cache_core::{Error, ErrorKind, Result};
 use tokio::{sync::watch, time::timeout};
@@ -99,8 +99,9 @@ impl Pool {
                 Ok(reply)
             }
             Ok(Err(error)) => {
-                if error.is_unrecoverable_error() {
-                    link.health.end();
+                match error.is_unrecoverable_error() || is_demoted(&error) {
+                    true => link.health.end(),
+                    false => link.health.answered(),
                 }
                 Err(classify(operation, error))
             }
@@ -111,6 +112,11 @@ impl Pool {
             }
         }
     }
+}
+
+/// A primary that became a replica keeps its connections, while its name may lead to the new primary by now.
+fn is_demoted(error: &RedisError) -> bool {
+    error.kind() == ServerErrorKind::ReadOnly.into()
 }
 
 /// The next attempt to connect that fails.

@@ -334,6 +334,17 @@ mod tests {
         assert!(is_there(&backend, &key).await);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_never_reaches_the_store() {
+        let (backend, faults) = faulty();
+        let key = Names::random().key("a");
+        faults.hang_all();
+        let call = tokio::time::timeout(Duration::from_secs(3600), put(&backend, &key));
+        assert!(call.await.is_err());
+        faults.heal();
+        assert!(!is_there(&backend, &key).await);
+    }
+
     #[tokio::test]
     async fn a_gate_holds_one_call_before_or_after_it_takes_effect() {
         let (backend, faults) = faulty();

@@ -34,6 +34,7 @@ async fn a29_a_server_that_was_down_from_the_start_is_found_when_it_comes() {
     let names = Names::random();
     let error = is_there(&redis, &names).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains(&server.port().to_string()), "{error}");
     assert!(error.source().is_some(), "the true reason is kept");
     server.restart();
     recovers(&redis, &names).await;

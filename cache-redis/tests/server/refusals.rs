@@ -143,6 +143,21 @@ async fn a30_a_replica_serves_reads_and_refuses_writes() {
     put(&redis, &names).await.unwrap();
 }
 
+/// Behind a name that was moved to the new primary, only a new connection leads there.
+#[tokio::test]
+async fn a30_the_connection_to_a_demoted_primary_is_given_up() {
+    let (primary, other) = (RedisServer::start(), RedisServer::start());
+    let redis = Redis::builder(primary.url()).connections(1).connect().await.unwrap();
+    let names = Names::random();
+    put(&redis, &names).await.unwrap();
+    let connection = || primary.cli(&["CLIENT", "LIST", "TYPE", "normal"]).split_whitespace().next().map(str::to_owned);
+    let before = connection();
+    follow(&primary, &other).await;
+    assert!(put(&redis, &names).await.is_err());
+    assert!(!is_there(&redis, &names).await.unwrap(), "the new primary had nothing");
+    eventually("the old connection ends", async || connection() != before).await;
+}
+
 async fn follow(replica: &RedisServer, primary: &RedisServer) {
     replica.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
     primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
