@@ -2,9 +2,11 @@
 
 use cache_redis::{Redis, testing::RedisServer};
 
+use crate::support::start;
+
 async fn redis() -> (Redis, RedisServer) {
-    let server = RedisServer::start();
-    (Redis::connect(server.url()).await.expect("connect"), server)
+    let (server, redis, _) = start().await;
+    (redis, server)
 }
 
 cache_core::conformance!(redis());

@@ -11,7 +11,7 @@ use cache_core::{
 };
 use cache_redis::Redis;
 
-use crate::support::{self, MINUTE, put_at, read, start};
+use crate::support::{self, MINUTE, eventually, put_at, read, start};
 
 const FOREIGN: EntryId = EntryId::from_bytes([0; 16]);
 
@@ -42,10 +42,15 @@ async fn a24_half_a_second_is_half_a_second_and_thirty_years_are_thirty_years() 
     let (server, redis, names) = start().await;
     let key = names.key("a");
     for ttl in [500, 30 * 365 * 24 * 60 * 60 * 1000] {
-        put_at(&redis, &key, &[], &Bytes::new(), Duration::from_millis(ttl)).await.unwrap();
-        let left = number(&server.cli(&["PTTL", &key.entry(1)]));
+        let left = async || {
+            put_at(&redis, &key, &[], &Bytes::new(), Duration::from_millis(ttl)).await.unwrap();
+            number(&server.cli(&["PTTL", &key.entry(1)]))
+        };
         let ttl = i64::try_from(ttl).unwrap();
-        assert!(left > 0 && left <= ttl && (ttl == 500 || left > ttl - 60_000), "{left}");
+        // A busy machine may need half a second between the two.
+        let in_range = async || (ttl - 60_000).max(1) <= left().await;
+        eventually("some of it is left", in_range).await;
+        assert!(left().await <= ttl);
     }
 }
 

@@ -10,10 +10,10 @@ use cache_core::{
 };
 use cache_redis::{Redis, RedisConfig, testing::RedisServer};
 
-use crate::support::{MINUTE, eventually, invalidate, is_there, put};
+use crate::support::{MINUTE, eventually, invalidate, is_there, patient, put};
 
 async fn connect_error(url: String) -> Error {
-    Redis::connect(url).await.expect_err("it must not connect")
+    patient(url).connect().await.expect_err("it must not connect")
 }
 
 /// Everything that an error could tell: itself, and what it came from.
@@ -30,7 +30,7 @@ fn whole(error: &Error) -> String {
 #[tokio::test]
 async fn a30_a_full_server_refuses_what_grows_and_still_invalidates() {
     let server = RedisServer::builder().arguments(["--maxmemory-policy", "noeviction"]).start();
-    let redis = Redis::connect(server.url()).await.unwrap();
+    let redis = patient(server.url()).connect().await.unwrap();
     let (names, other) = (Names::random(), Names::random());
     put(&redis, &names).await.unwrap();
     let (key, token, marks) = (&names.key("b"), LeaseToken::random(), &names.marks());
@@ -67,7 +67,7 @@ async fn a30_wrong_credentials_are_permanent_errors_at_connect() {
         let text = whole(&error);
         assert!(!text.contains("hunter2") && !text.contains("correct horse"), "{text}");
     }
-    let redis = Redis::connect(server.url()).await.unwrap();
+    let redis = patient(server.url()).connect().await.unwrap();
     put(&redis, &Names::random()).await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn a30_credentials_that_are_withdrawn_are_a_permanent_error() {
     let server = RedisServer::start();
     server.cli(&["ACL", "SETUSER", "cache", "on", ">hunter2", "~*", "+@all"]);
     let url = format!("redis://cache:hunter2@127.0.0.1:{}", server.port());
-    let redis = Redis::connect(url).await.unwrap();
+    let redis = patient(url).connect().await.unwrap();
     let names = Names::random();
     put(&redis, &names).await.unwrap();
     server.cli(&["ACL", "DELUSER", "cache"]);
@@ -102,7 +102,7 @@ async fn a30_a_missing_right_is_named_and_the_documented_rights_suffice() {
         server.cli(&command);
         format!("redis://{name}:hunter2@127.0.0.1:{}", server.port())
     };
-    let redis = Redis::connect(set_user("enough", &rights)).await.unwrap();
+    let redis = patient(set_user("enough", &rights)).connect().await.unwrap();
     put(&redis, &names).await.unwrap();
     assert!(is_there(&redis, &names).await.unwrap());
     let (key, token, tags) = (&names.key("a"), LeaseToken::random(), &[names.tag("a"), names.cache()]);
@@ -119,7 +119,7 @@ async fn a30_a_missing_right_is_named_and_the_documented_rights_suffice() {
     assert_eq!(put(&redis, &foreign).await.unwrap_err().kind(), ErrorKind::Denied);
     for (at, missing) in ["+evalsha", "+mget", "+set"].into_iter().enumerate() {
         let rights: Vec<_> = rights.into_iter().filter(|right| *right != missing).collect();
-        let redis = Redis::connect(set_user(&format!("lacks{at}"), &rights)).await.unwrap();
+        let redis = patient(set_user(&format!("lacks{at}"), &rights)).connect().await.unwrap();
         let error = put(&redis, &names.with_cache("other")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "without {missing}: {}", whole(&error));
         assert!(error.to_string().contains("NOPERM"), "{error}");
@@ -130,9 +130,9 @@ async fn a30_a_missing_right_is_named_and_the_documented_rights_suffice() {
 async fn a30_a_replica_serves_reads_and_refuses_writes() {
     let (primary, replica) = (RedisServer::start(), RedisServer::start());
     let names = Names::random();
-    put(&Redis::connect(primary.url()).await.unwrap(), &names).await.unwrap();
+    put(&patient(primary.url()).connect().await.unwrap(), &names).await.unwrap();
     follow(&replica, &primary).await;
-    let redis = Redis::connect(replica.url()).await.unwrap();
+    let redis = patient(replica.url()).connect().await.unwrap();
     assert!(is_there(&redis, &names).await.unwrap());
     for refused in [put(&redis, &names).await, invalidate(&redis, &names).await] {
         let error = refused.unwrap_err();
@@ -147,7 +147,7 @@ async fn a30_a_replica_serves_reads_and_refuses_writes() {
 #[tokio::test]
 async fn a30_the_connection_to_a_demoted_primary_is_given_up() {
     let (primary, other) = (RedisServer::start(), RedisServer::start());
-    let redis = Redis::builder(primary.url()).connections(1).connect().await.unwrap();
+    let redis = patient(primary.url()).connections(1).connect().await.unwrap();
     let names = Names::random();
     put(&redis, &names).await.unwrap();
     let connection = || primary.cli(&["CLIENT", "LIST", "TYPE", "normal"]).split_whitespace().next().map(str::to_owned);
@@ -173,13 +173,13 @@ async fn follow(replica: &RedisServer, primary: &RedisServer) {
 async fn a30_a_server_that_loads_its_data_refuses_for_now() {
     let mut server = RedisServer::builder().arguments(["--enable-debug-command", "local"]).start();
     let names = Names::random();
-    put(&Redis::connect(server.url()).await.unwrap(), &names).await.unwrap();
+    put(&patient(server.url()).connect().await.unwrap(), &names).await.unwrap();
     server.cli(&["DEBUG", "POPULATE", "10000", "filler", "64"]);
     server.cli(&["SAVE"]);
     // A tenth of a millisecond for each key: a second in all.
     let slowly = ["--key-load-delay", "100", "--loading-process-events-interval-bytes", "1024"];
     server.restart_with(&slowly);
-    let redis = Redis::connect(server.url()).await.unwrap();
+    let redis = patient(server.url()).connect().await.unwrap();
     let error = is_there(&redis, &names).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{}", whole(&error));
     assert!(error.to_string().contains("LOADING"), "{error}");
@@ -198,10 +198,10 @@ async fn a30_a_cluster_is_refused_with_the_reason() {
 #[tokio::test]
 async fn a30_a_server_with_no_room_for_more_clients_refuses_for_now() {
     let server = RedisServer::start();
-    let taken = Redis::builder(server.url()).connections(2).connect().await.unwrap();
+    let taken = patient(server.url()).connections(2).connect().await.unwrap();
     taken.probe().await.unwrap();
     server.cli(&["CONFIG", "SET", "maxclients", "2"]);
-    let redis = Redis::connect(server.url()).await.unwrap();
+    let redis = patient(server.url()).connect().await.unwrap();
     let error = redis.probe().await.unwrap_err();
     assert!(error.is_temporary(), "{}", whole(&error));
     taken.close().await;

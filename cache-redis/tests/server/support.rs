@@ -9,7 +9,7 @@ use cache_core::{
     testing::Names,
     token::{EntryId, LeaseToken},
 };
-use cache_redis::{Redis, testing::RedisServer};
+use cache_redis::{Builder, Redis, testing::RedisServer};
 use tokio::time::{interval, timeout};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -17,8 +17,13 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 /// A server, a client of it, and names.
 pub(crate) async fn start() -> (RedisServer, Redis, Names) {
     let server = RedisServer::start();
-    let redis = Redis::connect(server.url()).await.expect("connect");
+    let redis = patient(server.url()).connect().await.expect("connect");
     (server, redis, Names::random())
+}
+
+/// A client that waits as long as a busy machine may take.
+pub(crate) fn patient(url: String) -> Builder {
+    Redis::builder(url).connect_timeout(MINUTE / 2).response_timeout(MINUTE / 2)
 }
 
 pub(crate) async fn read(redis: &Redis, key: &EntryKey, marks: &[Mark]) -> Result<Found> {

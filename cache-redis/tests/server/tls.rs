@@ -6,6 +6,8 @@ use cache_core::{ErrorKind, backend::Backend};
 use cache_redis::{Redis, testing::RedisServer};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
+use crate::support::patient;
+
 struct File(PathBuf);
 
 impl File {
@@ -32,7 +34,7 @@ fn server_for(name: &str) -> (RedisServer, String) {
 async fn a_certificate_in_the_ca_file_is_trusted() {
     let (server, certificate) = server_for("localhost");
     let ca = File::new("trusted.pem", &certificate);
-    let redis = Redis::builder(server.tls_url()).ca_file(&ca.0).connect().await.unwrap();
+    let redis = patient(server.tls_url()).ca_file(&ca.0).connect().await.unwrap();
     redis.probe().await.unwrap();
 }
 
@@ -40,13 +42,13 @@ async fn a_certificate_in_the_ca_file_is_trusted() {
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_an_error_at_connect() {
     let (unknown, _) = server_for("localhost");
-    let error = Redis::connect(unknown.tls_url()).await.unwrap_err();
+    let error = patient(unknown.tls_url()).connect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
     assert!(error.to_string().contains("ca_file"), "{error}");
 
     let (misnamed, certificate) = server_for("elsewhere.example");
     let ca = File::new("misnamed.pem", &certificate);
-    let connected = Redis::builder(misnamed.tls_url()).ca_file(&ca.0).connect().await;
+    let connected = patient(misnamed.tls_url()).ca_file(&ca.0).connect().await;
     assert_eq!(connected.unwrap_err().kind(), ErrorKind::Config);
 }
 
