@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use bb8_redis::redis::{self, Cmd, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
 
-/// Takes over a lease or finds out who has it.
 pub(crate) static LEASE: LazyLock<Script> =
     LazyLock::new(|| Script::growing(concat!(include_str!("scripts/marks.lua"), include_str!("scripts/lease.lua"))));
 pub(crate) static FILL: LazyLock<Script> =

@@ -179,11 +179,11 @@ async fn a_mark_of_another_form_is_missing_and_replaced() {
     let marks = [names.namespace(), names.cache(), names.tag("a"), names.any_tag()];
     let damages: [fn(&str) -> Vec<&str>; 4] = [
         |name| vec!["SET", name, ""],
-        |name| vec!["SET", name, "fifteen bytes..."],
+        |name| vec!["SET", name, "fifteen bytes.."],
         |name| vec!["SET", name, "sixteen bytes and three"],
         |name| vec!["RPUSH", name, "a", "list"],
     ];
-    for (at, damage) in damages.into_iter().enumerate().filter(|(at, _)| *at != 1) {
+    for (at, damage) in damages.into_iter().enumerate() {
         for mark in &marks {
             server.cli(&["DEL", mark.name()]);
             server.cli(&damage(mark.name()));
