@@ -157,17 +157,29 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
         let (cache, flight) = (Arc::clone(&self.cache), Arc::clone(&self.flight));
         let hash = self.landing.hash;
         let key = self.order.key.clone();
-        let end = select! {
-            end = self.follow_course() => Some(end),
+        let arrival = select! {
+            arrival = load::catch_panic(self.travel()) => Some(arrival),
             () = everyone_left(&cache, &flight, &key, hash) => None,
         };
-        match end {
-            Some(end) => {
-                let outcome = self.outcome(end);
-                self.landing.land(outcome, end);
+        match arrival {
+            Some(Ok((outcome, end))) => self.landing.land(outcome, end),
+            Some(Err(panic)) => {
+                self.give_up().await;
+                self.landing.land(Outcome::Failed(Failure::Cache(panic)), End::Failed);
             }
-            None if self.may_hold_lease => self.release().await,
-            None => {}
+            None => self.give_up().await,
+        }
+    }
+
+    async fn travel(&mut self) -> (Outcome<K, V>, End) {
+        let end = self.follow_course().await;
+        (self.outcome(end), end)
+    }
+
+    /// Gives the lease back when the course was left half-way.
+    async fn give_up(&mut self) {
+        if self.may_hold_lease {
+            self.release().await;
         }
     }
 
@@ -398,8 +410,12 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
                 let (promotion, asked) = self.promotion.take().expect("a course promotes what was found usable");
                 Outcome::Landed(self.promoted(promotion, asked), Source::L2)
             }
-            End::Loaded { .. } => {
-                let cargo = self.cargo.take().expect("a course that loaded has a value");
+            End::Loaded { admit } => {
+                let mut cargo = self.cargo.take().expect("a course that loaded has a value");
+                if !admit {
+                    // What nobody may keep is fresh for nobody.
+                    cargo.ttl = Duration::ZERO;
+                }
                 Outcome::Landed(self.cache.landed(&self.order.key, &self.flight.standing, cargo), Source::Loaded)
             }
             End::Failed => Outcome::Failed(self.failure.take().expect("a course that failed has a failure")),

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -90,10 +90,11 @@ pub(crate) async fn run<V>(cache: &str, lineage: Lineage, deadline: Duration, lo
     }
 }
 
-/// Turns a panic of the loader into an error with its message.
-async fn catch_panic<V>(mut load: BoxLoad<V>) -> Result<Result<V, LoaderError>, Error> {
-    // The loader is never polled again after a panic, so whatever it left broken is seen by nobody but its own drop.
-    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| load.as_mut().poll(context))) {
+/// Turns a panic of code that is not ours (a loader, a value that is encoded) into an error with its message.
+pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, Error> {
+    let mut work = pin!(work);
+    // It is never polled again after a panic, so whatever it left broken is seen by nobody but its own drop.
+    poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => std::task::Poll::Ready(Err(panicked(&*panic))),
     })

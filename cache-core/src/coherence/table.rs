@@ -70,16 +70,18 @@ impl<K: Hash + Eq + Clone, F: Clone> Table<K, F> {
         }
     }
 
-    /// Ends an operation; says whether what it brings may enter L1. A write that ends supersedes the loads that began
-    /// while it was under way: they may have read what was there before.
+    /// Ends an operation; says whether what it brings may enter L1. A write that ends supersedes the flights that began
+    /// while it was under way, and a load the lookups: they may have read what was there before.
     pub(crate) fn finish(&mut self, key: &K, id: OperationId) -> bool {
         let Some(under_way) = self.operations.get_mut(key) else { return false };
         let Some(place) = under_way.iter().position(|operation| operation.id == id) else { return false };
         let ended = under_way.swap_remove(place);
-        if ended.kind == Kind::Write {
-            for other in under_way.iter_mut() {
-                other.superseded = true;
-            }
+        for other in under_way.iter_mut() {
+            other.superseded |= match ended.kind {
+                Kind::Write => true,
+                Kind::Load => other.kind == Kind::Lookup,
+                Kind::Lookup => false,
+            };
         }
         if under_way.is_empty() {
             self.operations.remove(key);
@@ -155,6 +157,21 @@ mod tests {
         assert!(table.finish(&"k", B));
         assert!(!table.finish(&"k", A));
         assert!(!table.finish(&"k", C));
+    }
+
+    #[test]
+    fn a_load_that_ends_bars_the_lookups_that_overlap_it() {
+        let mut table = table();
+        table.lead(&"k", Kind::Lookup, A, "a");
+        table.lead(&"k", Kind::Load, B, "b");
+        table.lead(&"k", Kind::Lookup, C, "c");
+        assert!(table.finish(&"k", B));
+        assert!(!table.finish(&"k", A));
+        assert!(!table.finish(&"k", C));
+        table.lead(&"k", Kind::Load, A, "a");
+        table.lead(&"k", Kind::Lookup, B, "b");
+        assert!(table.finish(&"k", B));
+        assert!(table.finish(&"k", A), "a lookup brings nothing new");
     }
 
     #[test]

@@ -1,0 +1,18 @@
+//! What must hold, on the in-process backend: one test for each scenario (`a…`) and race (`race_…`), by theme.
+//!
+//! Several stacks on one store play the processes of a fleet. Races are built from gates, time is tokio's paused clock.
+
+#![cfg(feature = "test-util")]
+
+mod fleet;
+
+mod cancellation;
+mod coherence;
+mod failure;
+mod keys;
+mod races;
+mod shutdown;
+mod stampede;
+mod time;
+mod warm;
+mod write;
