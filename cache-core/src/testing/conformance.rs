@@ -1,7 +1,7 @@
 //! The contract of a backend as a suite of checks.
 //!
 //! [`conformance!`](crate::conformance) turns each check into a test of its own; [`run`] goes through all of them.
-//! Every check draws its own [`Names`], so that they can share a server, and runs in real time: where something must
+//! Every check draws its own [`Names`](super::Names), so that they can share a server, and runs in real time: where something must
 //! expire, it waits for that with a bound.
 //!
 //! ```
