@@ -54,13 +54,16 @@ fn is_about_certificate(error: &RedisError) -> bool {
     error.to_string().contains("invalid peer certificate")
 }
 
-/// The first word of a server's error. Inside a script, Redis says in words only that a right is missing.
+/// The first word of a server's error. Inside a script, servers say in words only that a right is missing.
 fn code_of(error: &RedisError) -> &str {
     match error.detail() {
-        Some(detail) if detail.starts_with("The user executing the script can't") => "NOPERM",
+        Some(detail) if RIGHT_MISSING_IN_SCRIPT.iter().any(|text| detail.starts_with(text)) => "NOPERM",
         _ => error.code().unwrap_or("an error"),
     }
 }
+
+/// Redis 7.0, and what came after it.
+const RIGHT_MISSING_IN_SCRIPT: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +89,7 @@ mod tests {
             ("WRONGPASS invalid username-password pair", ErrorKind::Denied),
             ("NOAUTH Authentication required.", ErrorKind::Denied),
             ("NOPERM this user has no permissions", ErrorKind::Denied),
+            ("ERR ACL failure in script: User u has no permissions to run the 'mget' command", ErrorKind::Denied),
             ("MOVED 3999 127.0.0.1:6381", ErrorKind::Unsupported),
             ("ASK 3999 127.0.0.1:6381", ErrorKind::Unsupported),
             ("CROSSSLOT Keys in request don't hash to the same slot", ErrorKind::Unsupported),
