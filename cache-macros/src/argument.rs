@@ -18,7 +18,7 @@ pub(crate) struct Argument {
     pub(crate) name: Ident,
     pub(crate) passing: Passing,
     pub(crate) role: Role,
-    /// Whether a tag or the choice of the stack reads it.
+    /// Whether a tag, the choice of the stack or the expression of a key reads it.
     pub(crate) mentioned: bool,
 }
 
@@ -71,6 +71,12 @@ impl Argument {
         let mut bindings = Bindings(Vec::new());
         bindings.visit_pat(&self.written.pat);
         bindings.0
+    }
+
+    /// Its type, without the reference if it is borrowed.
+    pub(crate) fn ty(&self) -> &Type {
+        let (Passing::Owned(ty) | Passing::Borrowed(ty)) = &self.passing;
+        ty
     }
 
     /// Its pattern, for looking at the argument without taking it.
