@@ -8,7 +8,7 @@ mod site;
 use std::{marker::PhantomData, time::Duration};
 
 pub use self::{
-    argument::{AsStack, Lent, copy, key, key_part, lend, lent},
+    argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
     outcome::{ByConverting, ByPanicking, ByValue, Loading, Outcome, Returns, boxed, outcome},
     site::{Site, Spec},
 };

@@ -255,14 +255,21 @@ fn key_of_arguments(model: &Model) -> TokenStream {
     }
 }
 
-/// A reference to the argument; written at its type, since that is what a message would be about.
+/// A reference to the argument, let into the key.
 fn key_part(model: &Model, argument: &Argument) -> TokenStream {
     let place = place_of(argument.ty());
     let private = private(model, place);
+    let reference = reference(argument);
+    quote_spanned!(place=> #private::key_part(#reference))
+}
+
+/// A reference to the argument; written at its type, since that is what a message would be about.
+fn reference(argument: &Argument) -> TokenStream {
+    let place = place_of(argument.ty());
     let name = at(&argument.name, place);
     match argument.passing {
-        Passing::Owned(_) => quote_spanned!(place=> #private::key_part(&#name)),
-        Passing::Borrowed(_) => quote_spanned!(place=> #private::key_part(&*#name)),
+        Passing::Owned(_) => quote_spanned!(place=> &#name),
+        Passing::Borrowed(_) => quote_spanned!(place=> &*#name),
     }
 }
 
@@ -292,7 +299,9 @@ fn tags(model: &Model) -> TokenStream {
             quote!(::std::format!(#text #(, #values = #values)*))
         }
         Tag::Expr(tag) => {
-            quote_spanned!(place_of(tag)=> ::core::convert::Into::<::std::string::String>::into(#tag))
+            let place = place_of(tag);
+            let private = private(model, place);
+            quote_spanned!(place=> #private::tag(#tag))
         }
     });
     quote!(|| ::std::vec![#(#tags),*])
@@ -304,11 +313,11 @@ fn loader(model: &Model) -> TokenStream {
     let arguments = model.arguments.iter().map(|argument| {
         let place = place_of(argument.ty());
         let private = private(model, place);
-        let name = at(&argument.name, place);
+        let reference = reference(argument);
         match argument.passing {
-            Passing::Owned(_) if argument.is_moved() => quote!(#name),
-            Passing::Owned(_) => quote_spanned!(place=> #private::copy(&#name)),
-            Passing::Borrowed(_) => quote_spanned!(place=> #private::lend(&*#name)),
+            Passing::Owned(_) if argument.is_moved() => argument.name.to_token_stream(),
+            Passing::Owned(_) => quote_spanned!(place=> #private::copy(#reference)),
+            Passing::Borrowed(_) => quote_spanned!(place=> #private::lend(#reference)),
         }
     });
     quote!(|| #name::__load(#(#arguments),*))
@@ -330,7 +339,9 @@ fn place_of(tokens: &impl Spanned) -> Span {
 }
 
 fn at(name: &Ident, place: Span) -> Ident {
-    Ident::new(&name.to_string(), name.span().located_at(place))
+    let mut name = name.clone();
+    name.set_span(name.span().located_at(place));
+    name
 }
 
 /// The arguments, each by one name.

@@ -123,3 +123,26 @@ impl<T: AsStack + ?Sized> AsStack for Arc<T> {
         (**self).as_stack()
     }
 }
+
+/// What an item of `tags = […]` may evaluate to.
+#[diagnostic::on_unimplemented(
+    message = "a tag is a text, and a `{Self}` is none",
+    label = "neither a `String` nor something that can be made into one",
+    note = "format it, or name the argument in a template: `tags = [\"org:{{org}}\"]`"
+)]
+pub trait Tag {
+    /// Its text.
+    fn into_text(self) -> String;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<String>> Tag for T {
+    fn into_text(self) -> String {
+        self.into()
+    }
+}
+
+/// Evaluates an item of `tags = […]`.
+pub fn tag(tag: impl Tag) -> String {
+    tag.into_text()
+}

@@ -31,5 +31,5 @@ impl Runs {
 }
 
 async fn stack() -> Stack {
-    Stack::builder("test").build().await.unwrap()
+    Stack::builder("test").build().await.expect("a stack of defaults is valid")
 }

@@ -24,7 +24,7 @@ pub(crate) async fn many(a: u8, b: u16, c: u32, d: u64, e: i8, f: i16, g: i32, h
 async fn many(does: Not, exist: Here) -> Anywhere {}
 
 #[cached]
-async fn with_lifetimes<'a, 'b: 'a>(one: &'a str, other: &'b [u8], fixed: &'static str) -> String
+async fn with_lifetimes<'a, 'b>(one: &'a str, other: &'b [u8], fixed: &'static str) -> String
 where
     'b: 'a,
     String: Clone,
