@@ -1,14 +1,15 @@
 //! What `#[cached]` calls. Not part of the public interface: any release may change it, together with the attribute.
 
 mod argument;
+mod gate;
 mod outcome;
 mod site;
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 pub use self::{
-    argument::{Argument, AsStack, key, key_part},
-    outcome::{ByConverting, ByPanicking, ByValue, Loading, Outcome, Returns, Shared, boxed},
+    argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
+    outcome::{ByConverting, ByPanicking, ByValue, Loading, Outcome, Returns, boxed, outcome},
     site::{Site, Spec},
 };
 use crate::{
@@ -19,90 +20,117 @@ use crate::{
     stack::Stack,
 };
 
-/// Calls a cached function. A hit in L1 clones the value, and does nothing else.
-pub async fn call<O: Outcome, L: Lookup<Key: CacheKey>>(
-    site: &Site,
+/// What a call of a cached function is about.
+#[inline]
+pub fn entry<O, L>(
+    site: &'static Site,
     stack: Option<&Stack>,
     _: O,
     key: L,
-    tags: impl FnOnce() -> Vec<String>,
-    load: impl FnOnce() -> Loading<O::Return> + Send,
-) -> O::Return
+) -> impl Entry<Return = O::Return> + use<O, L>
 where
-    O::Value: CacheValue,
-    O::Error: Shared,
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey> + Send,
 {
-    let cache = match site.cache::<L::Key, O::Value>(stack) {
-        Ok(cache) => cache,
-        Err(error) => return O::join(Err(error.into())),
-    };
-    let hash = cache.shared().hash(&key);
-    if let Some(entry) = cache.shared().hit(hash, &key) {
-        return O::join(Ok(entry.value.clone()));
-    }
-    let call = Call { tags: tags(), ..Call::default() };
-    let answer = Box::pin(cache.load(key.to_key(), hash, call, |_| split::<O>(load()))).await;
-    O::join(answer.map(|answer| answer.value))
+    Found { cache: site.cache(stack), key, outcome: PhantomData::<fn() -> O> }
 }
 
-/// [`call`], and how it was answered. An error is never cached, so it is told as the end of a load.
-pub async fn explain<O: Outcome, L: Lookup<Key: CacheKey>>(
-    site: &Site,
-    stack: Option<&Stack>,
-    _: O,
+/// An entry, by the arguments of a cached function. Bodies and tags come as closures: a hit runs neither.
+pub trait Entry: Sized {
+    /// What the function returns.
+    type Return;
+
+    /// Calls the function. A hit in L1 clones the value, and does nothing else.
+    fn call(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<Self::Return> + Send,
+    ) -> impl Future<Output = Self::Return> + Send;
+
+    /// [`call`](Self::call), and how it was answered. An error is never cached, so it is told as the end of a load.
+    fn explain(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<Self::Return> + Send,
+    ) -> impl Future<Output = Answer<Self::Return>> + Send;
+
+    /// Loads, whatever is cached.
+    fn refresh(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<Self::Return> + Send,
+    ) -> impl Future<Output = Self::Return> + Send;
+
+    /// Revokes the entry.
+    fn invalidate(self) -> impl Future<Output = Result<()>> + Send;
+}
+
+struct Found<O: Outcome<Value: 'static>, L: Lookup<Key: 'static>> {
+    cache: Result<site::Handle<L::Key, O::Value>>,
     key: L,
-    tags: impl FnOnce() -> Vec<String>,
-    load: impl FnOnce() -> Loading<O::Return> + Send,
-) -> Answer<O::Return>
+    outcome: PhantomData<fn() -> O>,
+}
+
+impl<O, L> Entry for Found<O, L>
 where
-    O::Value: CacheValue,
-    O::Error: Shared,
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey> + Send,
 {
-    let answer = match site.cache::<L::Key, O::Value>(stack) {
-        Ok(cache) => cache.at(key).tags(tags()).try_get_with(|_| split::<O>(load())).await,
-        Err(error) => Err(error.into()),
-    };
-    match answer {
-        Ok(Answer { value, source, age, remaining }) => Answer { value: O::join(Ok(value)), source, age, remaining },
-        Err(error) => {
-            let (age, remaining) = (Duration::ZERO, Duration::ZERO);
-            Answer { value: O::join(Err(error)), source: Source::Loaded, age, remaining }
+    type Return = O::Return;
+
+    async fn call(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<O::Return> + Send,
+    ) -> O::Return {
+        let cache = match self.cache {
+            Ok(cache) => cache,
+            Err(error) => return O::join(Err(error.into())),
+        };
+        let hash = cache.shared().hash(&self.key);
+        if let Some(entry) = cache.shared().hit(hash, &self.key) {
+            return O::join(Ok(entry.value.clone()));
+        }
+        let call = Call { tags: tags(), ..Call::default() };
+        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, |_| split::<O>(load()))).await;
+        O::join(answer.map(|answer| answer.value))
+    }
+
+    async fn explain(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<O::Return> + Send,
+    ) -> Answer<O::Return> {
+        let answer = match self.cache {
+            Ok(cache) => cache.at(self.key).tags(tags()).try_get_with(|_| split::<O>(load())).await,
+            Err(error) => Err(error.into()),
+        };
+        match answer {
+            Ok(Answer { value, source, age, remaining }) => {
+                Answer { value: O::join(Ok(value)), source, age, remaining }
+            }
+            Err(error) => {
+                let (age, remaining) = (Duration::ZERO, Duration::ZERO);
+                Answer { value: O::join(Err(error)), source: Source::Loaded, age, remaining }
+            }
         }
     }
-}
 
-/// Loads, whatever is cached.
-pub async fn refresh<O: Outcome, L: Lookup<Key: CacheKey>>(
-    site: &Site,
-    stack: Option<&Stack>,
-    _: O,
-    key: L,
-    tags: impl FnOnce() -> Vec<String>,
-    load: impl FnOnce() -> Loading<O::Return> + Send,
-) -> O::Return
-where
-    O::Value: CacheValue,
-    O::Error: Shared,
-{
-    let answer = match site.cache::<L::Key, O::Value>(stack) {
-        Ok(cache) => cache.at(key).tags(tags()).try_refresh_with(|_| split::<O>(load())).await,
-        Err(error) => Err(error.into()),
-    };
-    O::join(answer.map(|answer| answer.value))
-}
+    async fn refresh(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<O::Return> + Send,
+    ) -> O::Return {
+        let answer = match self.cache {
+            Ok(cache) => cache.at(self.key).tags(tags()).try_refresh_with(|_| split::<O>(load())).await,
+            Err(error) => Err(error.into()),
+        };
+        O::join(answer.map(|answer| answer.value))
+    }
 
-/// Revokes one entry.
-pub async fn invalidate<O: Outcome, L: Lookup<Key: CacheKey>>(
-    site: &Site,
-    stack: Option<&Stack>,
-    _: O,
-    key: L,
-) -> Result<()>
-where
-    O::Value: CacheValue,
-{
-    let cache = site.cache::<L::Key, O::Value>(stack)?;
-    cache.invalidate(key).await
+    async fn invalidate(self) -> Result<()> {
+        self.cache?.invalidate(self.key).await
+    }
 }
 
 async fn split<O: Outcome>(loading: Loading<O::Return>) -> Result<O::Value, O::Error> {

@@ -136,9 +136,17 @@ fn items<T: Parse>(input: ParseStream) -> Result<Punctuated<T, Token![,]>> {
 }
 
 fn tag(item: Expr) -> Result<Tag> {
-    match item {
+    match bare(item) {
         Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) => Template::parse(text).map(Tag::Template),
         item => Ok(Tag::Expr(item)),
+    }
+}
+
+/// The expression itself, out of the invisible group that a `macro_rules!` variable puts it in.
+pub(crate) fn bare(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => bare(*group.expr),
+        expr => expr,
     }
 }
 

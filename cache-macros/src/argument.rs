@@ -3,8 +3,8 @@
 use proc_macro2::Span;
 use quote::format_ident;
 use syn::{
-    FnArg, Ident, Lifetime, ParenthesizedGenericArguments, Pat, PatIdent, PatType, Type, TypeFnPtr, TypeImplTrait,
-    TypePtr, TypeReference,
+    AngleBracketedGenericArguments, FnArg, Ident, Lifetime, ParenthesizedGenericArguments, Pat, PatIdent, PatType,
+    Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr, TypeReference,
     visit::{self, Visit},
     visit_mut::VisitMut,
 };
@@ -18,7 +18,7 @@ pub(crate) struct Argument {
     pub(crate) name: Ident,
     pub(crate) passing: Passing,
     pub(crate) role: Role,
-    /// Whether a tag or the choice of the stack reads it.
+    /// Whether a tag, the choice of the stack or the expression of a key reads it.
     pub(crate) mentioned: bool,
 }
 
@@ -73,6 +73,12 @@ impl Argument {
         bindings.0
     }
 
+    /// Its type, without the reference if it is borrowed.
+    pub(crate) fn ty(&self) -> &Type {
+        let (Passing::Owned(ty) | Passing::Borrowed(ty)) = &self.passing;
+        ty
+    }
+
     /// Its pattern, for looking at the argument without taking it.
     pub(crate) fn viewing_pattern(&self) -> Pat {
         let mut pattern = (*self.written.pat).clone();
@@ -102,6 +108,7 @@ impl Passing {
             Type::Paren(inner) => Self::of(&inner.elem, mistakes),
             Type::Group(inner) => Self::of(&inner.elem, mistakes),
             Type::Reference(reference) if reference.mutability.is_none() && !is_static(&reference.lifetime) => {
+                refuse_object(&reference.elem, mistakes);
                 refuse_in_argument(&reference.elem, mistakes);
                 Self::Borrowed(reference.elem.clone())
             }
@@ -113,71 +120,102 @@ impl Passing {
     }
 }
 
+fn refuse_object(ty: &Type, mistakes: &mut Mistakes) {
+    match ty {
+        Type::Paren(inner) => refuse_object(&inner.elem, mistakes),
+        Type::Group(inner) => refuse_object(&inner.elem, mistakes),
+        Type::TraitObject(object) => {
+            let message = "a load can't keep a copy of a borrowed trait object; take an `Arc<dyn …>`";
+            mistakes.add(syn::Error::new_spanned(object, message));
+        }
+        _ => {}
+    }
+}
+
 fn is_static(lifetime: &Option<Lifetime>) -> bool {
     lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
 }
 
 fn refuse_in_argument(ty: &Type, mistakes: &mut Mistakes) {
-    if let Type::TraitObject(object) = ty {
-        mistakes.add(syn::Error::new_spanned(
-            object,
-            "a load can't keep a copy of a trait object behind a reference; take `Arc<dyn …>` instead",
-        ));
-        return;
-    }
-    Unfit { of: "an argument of a cached function", way_out: "take an owned type instead", mistakes }.visit_type(ty);
+    Unfit { what: What::Argument, mistakes }.visit_type(ty);
 }
 
 /// What a cached function returns has to live in the cache.
 pub(crate) fn refuse_in_return(ty: &Type, mistakes: &mut Mistakes) {
-    Unfit { of: "a cached value", way_out: "return an owned type instead", mistakes }.visit_type(ty);
+    Unfit { what: What::Value, mistakes }.visit_type(ty);
 }
 
 /// Finds the parts of a type that can neither outlive the call nor be named.
 struct Unfit<'m> {
-    of: &'static str,
-    way_out: &'static str,
+    what: What,
     mistakes: &'m mut Mistakes,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Argument,
+    Value,
+    /// What may be the error of a `Result`, which is not stored.
+    Error,
+}
+
 impl Unfit<'_> {
-    fn refuse(&mut self, span: Span, what: &str) {
-        self.mistakes.at(span, format!("{} can't {what}; {}", self.of, self.way_out));
+    fn refuse(&mut self, span: Span, why: &str) {
+        let what = match self.what {
+            What::Argument => "an argument of a cached function",
+            What::Value | What::Error => "what a cached function returns",
+        };
+        self.mistakes.at(span, format!("{what} can't {why}"));
     }
 }
 
+const BORROWED: &str = "borrow from the caller, because loads and entries outlive the call; use an owned type";
+
 impl Visit<'_> for Unfit<'_> {
     fn visit_type_reference(&mut self, reference: &TypeReference) {
+        let place = reference.and_token.span;
         if reference.mutability.is_some() {
-            self.refuse(reference.and_token.span, "be borrowed mutably: a hit would not do what the body does to it");
-        } else if !is_static(&reference.lifetime) {
             self.refuse(
-                reference.and_token.span,
-                "borrow from the caller inside a type, because loads and entries outlive the call",
+                place,
+                "be borrowed mutably, because a hit would not do what the body does to it; take it by value",
             );
+        } else if !is_static(&reference.lifetime) {
+            self.refuse(place, BORROWED);
+        } else if self.what == What::Value {
+            self.refuse(place, "be a reference, because a shared store gives values back as bytes; use an owned type");
         }
     }
 
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
         if lifetime.ident != "static" {
-            self.refuse(lifetime.apostrophe, "have a lifetime, because loads and entries outlive the call");
+            self.refuse(lifetime.apostrophe, BORROWED);
         }
     }
 
     fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
-        self.refuse(ty.impl_token.span, "be an `impl Trait`: the cache is made for one type, which needs a name");
+        self.refuse(ty.impl_token.span, "be an `impl Trait`, because a cache is made for one type; name that type");
     }
 
     fn visit_type_ptr(&mut self, pointer: &TypePtr) {
-        self.refuse(pointer.star_token.span, "be a raw pointer: an address says nothing about what is there");
+        self.refuse(pointer.star_token.span, "be a raw pointer, because an address says nothing about what is there");
     }
 
-    fn visit_type_path(&mut self, path: &syn::TypePath) {
+    fn visit_type_path(&mut self, path: &TypePath) {
         if path.path.is_ident("Self") {
-            let span = path.path.segments[0].ident.span();
-            self.mistakes.at(span, NO_METHODS);
+            self.mistakes.at(path.path.segments[0].ident.span(), NO_METHODS);
         }
         visit::visit_type_path(self, path);
+    }
+
+    fn visit_angle_bracketed_generic_arguments(&mut self, generics: &AngleBracketedGenericArguments) {
+        let outer = self.what;
+        for argument in &generics.args {
+            self.visit_generic_argument(argument);
+            if self.what == What::Value {
+                self.what = What::Error;
+            }
+        }
+        self.what = outer;
     }
 
     // The lifetimes in these are for all calls, not borrowed from this one.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use syn::{Error, Expr, ExprLit, Lit, parse::ParseStream};
 
+use crate::args::bare;
+
 /// A time to live as it was written.
 pub(crate) enum Ttl {
     Fixed(Duration),
@@ -13,7 +15,7 @@ pub(crate) enum Ttl {
 
 impl Ttl {
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Self> {
-        let value: Expr = input.parse()?;
+        let value = bare(input.parse()?);
         let Expr::Lit(ExprLit { lit, .. }) = &value else {
             return Ok(Self::Expr(value));
         };

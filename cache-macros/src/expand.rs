@@ -1,7 +1,7 @@
 //! A [`Model`] as code. Nothing is decided here, and what can be ordinary Rust is: it lives in `cache_core::__private`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, spanned::Spanned};
 
 use crate::{
@@ -68,7 +68,11 @@ fn companions(model: &Model) -> TokenStream {
 fn uncached(model: &Model) -> TokenStream {
     let Model { visibility, generics, output, body, .. } = model;
     let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
-    let parameters = model.arguments.iter().map(|argument| &argument.written);
+    let parameters = model.arguments.iter().map(|argument| {
+        let written = &argument.written;
+        let used = argument.mentioned.then(|| quote!(#[allow(unused_variables, reason = "`#[cached]` uses it")]));
+        quote!(#used #written)
+    });
     let where_clause = &generics.where_clause;
     quote! {
         /// Runs the function itself; the cache is neither read nor written.
@@ -109,9 +113,7 @@ fn invalidate(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let subject = Subject::new(model);
-    let Subject { preparation, stack, outcome, key } = &subject;
-    let site = site_of(model);
+    let Entry { preparation, entry } = Entry::new(model);
     quote! {
         /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
         ///
@@ -120,28 +122,31 @@ fn invalidate(model: &Model) -> TokenStream {
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
         #visibility async fn invalidate #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
             #preparation
-            #krate::__private::invalidate(#site, #stack, #outcome, #key).await
+            #entry.invalidate().await
         }
     }
 }
 
 /// Binds the body to arguments that it owns, so that it can outlive the call.
 fn load(model: &Model) -> TokenStream {
-    let Model { krate, name, output, .. } = model;
+    let Model { name, output, .. } = model;
+    let here = private(model, Span::call_site());
     let parameters = model.arguments.iter().map(|Argument { name, passing, .. }| match passing {
         Passing::Owned(ty) => quote!(#name: #ty),
-        Passing::Borrowed(ty) => quote!(#name: <#ty as #krate::__private::Argument>::Kept),
+        Passing::Borrowed(ty) => quote!(#name: #here::Lent<#ty>),
     });
     let arguments = model.arguments.iter().map(|Argument { name, passing, .. }| match passing {
         Passing::Owned(_) => quote!(#name),
-        Passing::Borrowed(ty) => quote!(<#ty as #krate::__private::Argument>::lend(&#name)),
+        Passing::Borrowed(_) => quote!(#here::lent(&#name)),
     });
-    // At the name, so that what keeps the future from being `Send` is reported with the function.
-    let boxed = quote_spanned!(name.span()=> #krate::__private::boxed);
+    // What keeps the future from being `Send` is reported at the name.
+    let place = place_of(name);
+    let at_name = private(model, place);
+    let boxed = quote_spanned!(place=> #at_name::boxed(async move { #name::uncached(#(#arguments),*).await }));
     quote! {
         #[doc(hidden)]
-        fn __load(#(#parameters),*) -> #krate::__private::Loading<#output> {
-            #boxed(async move { Self::uncached(#(#arguments),*).await })
+        fn __load(#(#parameters),*) -> #here::Loading<#output> {
+            #boxed
         }
     }
 }
@@ -176,56 +181,95 @@ fn site(model: &Model) -> TokenStream {
     }
 }
 
-/// One call of `__private::#verb`.
+/// The entry is asked for its value, by one of the verbs of `__private::Entry`.
 fn call(model: &Model, verb: &str) -> TokenStream {
-    let krate = &model.krate;
     let verb = format_ident!("{verb}");
-    let Subject { preparation, stack, outcome, key } = Subject::new(model);
-    let site = site_of(model);
+    let Entry { preparation, entry } = Entry::new(model);
     let tags = tags(model);
     let load = loader(model);
     quote! {
         #preparation
-        #krate::__private::#verb(#site, #stack, #outcome, #key, #tags, #load).await
+        #entry.#verb(#tags, #load).await
     }
 }
 
 /// Which entry of which cache a call is about, in code.
-struct Subject {
+struct Entry {
     preparation: TokenStream,
-    stack: TokenStream,
-    outcome: TokenStream,
-    key: TokenStream,
+    entry: TokenStream,
 }
 
-impl Subject {
+impl Entry {
     fn new(model: &Model) -> Self {
-        let Model { krate, output, .. } = model;
+        let Model { krate, name, .. } = model;
         let mut preparation = views(model);
-        let stack = match &model.stack {
-            None => quote!(::core::option::Option::None),
-            Some(stack) => {
-                let local = Ident::new("__stack", Span::mixed_site());
-                preparation.extend(quote!(let #local = #stack;));
-                let given = quote_spanned!(stack.span()=> #krate::__private::AsStack::as_stack(&#local));
-                quote!(::core::option::Option::Some(#given))
-            }
-        };
-        let key = match &model.key {
-            Key::Arguments => key_of_arguments(model),
-            Key::Expr(key) => {
-                let local = Ident::new("__key", Span::mixed_site());
-                let make = quote_spanned!(key.span()=> #krate::__private::key(|| #key));
-                preparation.extend(quote!(let #local = #make;));
-                quote!(&#local)
-            }
-        };
-        let outcome = quote_spanned!(output.span()=> (&&&#krate::__private::Returns::<#output>::new()).outcome());
         preparation.extend(quote! {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
-            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
         });
-        Self { preparation, stack, outcome, key }
+        let stack = stack(model, &mut preparation);
+        let key = key(model, &mut preparation);
+        let outcome = outcome(model);
+        let entry = quote!(#krate::__private::entry(#name::__site(), #stack, #outcome, #key));
+        Self { preparation, entry }
+    }
+}
+
+/// The meaning of the return type; written at it, since that is what a message would be about.
+fn outcome(model: &Model) -> TokenStream {
+    let output = &model.output;
+    let place = place_of(output);
+    let private = private(model, place);
+    quote_spanned!(place=> #private::outcome((&&&#private::Returns::<#output>::new()).outcome()))
+}
+
+fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
+    let Some(stack) = &model.stack else {
+        return quote!(::core::option::Option::None);
+    };
+    let place = place_of(stack);
+    let private = private(model, place);
+    let local = Ident::new("__stack", Span::mixed_site().located_at(place));
+    preparation.extend(quote!(let #local = &(#stack);));
+    quote_spanned!(place=> ::core::option::Option::Some(#private::AsStack::as_stack(#local)))
+}
+
+fn key(model: &Model, preparation: &mut TokenStream) -> TokenStream {
+    let Key::Expr(key) = &model.key else {
+        return key_of_arguments(model);
+    };
+    let place = place_of(key);
+    let private = private(model, place);
+    let local = Ident::new("__key", Span::mixed_site().located_at(place));
+    preparation.extend(quote_spanned!(place=> let #local = #private::key(|| #key);));
+    quote_spanned!(place=> &#local)
+}
+
+fn key_of_arguments(model: &Model) -> TokenStream {
+    let arguments = model.arguments.iter().filter(|argument| argument.role == Role::Key);
+    let parts: Vec<_> = arguments.map(|argument| key_part(model, argument)).collect();
+    match parts.as_slice() {
+        [] => quote!(&()),
+        [part] => part.clone(),
+        parts => quote!((#(#parts),*)),
+    }
+}
+
+/// A reference to the argument, let into the key.
+fn key_part(model: &Model, argument: &Argument) -> TokenStream {
+    let place = place_of(argument.ty());
+    let private = private(model, place);
+    let reference = reference(argument);
+    quote_spanned!(place=> #private::key_part(#reference))
+}
+
+/// A reference to the argument; written at its type, since that is what a message would be about.
+fn reference(argument: &Argument) -> TokenStream {
+    let place = place_of(argument.ty());
+    let name = at(&argument.name, place);
+    match argument.passing {
+        Passing::Owned(_) => quote_spanned!(place=> &#name),
+        Passing::Borrowed(_) => quote_spanned!(place=> &*#name),
     }
 }
 
@@ -247,27 +291,6 @@ fn views(model: &Model) -> TokenStream {
     quote!(#(#viewed)*)
 }
 
-fn key_of_arguments(model: &Model) -> TokenStream {
-    let krate = &model.krate;
-    let parts: Vec<_> = model
-        .arguments
-        .iter()
-        .filter(|argument| argument.role == Role::Key)
-        .map(|Argument { name, passing, .. }| {
-            let (ty, part) = match passing {
-                Passing::Owned(ty) => (ty, quote!(&#name)),
-                Passing::Borrowed(ty) => (ty, quote!(#name)),
-            };
-            quote_spanned!(ty.span()=> #krate::__private::key_part::<#ty>(#part))
-        })
-        .collect();
-    match parts.as_slice() {
-        [] => quote!(&()),
-        [part] => part.clone(),
-        parts => quote!((#(#parts),*)),
-    }
-}
-
 fn tags(model: &Model) -> TokenStream {
     let tags = model.tags.iter().map(|tag| match tag {
         Tag::Template(template) => {
@@ -276,7 +299,9 @@ fn tags(model: &Model) -> TokenStream {
             quote!(::std::format!(#text #(, #values = #values)*))
         }
         Tag::Expr(tag) => {
-            quote_spanned!(tag.span()=> ::core::convert::Into::<::std::string::String>::into(#tag))
+            let place = place_of(tag);
+            let private = private(model, place);
+            quote_spanned!(place=> #private::tag(#tag))
         }
     });
     quote!(|| ::std::vec![#(#tags),*])
@@ -284,21 +309,39 @@ fn tags(model: &Model) -> TokenStream {
 
 /// Makes the future of a load; it runs on a miss only.
 fn loader(model: &Model) -> TokenStream {
-    let Model { krate, name, .. } = model;
+    let name = &model.name;
     let arguments = model.arguments.iter().map(|argument| {
-        let Argument { name, passing, .. } = argument;
-        match passing {
-            Passing::Owned(_) if argument.is_moved() => quote!(#name),
-            Passing::Owned(ty) => quote!(<#ty as #krate::__private::Argument>::keep(&#name)),
-            Passing::Borrowed(ty) => quote!(<#ty as #krate::__private::Argument>::keep(#name)),
+        let place = place_of(argument.ty());
+        let private = private(model, place);
+        let reference = reference(argument);
+        match argument.passing {
+            Passing::Owned(_) if argument.is_moved() => argument.name.to_token_stream(),
+            Passing::Owned(_) => quote_spanned!(place=> #private::copy(#reference)),
+            Passing::Borrowed(_) => quote_spanned!(place=> #private::lend(#reference)),
         }
     });
     quote!(|| #name::__load(#(#arguments),*))
 }
 
-fn site_of(model: &Model) -> TokenStream {
-    let name = &model.name;
-    quote!(#name::__site())
+/// The module that generated code calls, as if it were written at `place`: there the compiler reports what goes wrong.
+fn private(model: &Model, place: Span) -> TokenStream {
+    let krate = model.krate.to_token_stream().into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(place));
+        token
+    });
+    let krate: TokenStream = krate.collect();
+    quote_spanned!(place=> #krate::__private)
+}
+
+/// Where a message points that is about `tokens`. It remains generated code: the compiler gives no advice on rewriting it.
+fn place_of(tokens: &impl Spanned) -> Span {
+    Span::call_site().located_at(tokens.span())
+}
+
+fn at(name: &Ident, place: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(name.span().located_at(place));
+    name
 }
 
 /// The arguments, each by one name.

@@ -1,4 +1,4 @@
-//! The `#[cached]` attribute of `cache-core`.
+//! The `#[cached]` attribute of `cache-core`. Use it from there: `cache_core::cached`.
 
 mod args;
 mod argument;
@@ -8,12 +8,179 @@ mod expand;
 mod function;
 mod model;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
 use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 
-/// Caches.
+/// Caches what an `async fn` returns, by its arguments.
+///
+/// ```
+/// # use cache_core::{Error, Stack, cached};
+/// # #[derive(Clone, Debug)] enum DbError { Down, Cache(Error) }
+/// # impl From<Error> for DbError { fn from(error: Error) -> Self { Self::Cache(error) } }
+/// # async fn fetch(id: u64) -> Result<String, DbError> { Ok(format!("user {id}")) }
+/// #[cached(cache = "user", ttl = 300, tags = ["org:{org}"])]
+/// async fn user(org: u32, id: u64) -> Result<String, DbError> {
+///     fetch(id).await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), DbError> {
+/// let loaded = user(7, 1).await?;                      // one load, however many ask at once
+/// let cached = user(7, 1).await?;                      // no load
+/// user::invalidate(7, 1).await?;                       // by the same arguments
+/// Stack::global().invalidate_tag("org:7").await?;      // by tag
+/// # assert_eq!(loaded, cached);
+/// # Ok(()) }
+/// ```
+///
+/// The function keeps its signature. A hit in L1 borrows the arguments and clones the value; it allocates nothing,
+/// formats nothing, and makes neither a key nor the body's future. On a miss the body runs in a task of its own, on copies
+/// of what it borrows, and everyone who asks for the same arguments meanwhile is given what it returns.
+///
+/// # What is cached
+///
+/// | return type | cached | not cached |
+/// |---|---|---|
+/// | `T`, `Option<T>` | every value, `None` too | |
+/// | `Result<T, E>`, `Result<Option<T>, E>` | what is in `Ok` | `Err`: the next call loads again |
+///
+/// Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
+/// the policy's `negative_ttl`. A value has to be `Clone`, `serde::Serialize` and `serde::Deserialize`, and
+/// `Send + Sync + 'static`; wrap what is costly to clone in an `Arc`.
+///
+/// # Errors and panics
+///
+/// An error is given to everyone who waited for the load, so it has to be `Clone`; an `Arc<_>` of any error is.
+///
+/// A load may also fail by itself: the body panicked, took longer than the policy's `hard_timeout`, or called its own
+/// function with its own arguments. If the error type implements `From<cache_core::Error>`, such a call returns that error;
+/// otherwise, and for return types without an error, it panics with its message. The same goes for a cache that can't be
+/// made, because its name is taken by one of other types or settings. A failing L2 is neither: the body is run.
+///
+/// # The key
+///
+/// All arguments, but for those that are [skipped](#skip). Each is `Clone`, `Eq`, `Hash` and `serde::Serialize`, and
+/// `Send + Sync + 'static`; `Debug` is never used. At most 12; [`key`](#key) has no such limit.
+///
+/// # Options
+///
+/// ## `cache`
+/// The name of the cache, in the keys of L2, in statistics, and in the TTL map. Default: the path of the function.
+///
+/// Give one to every function whose stack has an L2: a path changes when code is moved, and then what an old process
+/// invalidates is not what a new one reads. Functions may share a name if their keys, values and settings agree.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(cache = "price")]
+/// async fn price(article: u64) -> u32 { 100 }
+/// ```
+///
+/// ## `ttl`
+/// The time to live: a number of seconds, a text with units (`ms`, `s`, `m`, `h`, `d`), or an expression of type
+/// `Duration`, which is evaluated once. It wins over the TTL map. Default: the TTL map's.
+/// ```
+/// # use std::time::Duration;
+/// # use cache_core::cached;
+/// # const HOUR: Duration = Duration::from_secs(3600);
+/// #[cached(ttl = 0.5)]
+/// async fn load_average() -> u32 { 1 }
+///
+/// #[cached(ttl = "1h 30m")]
+/// async fn forecast(city: String) -> String { city }
+///
+/// #[cached(ttl = HOUR * 24)]
+/// async fn holidays(year: u16) -> Vec<u8> { vec![] }
+/// ```
+///
+/// ## `policy`
+/// The kind of data: its entry in the stack's TTL map. Default: the cache's name.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(policy = "master data")]
+/// async fn country(code: String) -> Option<String> { None }
+/// ```
+///
+/// ## `skip`
+/// Arguments that are no part of the key: connections, handles, traces.
+/// ```
+/// # use cache_core::cached;
+/// # #[derive(Clone)] struct Db;
+/// #[cached(skip(db))]
+/// async fn stock(article: u64, db: &Db) -> u32 { 3 }
+/// ```
+///
+/// ## `key`
+/// An owned value that is the whole key, made of the arguments at each call.
+/// ```
+/// # use cache_core::cached;
+/// # #[derive(Clone)] struct Request { tenant: u32, path: String }
+/// #[cached(key = (request.tenant, request.path.to_lowercase()))]
+/// async fn page(request: Request) -> String { request.path }
+/// ```
+///
+/// ## `tags`
+/// By which entries are invalidated together. A text names arguments in braces, in any format but `Debug`; anything else
+/// is an expression that gives a text. Both are evaluated only when something is loaded.
+/// ```
+/// # use cache_core::cached;
+/// # struct Order { shop: u32 }
+/// # fn tag_of(order: &Order) -> String { format!("shop:{}", order.shop) }
+/// #[cached(tags = ["orders", "customer:{customer}", tag_of(&order)], key = customer)]
+/// async fn total(customer: u64, order: std::sync::Arc<Order>) -> u64 { 0 }
+/// ```
+///
+/// ## `version`
+/// The schema version of the value. Raise it when its type changes in a way that old bytes can't be read as; during the
+/// deploy both versions live side by side. Default: 1.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(cache = "price", version = 2)]
+/// async fn price(article: u64) -> (u32, String) { (100, "EUR".into()) }
+/// ```
+///
+/// ## `stack`
+/// An expression that gives the stack, evaluated at each call; a `Stack`, a reference or an `Arc` of one. Each stack has
+/// entries of its own. Default: the installed one (`Stack::install`), or else one of L1 alone.
+/// ```
+/// # use cache_core::{Stack, cached};
+/// # struct App { stack: Stack }
+/// #[cached(stack = &app.stack, skip(app))]
+/// async fn report(month: u8, app: std::sync::Arc<App>) -> String { String::new() }
+/// ```
+///
+/// ## `crate`
+/// Where generated code finds `cache-core`, for crates that re-export it. Default: `::cache_core`.
+/// ```
+/// # mod framework { pub use cache_core as cache; }
+/// #[framework::cache::cached(crate = framework::cache)]
+/// async fn answer() -> u32 { 42 }
+/// ```
+///
+/// # What goes with the function
+///
+/// These take the arguments of the function, skipped ones too:
+///
+/// | | |
+/// |---|---|
+/// | `user::invalidate(…)` | revokes the entry, in every tier, with every load of it in flight; `cache_core::Result<()>` |
+/// | `user::refresh(…)` | loads whatever is cached, and caches that; returns what the function returns |
+/// | `user::uncached(…)` | the body alone |
+/// | `user::explain(…)` | the call, as a `cache_core::Answer` of what the function returns: from where, how old |
+///
+/// They belong to a type of the function's name and visibility, so no other type and no module of that name can stand in
+/// the same place, and links in documentation say which they mean: ``[`user`](fn@user)``.
+///
+/// # What it goes on
+///
+/// Free asynchronous functions, in modules and in other functions, that may call themselves. Arguments are owned or
+/// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
+/// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
+///
+/// It does not go on methods, nor on functions that are generic over types or constants: one cache holds one type of
+/// value, and `self` would have to be part of the key. Let them call a cached function.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()

@@ -25,7 +25,7 @@ pub(crate) struct Model {
     /// Lifetimes and the `where` clause.
     pub(crate) generics: Generics,
     pub(crate) arguments: Vec<Argument>,
-    /// What tags, stack and key say by a name from inside an argument's pattern: the places of those arguments.
+    /// The arguments of which tags, stack or key name a part.
     pub(crate) viewed: Vec<usize>,
     pub(crate) output: Type,
     pub(crate) body: Group,
@@ -205,41 +205,25 @@ fn check_ttl(ttl: &Option<Ttl>, arguments: &[Argument], mistakes: &mut Mistakes)
     }
 }
 
-/// Finds out which arguments are read beside the key and the body. Returns those that are read by a part of their pattern.
+/// Finds out which arguments the options read. Returns those that are read by a part of their pattern.
 fn mark_mentioned(args: &Args, arguments: &mut [Argument]) -> Vec<usize> {
     let mut viewed = Vec::new();
     for (index, argument) in arguments.iter_mut().enumerate() {
         if argument.is_taken_apart() {
-            let parts = argument.parts();
-            let beside = parts.iter().any(|part| beside_the_key(args).any(|reads| reads.mentions(part)));
-            let in_key = parts.iter().any(|part| args.key.as_ref().is_some_and(|key| mentions(&key.value, part)));
-            argument.mentioned = beside || in_key;
-            if argument.mentioned {
-                viewed.push(index);
-            }
+            argument.mentioned = argument.parts().iter().any(|part| options_mention(args, part));
+            viewed.extend(argument.mentioned.then_some(index));
         } else {
-            argument.mentioned = beside_the_key(args).any(|reads| reads.mentions(&argument.name));
+            argument.mentioned = options_mention(args, &argument.name);
         }
     }
     viewed
 }
 
-/// Something that is evaluated while the arguments are still needed for a load.
-enum Reads<'a> {
-    Tag(&'a Tag),
-    Stack(&'a Expr),
-}
-
-impl Reads<'_> {
-    fn mentions(&self, name: &Ident) -> bool {
-        match self {
-            Self::Tag(Tag::Template(template)) => template.names.contains(name),
-            Self::Tag(Tag::Expr(tag)) => mentions(tag, name),
-            Self::Stack(stack) => mentions(stack, name),
-        }
-    }
-}
-
-fn beside_the_key(args: &Args) -> impl Iterator<Item = Reads<'_>> {
-    args.tags.iter().map(Reads::Tag).chain(args.stack.iter().map(Reads::Stack))
+fn options_mention(args: &Args, name: &Ident) -> bool {
+    let in_tags = args.tags.iter().any(|tag| match tag {
+        Tag::Template(template) => template.names.contains(name),
+        Tag::Expr(tag) => mentions(tag, name),
+    });
+    let in_key = args.key.as_ref().is_some_and(|key| mentions(&key.value, name));
+    in_tags || in_key || args.stack.as_ref().is_some_and(|stack| mentions(stack, name))
 }

@@ -48,7 +48,7 @@ fn names(template: &str) -> Result<Vec<String>, String> {
 
 fn argument(inside: &str) -> Result<&str, String> {
     let (name, format) = inside.split_once(':').unwrap_or((inside, ""));
-    if syn::parse_str::<Ident>(name).is_err() {
+    if name.trim() != name || syn::parse_str::<Ident>(name).is_err() {
         return Err(format!(
             "`{{{inside}}}` is not the name of an argument; for anything more give an expression instead of a \
              template: `tags = [format!(…)]`"

@@ -2,36 +2,55 @@
 
 use std::{borrow::Borrow, hash::Hash, sync::Arc};
 
+use super::gate::{Closed, Never, Open};
 use crate::{cache::CacheKey, stack::Stack};
 
 /// What a load can keep a copy of.
 #[diagnostic::on_unimplemented(
     message = "a load can't keep a copy of a `{Self}`",
-    label = "an argument that is borrowed, or is part of the key, has to be `Clone`",
-    note = "a load outlives the call that began it; derive `Clone`, or take an `Arc<_>`"
+    label = "needs `Clone`, and to be `Send + Sync + 'static`",
+    note = "a load outlives the call that began it, so it copies what is borrowed or named in an option; take an `Arc<_>` of what can't be copied"
 )]
-pub trait Argument {
-    /// The copy.
-    type Kept;
+pub trait Kept<Way> {
+    /// The copy's type.
+    type Owned: Borrow<Self> + Send + Sync + 'static;
 
     /// Makes the copy.
-    fn keep(&self) -> Self::Kept;
-
-    /// Lends it to the body.
-    fn lend(kept: &Self::Kept) -> &Self;
+    fn keep(&self) -> Self::Owned;
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: ToOwned + ?Sized> Argument for T {
-    type Kept = T::Owned;
+impl<T: ToOwned<Owned: Send + Sync + 'static> + ?Sized> Kept<Open> for T {
+    type Owned = T::Owned;
 
     fn keep(&self) -> T::Owned {
         self.to_owned()
     }
+}
 
-    fn lend(kept: &T::Owned) -> &T {
-        kept.borrow()
+impl<T: Never + ToOwned<Owned: Send + Sync + 'static> + ?Sized> Kept<Closed> for T {
+    type Owned = T::Owned;
+
+    fn keep(&self) -> T::Owned {
+        self.to_owned()
     }
+}
+
+/// The copy of a borrowed argument, to be borrowed by the body.
+pub type Lent<T> = Box<dyn Borrow<T> + Send + Sync>;
+
+/// Copies a borrowed argument for a load.
+pub fn lend<T: Kept<Way> + ?Sized, Way>(argument: &T) -> Lent<T> {
+    Box::new(argument.keep())
+}
+
+/// What the body borrows.
+pub fn lent<T: ?Sized>(copy: &Lent<T>) -> &T {
+    (**copy).borrow()
+}
+
+/// Copies an argument that is still needed.
+pub fn copy<T: Kept<Way, Owned = T>, Way>(argument: &T) -> T {
+    argument.keep()
 }
 
 /// What an argument has to be, to be a part of the key.
@@ -40,21 +59,41 @@ impl<T: ToOwned + ?Sized> Argument for T {
     label = "needs `Clone`, `Eq`, `Hash` and `serde::Serialize`, and to be `Send + Sync + 'static`",
     note = "derive what is missing, keep the argument out of the key by `skip(…)`, or name the key by `key = …`"
 )]
-pub trait KeyPart: ToOwned + Hash + Eq {}
+pub trait KeyPart<Way> {
+    /// `T`.
+    type Pass<T>;
 
-#[diagnostic::do_not_recommend]
-impl<T: ToOwned<Owned: CacheKey> + Hash + Eq + ?Sized> KeyPart for T {}
-
-/// Checks one argument by itself, so that a message points at it and not at the whole key.
-#[inline(always)]
-pub const fn key_part<T: KeyPart + ?Sized>(part: &T) -> &T {
-    part
+    /// Itself.
+    fn pass<T>(t: T) -> Self::Pass<T>;
 }
 
-/// Evaluates `key = …`. It is a closure's, so that the expression can't leave the function.
+impl<P: ToOwned<Owned: CacheKey> + Hash + Eq + Sync + ?Sized> KeyPart<Open> for P {
+    type Pass<T> = T;
+
+    #[inline(always)]
+    fn pass<T>(t: T) -> T {
+        t
+    }
+}
+
+impl<P: Never + ?Sized> KeyPart<Closed> for P {
+    type Pass<T> = T;
+
+    fn pass<T>(t: T) -> T {
+        t
+    }
+}
+
+/// Lets an argument into the key.
 #[inline(always)]
-pub fn key<K: CacheKey>(key: impl FnOnce() -> K) -> K {
-    key()
+pub fn key_part<P: KeyPart<Way> + ?Sized, Way>(part: &P) -> P::Pass<&P> {
+    P::pass(part)
+}
+
+/// Evaluates `key = …`, in a closure so that the expression can't leave the function, and lets it be the key.
+#[inline(always)]
+pub fn key<K: KeyPart<Way>, Way>(key: impl FnOnce() -> K) -> K::Pass<K> {
+    K::pass(key())
 }
 
 /// What `stack = …` may evaluate to.
@@ -83,4 +122,27 @@ impl<T: AsStack + ?Sized> AsStack for Arc<T> {
     fn as_stack(&self) -> &Stack {
         (**self).as_stack()
     }
+}
+
+/// What an item of `tags = […]` may evaluate to.
+#[diagnostic::on_unimplemented(
+    message = "a tag is a text, and a `{Self}` is none",
+    label = "neither a `String` nor something that can be made into one",
+    note = "format it, or name the argument in a template: `tags = [\"org:{{org}}\"]`"
+)]
+pub trait Tag {
+    /// Its text.
+    fn into_text(self) -> String;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<String>> Tag for T {
+    fn into_text(self) -> String {
+        self.into()
+    }
+}
+
+/// Evaluates an item of `tags = […]`.
+pub fn tag(tag: impl Tag) -> String {
+    tag.into_text()
 }

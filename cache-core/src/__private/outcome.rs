@@ -5,7 +5,11 @@
 
 use std::{convert::Infallible, marker::PhantomData, pin::Pin, sync::Arc};
 
-use crate::error::{Error, LoadError};
+use super::gate::{Closed, Never, Open};
+use crate::{
+    cache::CacheValue,
+    error::{Error, LoadError},
+};
 
 /// How a return type falls into a value to cache and an error to pass on.
 pub trait Outcome: 'static {
@@ -25,7 +29,7 @@ pub trait Outcome: 'static {
     /// If the load failed by itself (a panic, a deadline, recursion) and the return type can't say so.
     fn join(answer: Result<Self::Value, LoadError<Self::Error>>) -> Self::Return
     where
-        Self::Error: Shared;
+        Self::Error: Clone;
 }
 
 /// What everyone who waited for a load that failed can be given.
@@ -34,10 +38,70 @@ pub trait Outcome: 'static {
     label = "needs `Clone`, and to be `Send + Sync + 'static`",
     note = "one load serves many callers, and each of them is given its error; derive `Clone` for the error, or return `Result<_, Arc<{Self}>>`"
 )]
-pub trait Shared: Clone + Send + Sync + 'static {}
+pub trait Shared<Way> {
+    /// `T`.
+    type Pass<T>;
 
-#[diagnostic::do_not_recommend]
-impl<E: Clone + Send + Sync + 'static> Shared for E {}
+    /// Itself.
+    fn pass<T>(t: T) -> Self::Pass<T>;
+}
+
+impl<E: Clone + Send + Sync + 'static> Shared<Open> for E {
+    type Pass<T> = T;
+
+    #[inline(always)]
+    fn pass<T>(t: T) -> T {
+        t
+    }
+}
+
+impl<E: Never> Shared<Closed> for E {
+    type Pass<T> = T;
+
+    fn pass<T>(t: T) -> T {
+        t
+    }
+}
+
+/// What can be cached.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` can't be cached",
+    label = "needs `Clone`, `serde::Serialize` and `serde::Deserialize`, and to be `Send + Sync + 'static`",
+    note = "derive what is missing, or return a type that has it"
+)]
+pub trait Value<Way> {
+    /// `T`.
+    type Pass<T>;
+
+    /// Itself.
+    fn pass<T>(t: T) -> Self::Pass<T>;
+}
+
+impl<V: CacheValue> Value<Open> for V {
+    type Pass<T> = T;
+
+    #[inline(always)]
+    fn pass<T>(t: T) -> T {
+        t
+    }
+}
+
+impl<V: Never> Value<Closed> for V {
+    type Pass<T> = T;
+
+    fn pass<T>(t: T) -> T {
+        t
+    }
+}
+
+/// Lets a return type into a call.
+#[inline(always)]
+pub fn outcome<O, V, E>(outcome: O) -> <O::Error as Shared<E>>::Pass<<O::Value as Value<V>>::Pass<O>>
+where
+    O: Outcome<Value: Value<V>, Error: Shared<E>>,
+{
+    <O::Error as Shared<E>>::pass(<O::Value as Value<V>>::pass(outcome))
+}
 
 /// A return type, yet to be looked at.
 pub struct Returns<R>(PhantomData<fn() -> R>);
@@ -115,7 +179,7 @@ impl<T: 'static, E: From<Error> + Send + Sync + 'static> Outcome for Converting<
 
     fn join(answer: Result<T, LoadError<E>>) -> Result<T, E>
     where
-        E: Shared,
+        E: Clone,
     {
         answer.map_err(|error| match error {
             LoadError::Loader(error) => Arc::unwrap_or_clone(error),
@@ -135,7 +199,7 @@ impl<T: 'static, E: Send + Sync + 'static> Outcome for Panicking<T, E> {
 
     fn join(answer: Result<T, LoadError<E>>) -> Result<T, E>
     where
-        E: Shared,
+        E: Clone,
     {
         answer.map_err(|error| match error {
             LoadError::Loader(error) => Arc::unwrap_or_clone(error),

@@ -85,7 +85,7 @@ impl Site {
 
     /// The function's cache in `stack`, or in the global one.
     #[inline]
-    pub(super) fn cache<K: CacheKey, V: CacheValue>(&self, stack: Option<&Stack>) -> Result<Handle<'_, K, V>> {
+    pub(super) fn cache<K: CacheKey, V: CacheValue>(&'static self, stack: Option<&Stack>) -> Result<Handle<K, V>> {
         match (self.first.get(), stack) {
             // The global stack never changes once it was used, so it need not be looked at again.
             (Some(bound), None) => Ok(Handle::Bound(bound.cache())),
@@ -97,13 +97,13 @@ impl Site {
     }
 
     #[cold]
-    fn bind<K: CacheKey, V: CacheValue>(&self, stack: &Stack) -> Result<Handle<'_, K, V>> {
+    fn bind<K: CacheKey, V: CacheValue>(&'static self, stack: &Stack) -> Result<Handle<K, V>> {
         let cache: Cache<K, V> = self.spec.build(stack)?;
         let first = self.first.get_or_init(|| Bound::new(stack, cache));
         if first.is_of(stack) { Ok(Handle::Bound(first.cache())) } else { self.other(stack) }
     }
 
-    fn other<K: CacheKey, V: CacheValue>(&self, stack: &Stack) -> Result<Handle<'_, K, V>> {
+    fn other<K: CacheKey, V: CacheValue>(&'static self, stack: &Stack) -> Result<Handle<K, V>> {
         let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(bound) = others.iter().find(|bound| bound.is_of(stack)) {
             return Ok(Handle::Owned(bound.cache().clone()));
@@ -140,12 +140,12 @@ impl Bound {
 }
 
 /// A cache, without a reference count that all calls would write to.
-pub(super) enum Handle<'a, K, V> {
-    Bound(&'a Cache<K, V>),
+pub(super) enum Handle<K: 'static, V: 'static> {
+    Bound(&'static Cache<K, V>),
     Owned(Cache<K, V>),
 }
 
-impl<K, V> Deref for Handle<'_, K, V> {
+impl<K, V> Deref for Handle<K, V> {
     type Target = Cache<K, V>;
 
     #[inline]

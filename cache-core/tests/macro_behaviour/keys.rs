@@ -1,0 +1,183 @@
+//! What tells entries of one function apart.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
+
+use cache_core::{Source, cached};
+use serde::Serialize;
+
+use super::Runs;
+
+#[cached(skip(runs))]
+async fn pair(a: &str, b: &str, runs: &Runs) -> String {
+    runs.add();
+    format!("{a}|{b}")
+}
+
+#[tokio::test]
+async fn arguments_keep_their_boundaries() {
+    let runs = Runs::default();
+    let pairs = [
+        ("a", "bc"),
+        ("ab", "c"),
+        ("a:b", "c"),
+        ("a", "b:c"),
+        ("a,b", ""),
+        ("a", ",b"),
+        ("", "a,b"),
+        ("{a}", "b"),
+        ("a", "{b}"),
+        ("a\0", "b"),
+        ("a", "\0b"),
+        ("\"a\",\"b\"", ""),
+        ("\"a\"", "\"b\""),
+        ("žluťoučký", "kůň"),
+        ("žluťoučkýk", "ůň"),
+        ("🦀", "é"),
+        ("🦀", "e\u{301}"),
+    ];
+    for round in 0..2 {
+        for (a, b) in pairs {
+            assert_eq!(pair(a, b, &runs).await, format!("{a}|{b}"), "round {round}");
+        }
+    }
+    assert_eq!(runs.count(), u32::try_from(pairs.len()).unwrap());
+}
+
+#[cached(skip(runs))]
+async fn optional(name: Option<String>, runs: Runs) -> u32 {
+    drop(name);
+    runs.add()
+}
+
+#[tokio::test]
+async fn nothing_is_not_the_empty_text() {
+    let runs = Runs::default();
+    assert_eq!(optional(None, runs.clone()).await, 1);
+    assert_eq!(optional(Some(String::new()), runs.clone()).await, 2);
+    assert_eq!(optional(None, runs.clone()).await, 1);
+}
+
+#[cached(skip(runs))]
+async fn long(text: &str, runs: &Runs) -> u32 {
+    let _ = text;
+    runs.add()
+}
+
+#[tokio::test]
+async fn long_arguments_are_told_apart_by_their_last_character() {
+    let runs = Runs::default();
+    let text = "x".repeat(100_000);
+    assert_eq!(long(&format!("{text}a"), &runs).await, 1);
+    assert_eq!(long(&format!("{text}b"), &runs).await, 2);
+    assert_eq!(long(&format!("{text}a"), &runs).await, 1);
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cached]
+async fn reveal(secret: Secret) -> String {
+    secret.0
+}
+
+#[tokio::test]
+async fn arguments_whose_debug_output_is_redacted_are_told_apart() {
+    assert_eq!(reveal(Secret("a".into())).await, "a");
+    assert_eq!(reveal(Secret("b".into())).await, "b");
+}
+
+#[cached(key = (tenant, id % 10))]
+async fn by_last_digit(tenant: u32, id: u64, runs: Runs) -> u32 {
+    runs.add()
+}
+
+#[tokio::test]
+async fn a_given_key_is_the_whole_key() {
+    let runs = Runs::default();
+    assert_eq!(by_last_digit(1, 17, runs.clone()).await, 1);
+    assert_eq!(by_last_digit(1, 27, runs.clone()).await, 1);
+    assert_eq!(by_last_digit(2, 27, runs.clone()).await, 2);
+    assert_eq!(by_last_digit(1, 28, runs.clone()).await, 3);
+}
+
+#[cached(skip(runs))]
+async fn without_key(runs: Runs) -> u32 {
+    runs.add()
+}
+
+#[tokio::test]
+async fn a_function_without_key_has_one_entry() {
+    let runs = Runs::default();
+    assert_eq!(without_key(runs.clone()).await, 1);
+    assert_eq!(without_key(runs.clone()).await, 1);
+}
+
+#[cached(tags = ["row:{row}"], skip(_trace))]
+async fn patterns((row, column): (u32, u32), [first, ..]: [u8; 3], mut id: u64, _unused: &[u8], _trace: ()) -> u64 {
+    id += u64::from(row * 100 + column * 10 + u32::from(first));
+    id
+}
+
+#[tokio::test]
+async fn arguments_may_be_taken_apart() {
+    assert_eq!(patterns((1, 2), [3, 4, 5], 1000, b"a", ()).await, 1123);
+    assert_eq!(patterns((1, 2), [3, 4, 6], 1000, b"a", ()).await, 1123);
+    assert_eq!(patterns::explain((1, 2), [3, 4, 6], 1000, b"a", ()).await.source, Source::L1);
+    assert_eq!(patterns::explain((1, 2), [3, 4, 6], 1000, b"b", ()).await.source, Source::Loaded);
+}
+
+/// Counts how often it was copied.
+#[derive(PartialEq, Eq, Hash, Serialize)]
+struct Costly {
+    id: u32,
+    #[serde(skip)]
+    copies: Copies,
+}
+
+#[derive(Default)]
+struct Copies(Runs);
+
+impl PartialEq for Copies {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Copies {}
+
+impl Hash for Copies {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Clone for Costly {
+    fn clone(&self) -> Self {
+        self.copies.0.add();
+        Self { id: self.id, copies: Copies(self.copies.0.clone()) }
+    }
+}
+
+#[cached]
+async fn costly(owned: Costly, borrowed: &Costly) -> u32 {
+    owned.id + borrowed.id
+}
+
+#[tokio::test]
+async fn a_hit_copies_no_argument() {
+    let copies = Runs::default();
+    let argument = |id| Costly { id, copies: Copies(copies.clone()) };
+    assert_eq!(costly(argument(1), &argument(2)).await, 3);
+    let for_the_load = copies.count();
+    for _ in 0..3 {
+        assert_eq!(costly(argument(1), &argument(2)).await, 3);
+    }
+    assert_eq!(copies.count(), for_the_load);
+}

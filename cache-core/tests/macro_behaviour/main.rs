@@ -1,0 +1,35 @@
+//! What `#[cached]` functions do.
+
+mod companions;
+mod keys;
+mod names;
+mod recursion;
+mod returns;
+mod shapes;
+mod stacks;
+mod tags;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use cache_core::Stack;
+
+/// Counts how often something was done.
+#[derive(Clone, Default)]
+struct Runs(Arc<AtomicU32>);
+
+impl Runs {
+    fn add(&self) -> u32 {
+        self.0.fetch_add(1, Relaxed) + 1
+    }
+
+    fn count(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+}
+
+async fn stack() -> Stack {
+    Stack::builder("test").build().await.expect("a stack of defaults is valid")
+}

@@ -1,0 +1,12 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+struct Db;
+
+#[cached(skip(db))]
+async fn user(id: u64, db: &Db) -> u64 {
+    id
+}
+
+fn main() {}

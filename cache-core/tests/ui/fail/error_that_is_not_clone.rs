@@ -1,0 +1,15 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+type Outcome<T> = Result<T, DbError>;
+
+#[derive(Debug)]
+struct DbError;
+
+#[cached]
+async fn user(id: u64) -> Outcome<u64> {
+    Err(DbError)
+}
+
+fn main() {}

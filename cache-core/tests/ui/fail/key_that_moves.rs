@@ -1,0 +1,10 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+#[cached(key = name)]
+async fn user(name: String) -> usize {
+    name.len()
+}
+
+fn main() {}

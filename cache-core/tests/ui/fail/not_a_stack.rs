@@ -1,0 +1,10 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+#[cached(stack = "shop")]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

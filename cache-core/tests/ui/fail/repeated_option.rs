@@ -1,0 +1,10 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+#[cached(ttl = 300, cache = "user", ttl = 60)]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+#[cached(ttl = 0, chache = "user", skip(db), tags = ["org:{org}", "{"])]
+fn user<T>(id: &mut u64, name: Option<&str>) -> u64 {
+    *id
+}
+
+fn main() {}

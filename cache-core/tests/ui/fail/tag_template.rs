@@ -1,0 +1,10 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+#[cached(tags = ["", "{}", "{org.id}", "{org", "org}", "{org:?}", "fine:{org}"])]
+async fn user(org: u64) -> u64 {
+    org
+}
+
+fn main() {}

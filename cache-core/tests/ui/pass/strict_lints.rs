@@ -1,0 +1,31 @@
+//! Generated code is no trouble to those who lint strictly.
+
+#![deny(missing_docs, unused, unreachable_pub, missing_debug_implementations, missing_copy_implementations)]
+#![deny(non_camel_case_types, unused_qualifications, unused_results, let_underscore_drop, elided_lifetimes_in_paths)]
+#![deny(single_use_lifetimes, trivial_casts, unused_lifetimes, unused_parens, non_snake_case)]
+
+use cache_core::{Stack, cached};
+
+/// A module.
+pub mod users {
+    use super::{Stack, cached};
+
+    /// A user's name.
+    #[cached(ttl = "5m", tags = ["org:{org}"], skip(stack), stack = stack)]
+    pub async fn name(org: u64, (row, column): (u8, u8), alias: &str, stack: &Stack) -> Option<String> {
+        Some(format!("{org}{row}{column}{alias}"))
+    }
+
+    /// How many there are.
+    #[cached(key = org % 10)]
+    pub(crate) async fn count<'a>(org: u64, prefix: &'a str) -> Result<usize, std::fmt::Error>
+    where
+        'a: 'a,
+    {
+        Ok(prefix.len())
+    }
+}
+
+fn main() {
+    drop(users::count(1, "a"));
+}

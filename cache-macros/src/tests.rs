@@ -1,0 +1,159 @@
+//! Expansions as text: what is there, and what is not.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::expansion;
+
+fn expand(options: TokenStream, item: TokenStream) -> String {
+    let expansion = expansion(options, item);
+    let file: syn::File = syn::parse2(expansion.clone()).unwrap_or_else(|error| panic!("{error} in {expansion}"));
+    quote!(#file).to_string()
+}
+
+fn mistakes(options: TokenStream, item: TokenStream) -> usize {
+    expand(options, item).matches("compile_error").count()
+}
+
+#[test]
+fn a_function_becomes_a_function_and_a_name_space() {
+    let code = expand(
+        quote!(),
+        quote!(
+            pub async fn user(id: u64) -> u64 {
+                id
+            }
+        ),
+    );
+    let items = syn::parse_str::<syn::File>(&code).unwrap().items;
+    assert!(matches!(items.as_slice(), [syn::Item::Fn(_), syn::Item::Struct(_), syn::Item::Impl(_)]), "{code}");
+    for companion in ["uncached", "refresh", "invalidate", "explain"] {
+        assert!(code.contains(&format!("pub async fn {companion} (id : u64)")), "{companion} in {code}");
+    }
+}
+
+#[test]
+fn the_body_is_there_once_and_as_it_was() {
+    let code = expand(
+        quote!(),
+        quote!(
+            async fn user(id: u64) -> u64 {
+                let unlikely = id;
+                unlikely
+            }
+        ),
+    );
+    assert_eq!(code.matches("let unlikely = id ; unlikely").count(), 1, "{code}");
+}
+
+#[test]
+fn options_that_were_not_given_leave_no_trace() {
+    let code = expand(
+        quote!(),
+        quote!(
+            async fn user(id: u64) {}
+        ),
+    );
+    for option in [". cache", ". policy", ". version", ". ttl", "__stack", "__key"] {
+        assert!(!code.contains(option), "{option} in {code}");
+    }
+}
+
+#[test]
+fn options_reach_the_site() {
+    let options = quote!(cache = "u", policy = "p", version = 3, ttl = "1m 500ms", crate = other);
+    let code = expand(
+        options,
+        quote!(
+            async fn user(id: u64) {}
+        ),
+    );
+    for option in [
+        r#". cache ("u")"#,
+        r#". policy ("p")"#,
+        ". version (3u32)",
+        "Duration :: new (60u64 , 500000000u32)",
+        "other :: __private :: Site",
+    ] {
+        assert!(code.contains(option), "{option} in {code}");
+    }
+    assert!(!code.contains("cache_core"), "{code}");
+}
+
+#[test]
+fn every_item_keeps_the_conditions_of_the_function() {
+    let code = expand(
+        quote!(),
+        quote!(
+            #[cfg(unix)]
+            #[doc = "Docs."]
+            #[instrument]
+            async fn user() {}
+        ),
+    );
+    assert_eq!(code.matches("# [cfg (unix)]").count(), 3, "{code}");
+    assert_eq!(code.matches("# [doc = \"Docs.\"]").count(), 1, "{code}");
+    assert_eq!(code.matches("# [instrument]").count(), 1, "{code}");
+}
+
+#[test]
+fn an_expectation_stays_with_the_body() {
+    let code = expand(
+        quote!(),
+        quote!(
+            #[expect(clippy::all)]
+            async fn user() {}
+        ),
+    );
+    assert_eq!(code.matches("# [expect (clippy :: all)]").count(), 1, "{code}");
+    assert_eq!(code.matches("# [allow (clippy :: all)]").count(), 2, "{code}");
+}
+
+#[test]
+fn the_function_survives_its_mistakes() {
+    let code = expand(
+        quote!(ttl = 0),
+        quote!(
+            fn user(id: u64) -> u64 {
+                id
+            }
+        ),
+    );
+    assert!(code.starts_with("fn user (id : u64) -> u64 { id }"), "{code}");
+}
+
+#[test]
+fn all_mistakes_are_reported() {
+    let options = quote!(ttl = 0, cache = "", unknown, version = -1, skip(a), skip(b), tags = ["{", "{c}"]);
+    assert_eq!(
+        mistakes(
+            options,
+            quote!(
+                fn user<T>(d: &mut T, e: *const u8) {}
+            )
+        ),
+        11
+    );
+}
+
+#[test]
+fn a_mistake_in_a_list_is_reported_once() {
+    assert_eq!(
+        mistakes(
+            quote!(tags = [a b], ttl = 5),
+            quote!(
+                async fn user() {}
+            )
+        ),
+        1
+    );
+    assert_eq!(
+        mistakes(
+            quote!(skip(a b), ttl = 5),
+            quote!(
+                async fn user() {}
+            )
+        ),
+        1
+    );
+}
