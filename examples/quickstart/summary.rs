@@ -23,12 +23,8 @@ pub(crate) struct Summary {
     pub(crate) stampede: Stampede,
 }
 
-const SOURCES: [(Source, &str); 4] = [
-    (Source::L1, "L1"),
-    (Source::L2, "L2"),
-    (Source::Loaded, "loaded"),
-    (Source::Joined, "joined a load"),
-];
+const SOURCES: [(Source, &str); 4] =
+    [(Source::L1, "L1"), (Source::L2, "L2"), (Source::Loaded, "loaded"), (Source::Joined, "joined a load")];
 
 impl Summary {
     /// What was promised and not kept; empty if all is well.
