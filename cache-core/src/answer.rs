@@ -34,6 +34,26 @@ pub enum Source {
     Stale,
 }
 
+impl<V> Answer<V> {
+    /// The same answer with another value, made of this one.
+    #[must_use]
+    pub fn map<T>(self, f: impl FnOnce(V) -> T) -> Answer<T> {
+        Answer { value: f(self.value), source: self.source, age: self.age, remaining: self.remaining }
+    }
+}
+
+impl<V, E> Answer<Result<V, E>> {
+    /// The error, or else the answer with the value: what `#[cached]`'s `explain` gives for a function that may fail, as a
+    /// [`Warmer`](crate::warm::Warmer) or `?` wants it.
+    ///
+    /// # Errors
+    /// That of the value.
+    pub fn transpose(self) -> Result<Answer<V>, E> {
+        let Self { value, source, age, remaining } = self;
+        value.map(|value| Answer { value, source, age, remaining })
+    }
+}
+
 impl<V: Clone> Answer<V> {
     pub(crate) fn new<K>(entry: &Arc<Entry<K, V>>, source: Source) -> Self {
         let now = clock::now();
