@@ -1,0 +1,17 @@
+//! What the benchmarks share. `README.md` says which question each of them answers.
+
+mod counted;
+mod random;
+mod server;
+mod tasks;
+mod traffic;
+mod user;
+
+pub use self::{
+    counted::{Calls, Counted},
+    random::{Random, Zipf},
+    server::{Server, Spent},
+    tasks::{in_tasks, runtime, single_threaded},
+    traffic::Traffic,
+    user::{Organisation, User},
+};

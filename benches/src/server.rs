@@ -1,0 +1,112 @@
+//! A Redis of the benchmark's own, and what it was asked.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cache_redis::{Redis, testing::RedisServer};
+use redis::{Client, IntoConnectionInfo, aio::MultiplexedConnection, io::tcp::TcpSettings};
+
+/// A Redis server with a raw connection to it: what a cache's way to the same server is compared with.
+#[derive(Debug)]
+pub struct Server {
+    process: RedisServer,
+    connection: MultiplexedConnection,
+}
+
+/// On a busy machine a benchmark is slow, not wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Server {
+    /// Starts it.
+    ///
+    /// # Panics
+    /// If there is no `redis-server`, or it does not answer.
+    pub async fn start() -> Self {
+        let process = RedisServer::start();
+        // As `cache-redis` does: a request is not held back for the next one.
+        let target = process.url().into_connection_info().expect("the server's own URL");
+        let target = target.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = Client::open(target).expect("the server's own URL");
+        let connection = client.get_multiplexed_async_connection().await.expect("a server that answers");
+        Self { process, connection }
+    }
+
+    /// The one raw connection; a clone shares it.
+    #[must_use]
+    pub fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
+    /// A backend on this server, with the defaults except for deadlines, which are [`patience`](Self::patience).
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn backend(&self) -> Redis {
+        let builder = Redis::builder(self.process.url()).connect_timeout(PATIENCE).response_timeout(PATIENCE);
+        builder.connect().await.expect("a server that answers")
+    }
+
+    /// A deadline for what must not fail because the machine is busy.
+    #[must_use]
+    pub const fn patience() -> Duration {
+        PATIENCE
+    }
+
+    /// Runs `work`, and says what it cost the server. Nobody else may use the server meanwhile.
+    pub async fn spent<T>(&self, work: impl Future<Output = T>) -> (T, Spent) {
+        let before = self.counters().await;
+        let done = work.await;
+        (done, self.counters().await.since(&before))
+    }
+
+    async fn counters(&self) -> Spent {
+        let info: String = redis::cmd("INFO")
+            .arg(&["stats", "commandstats"])
+            .query_async(&mut self.connection())
+            .await
+            .expect("a server that answers");
+        Spent::read(&info)
+    }
+}
+
+/// What a server did.
+#[derive(Clone, Debug)]
+pub struct Spent {
+    reads: u64,
+    calls: BTreeMap<String, u64>,
+}
+
+impl Spent {
+    /// How often it read requests from a connection: the round trips, of callers that wait for each answer.
+    #[must_use]
+    pub const fn round_trips(&self) -> u64 {
+        self.reads
+    }
+
+    /// How often it ran a command, whether from a client or from a script.
+    #[must_use]
+    pub fn calls(&self, command: &str) -> u64 {
+        self.calls.get(command).copied().unwrap_or_default()
+    }
+
+    fn read(info: &str) -> Self {
+        let reads = info.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+        let calls = info.lines().filter_map(|line| {
+            let (command, counts) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+            let (calls, _) = counts.split_once(',')?;
+            Some((command.to_owned(), calls.parse().ok()?))
+        });
+        Self {
+            reads: reads.and_then(|reads| reads.trim().parse().ok()).expect("a server that counts its reads"),
+            calls: calls.collect(),
+        }
+    }
+
+    fn since(mut self, before: &Self) -> Self {
+        // The one that asked is not meant.
+        self.reads -= before.reads + 1;
+        for (command, calls) in &mut self.calls {
+            *calls -= before.calls(command);
+        }
+        self
+    }
+}
