@@ -2,6 +2,8 @@
 //!
 //! The `.stderr` files are read by users before anyone else: review them as text. `TRYBUILD=overwrite` renews them.
 
+#![cfg(feature = "macros")]
+
 #[test]
 fn mistakes_are_explained() {
     let cases = trybuild::TestCases::new();

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, spanned::Spanned};
+use syn::{Ident, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     args::Tag,
@@ -41,7 +41,8 @@ fn companions(model: &Model) -> TokenStream {
     let Model { visibility, name, .. } = model;
     let conditions = &model.attributes.conditions;
     let lints = model.attributes.tolerances();
-    let summary = format!("What goes with the cached function [`{name}`](fn@{name}); each takes its arguments.");
+    let plain = name.unraw();
+    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); each takes its arguments.");
     let methods = [uncached(model), refresh(model), invalidate(model), explain(model), load(model), site(model)];
     quote! {
         #(#conditions)*

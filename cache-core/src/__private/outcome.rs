@@ -116,7 +116,7 @@ impl<R> Returns<R> {
 
 /// A `Result` whose error can be made of the cache's own.
 pub trait ByConverting {
-    /// [`Converting`].
+    /// `Converting`.
     type Outcome;
     /// Says so.
     fn outcome(&self) -> Self::Outcome;
@@ -124,7 +124,7 @@ pub trait ByConverting {
 
 /// Any other `Result`.
 pub trait ByPanicking {
-    /// [`Panicking`].
+    /// `Panicking`.
     type Outcome;
     /// Says so.
     fn outcome(&self) -> Self::Outcome;
@@ -132,7 +132,7 @@ pub trait ByPanicking {
 
 /// Any other type.
 pub trait ByValue {
-    /// [`Plain`].
+    /// `Plain`.
     type Outcome;
     /// Says so.
     fn outcome(&self) -> Self::Outcome;

@@ -2,14 +2,15 @@
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     ops::Deref,
-    sync::{OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
 use crate::{
     cache::{Cache, CacheKey, CacheValue},
-    error::Result,
+    error::{Error, ErrorKind, Result},
     stack::Stack,
 };
 
@@ -62,8 +63,12 @@ impl Spec {
         self
     }
 
-    fn build<K: CacheKey, V: CacheValue>(&self, stack: &Stack) -> Result<Cache<K, V>> {
-        let mut builder = stack.cache(self.cache.unwrap_or_else(self.path));
+    fn build<K: CacheKey, V: CacheValue>(&'static self, stack: &Stack) -> Result<Cache<K, V>> {
+        let name = match self.cache {
+            Some(cache) => cache,
+            None => self.claim_path()?,
+        };
+        let mut builder = stack.cache(name);
         if let Some(policy) = self.policy {
             builder = builder.policy(policy);
         }
@@ -74,6 +79,21 @@ impl Spec {
             builder = builder.ttl(ttl());
         }
         builder.build()
+    }
+
+    /// The path, unless another function has it too: in two blocks of one function, or in two versions of one crate.
+    fn claim_path(&'static self) -> Result<&'static str> {
+        static CLAIMS: Mutex<BTreeMap<&'static str, usize>> = Mutex::new(BTreeMap::new());
+        let path = (self.path)();
+        let me = std::ptr::from_ref(self).addr();
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        if *claims.entry(path).or_insert(me) == me {
+            return Ok(path);
+        }
+        Err(Error::new(ErrorKind::Config, "build").context(format!(
+            "two cached functions are both `{path}`, and would share their entries; name their caches by \
+             #[cached(cache = …)]"
+        )))
     }
 }
 
@@ -130,7 +150,7 @@ impl Bound {
 
     #[inline]
     fn is_of(&self, stack: &Stack) -> bool {
-        std::sync::Arc::ptr_eq(self.stack.inner(), stack.inner())
+        Arc::ptr_eq(self.stack.inner(), stack.inner())
     }
 
     #[inline]

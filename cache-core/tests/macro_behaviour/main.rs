@@ -1,5 +1,7 @@
 //! What `#[cached]` functions do.
 
+#![cfg(feature = "macros")]
+
 mod companions;
 mod keys;
 mod names;
