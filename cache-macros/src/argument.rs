@@ -18,8 +18,7 @@ pub(crate) struct Argument {
     pub(crate) name: Ident,
     pub(crate) passing: Passing,
     pub(crate) role: Role,
-    /// Whether a tag, the choice of the stack or the expression of a key reads it.
-    pub(crate) mentioned: bool,
+    pub(crate) mention: Mention,
 }
 
 pub(crate) enum Passing {
@@ -35,6 +34,16 @@ pub(crate) enum Role {
     Key,
     /// Only handed to the body.
     Skipped,
+}
+
+/// Which options speak of an argument, by its name or that of a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mention {
+    Nowhere,
+    /// `key`, which is done with it before anything is loaded.
+    InKey,
+    /// `tags` or `stack`, which still need it when a load does.
+    BesideLoad,
 }
 
 impl Argument {
@@ -58,7 +67,7 @@ impl Argument {
             Some(name) => name.clone(),
             None => format_ident!("__argument_{index}", span = Span::mixed_site()),
         };
-        Some(Self { written, name, passing, role: Role::Key, mentioned: false })
+        Some(Self { written, name, passing, role: Role::Key, mention: Mention::Nowhere })
     }
 
     /// Whether it has a pattern where others have a name.
@@ -88,7 +97,7 @@ impl Argument {
 
     /// Whether a load takes it away from the call, rather than a copy of it.
     pub(crate) fn is_moved(&self) -> bool {
-        matches!(self.passing, Passing::Owned(_)) && self.role == Role::Skipped && !self.mentioned
+        matches!(self.passing, Passing::Owned(_)) && self.role == Role::Skipped && self.mention != Mention::BesideLoad
     }
 }
 

@@ -6,7 +6,7 @@ use syn::{Ident, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     args::Tag,
-    argument::{Argument, Passing, Role},
+    argument::{Argument, Mention, Passing, Role},
     duration::Ttl,
     model::{Key, Model},
 };
@@ -71,7 +71,8 @@ fn uncached(model: &Model) -> TokenStream {
     let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
     let parameters = model.arguments.iter().map(|argument| {
         let written = &argument.written;
-        let used = argument.mentioned.then(|| quote!(#[allow(unused_variables, reason = "`#[cached]` uses it")]));
+        let used = (argument.mention != Mention::Nowhere)
+            .then(|| quote!(#[allow(unused_variables, reason = "`#[cached]` uses it")]));
         quote!(#used #written)
     });
     let where_clause = &generics.where_clause;

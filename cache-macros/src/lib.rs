@@ -170,8 +170,9 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// | `user::uncached(…)` | the body alone |
 /// | `user::explain(…)` | the call, as a `cache_core::Answer` of what the function returns: from where, how old |
 ///
-/// They belong to a type of the function's name and visibility, so no other type and no module of that name can stand in
-/// the same place, and links in documentation say which they mean: ``[`user`](fn@user)``.
+/// They belong to a type of the function's name and visibility. So no other type and no module of that name can stand in
+/// the same place, a crate of that name is hidden there, and links in documentation say which they mean:
+/// ``[`user`](fn@user)``.
 ///
 /// # What it goes on
 ///

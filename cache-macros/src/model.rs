@@ -7,7 +7,7 @@ use syn::{
 
 use crate::{
     args::{Args, Given, Tag},
-    argument::{Argument, Role, refuse_in_return},
+    argument::{Argument, Mention, Role, refuse_in_return},
     duration::Ttl,
     error::Mistakes,
     function::{Attributes, Function, mentions},
@@ -57,10 +57,10 @@ impl Model {
         refuse_in_return(&output, mistakes);
         let mut arguments = read_arguments(&signature, mistakes);
         skip(&args, &signature.ident, &mut arguments, mistakes);
-        check_key(&args, &arguments, mistakes);
+        settle_key(&args, &mut arguments, mistakes);
         resolve_templates(&mut args.tags, &signature.ident, &arguments, mistakes);
         check_ttl(&args.ttl, &arguments, mistakes);
-        let viewed = mark_mentioned(&args, &mut arguments);
+        let viewed = find_mentions(&args, &mut arguments);
         Self {
             krate: args.krate.unwrap_or_else(|| parse_quote!(::cache_core)),
             site: Site {
@@ -166,8 +166,10 @@ fn names(arguments: &[Argument]) -> impl Iterator<Item = Ident> {
     )
 }
 
-fn check_key(args: &Args, arguments: &[Argument], mistakes: &mut Mistakes) {
+/// An expression is the whole key; otherwise there is a limit to its parts.
+fn settle_key(args: &Args, arguments: &mut [Argument], mistakes: &mut Mistakes) {
     if args.key.is_some() {
+        arguments.iter_mut().for_each(|argument| argument.role = Role::Skipped);
         return;
     }
     let mut parts = arguments.iter().filter(|argument| argument.role == Role::Key);
@@ -206,24 +208,29 @@ fn check_ttl(ttl: &Option<Ttl>, arguments: &[Argument], mistakes: &mut Mistakes)
 }
 
 /// Finds out which arguments the options read. Returns those that are read by a part of their pattern.
-fn mark_mentioned(args: &Args, arguments: &mut [Argument]) -> Vec<usize> {
+fn find_mentions(args: &Args, arguments: &mut [Argument]) -> Vec<usize> {
     let mut viewed = Vec::new();
     for (index, argument) in arguments.iter_mut().enumerate() {
-        if argument.is_taken_apart() {
-            argument.mentioned = argument.parts().iter().any(|part| options_mention(args, part));
-            viewed.extend(argument.mentioned.then_some(index));
-        } else {
-            argument.mentioned = options_mention(args, &argument.name);
+        let names = if argument.is_taken_apart() { argument.parts() } else { vec![argument.name.clone()] };
+        argument.mention = mention(args, &names);
+        if argument.is_taken_apart() && argument.mention != Mention::Nowhere {
+            viewed.push(index);
         }
     }
     viewed
 }
 
-fn options_mention(args: &Args, name: &Ident) -> bool {
+fn mention(args: &Args, names: &[Ident]) -> Mention {
+    let any_in = |expr: &Expr| names.iter().any(|name| mentions(expr, name));
     let in_tags = args.tags.iter().any(|tag| match tag {
-        Tag::Template(template) => template.names.contains(name),
-        Tag::Expr(tag) => mentions(tag, name),
+        Tag::Template(template) => template.names.iter().any(|name| names.contains(name)),
+        Tag::Expr(tag) => any_in(tag),
     });
-    let in_key = args.key.as_ref().is_some_and(|key| mentions(&key.value, name));
-    in_tags || in_key || args.stack.as_ref().is_some_and(|stack| mentions(stack, name))
+    if in_tags || args.stack.as_ref().is_some_and(any_in) {
+        Mention::BesideLoad
+    } else if args.key.as_ref().is_some_and(|key| any_in(&key.value)) {
+        Mention::InKey
+    } else {
+        Mention::Nowhere
+    }
 }

@@ -109,6 +109,24 @@ async fn a_given_key_is_the_whole_key() {
     assert_eq!(by_last_digit(1, 28, runs.clone()).await, 3);
 }
 
+/// Neither copied nor compared.
+struct Request {
+    id: u64,
+    payload: Vec<u8>,
+}
+
+#[cached(key = request.id)]
+async fn handled(request: Request) -> Vec<u8> {
+    request.payload
+}
+
+#[tokio::test]
+async fn a_given_key_asks_nothing_of_the_arguments() {
+    let request = |payload| Request { id: 1, payload };
+    assert_eq!(handled(request(vec![1])).await, [1]);
+    assert_eq!(handled(request(vec![2])).await, [1]);
+}
+
 #[cached(skip(runs))]
 async fn without_key(runs: Runs) -> u32 {
     runs.add()
