@@ -85,7 +85,7 @@
 //! | `toml` | yes | `Policies::from_toml` |
 //! | `bincode`, `postcard`, `messagepack` | | these codecs beside JSON |
 //! | `tracing` | | a span round each load, events for what callers don't see |
-//! | `test-util` | | [`testing`]: the conformance suite for backends, fault injection |
+//! | `test-util` | | `testing`: the conformance suite for backends, fault injection |
 
 #[doc(hidden)]
 pub mod __private;
