@@ -10,9 +10,11 @@ use crate::{
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
     coherence::{course::Loaded, ledger::Standing, outbox::Target, table::OperationId},
+    entry::Entry,
     error::{Error, ErrorKind, Result},
     flight::Cargo,
     key::{EntryKey, Mark, encode::KeyText},
+    load::panicked,
     stack::StackInner,
     stats::Event,
     tag::Tags,
@@ -81,7 +83,10 @@ impl StackInner {
 async fn to_the_end(write: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     match tokio::spawn(write).await {
         Ok(result) => result,
-        Err(_) => Err(Error::new(ErrorKind::Closed, "write").context("the runtime shut down, or user code panicked")),
+        Err(end) => Err(match end.try_into_panic() {
+            Ok(panic) => panicked("write", &*panic),
+            Err(_) => Error::new(ErrorKind::Closed, "write").context("the runtime shut down"),
+        }),
     }
 }
 
@@ -101,7 +106,9 @@ async fn insert<K: CacheKey, V: CacheValue>(
         Loaded::Keep => put(&cache, &text, &mut cargo).await,
         _ => Err(unstorable()),
     };
-    write.end(stored.is_ok().then_some(cargo));
+    if stored.is_ok() {
+        write.succeeded(cargo);
+    }
     stored
 }
 
@@ -136,6 +143,7 @@ struct Write<K: CacheKey, V: CacheValue> {
     hash: u64,
     id: OperationId,
     standing: Standing,
+    stored: Option<Arc<Entry<K, V>>>,
 }
 
 impl<K: CacheKey, V: CacheValue> Write<K, V> {
@@ -145,24 +153,23 @@ impl<K: CacheKey, V: CacheValue> Write<K, V> {
         table.write(&key, id);
         let standing = cache.standing(cache.stack.ledger.moment(), tags);
         drop(table);
-        Self { cache: Arc::clone(cache), key, hash, id, standing }
+        Self { cache: Arc::clone(cache), key, hash, id, standing, stored: None }
     }
 
-    /// Puts what was stored into L1. After a failure, or next to another write, nobody here knows what L2 has: then
-    /// nothing stays in L1.
-    fn end(self, stored: Option<Cargo<V>>) {
-        let entry = stored.map(|cargo| self.cache.landed(&self.key, &self.standing, cargo));
-        let mut table = self.cache.table(self.hash);
-        let is_current = table.finish(&self.key, self.id);
-        match entry {
-            Some(entry) if is_current => self.cache.admit(self.hash, &entry),
-            _ => self.cache.remove(self.hash, &self.key),
-        }
+    fn succeeded(mut self, cargo: Cargo<V>) {
+        self.stored = Some(self.cache.landed(&self.key, &self.standing, cargo));
     }
 }
 
+/// Puts what was stored into L1. After a failure, or next to another write, nobody here knows what L2 has: then nothing
+/// stays in L1.
 impl<K: CacheKey, V: CacheValue> Drop for Write<K, V> {
     fn drop(&mut self) {
-        self.cache.table(self.hash).finish(&self.key, self.id);
+        let mut table = self.cache.table(self.hash);
+        let is_current = table.finish(&self.key, self.id);
+        match self.stored.take() {
+            Some(entry) if is_current => self.cache.admit(self.hash, &entry),
+            _ => self.cache.remove(self.hash, &self.key),
+        }
     }
 }

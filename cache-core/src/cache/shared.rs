@@ -22,7 +22,7 @@ use crate::{
         ledger::{LocalMark, Moment, Standing},
         table::Table,
     },
-    entry::{Entry, Life},
+    entry::{Entry, Life, Name},
     error::{Error, Result},
     flight::{Cargo, Flight, MIN_LIFE},
     key::{
@@ -275,8 +275,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
         Arc::new(Entry {
-            cache: self.id,
-            key: key.clone(),
+            name: Arc::new(Name { cache: self.id, key: key.clone() }),
             value,
             life,
             standing,
@@ -302,7 +301,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Only under the lock of its key's table.
     pub(crate) fn remove(&self, hash: u64, key: &K) {
-        self.stack.store.remove::<&K, V>(self.id, hash, &key);
+        self.stack.store.remove(self.id, hash, &key);
     }
 
     pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
