@@ -29,6 +29,7 @@ use crate::{
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
     load::{self, BoxLoad, Failure, Lineage, Load},
+    stack::Running,
     stats,
     tag::Tags,
     token::{EntryId, Epoch, LeaseToken, random_unit},
@@ -115,6 +116,8 @@ pub(crate) struct Pilot<K: CacheKey, V: CacheValue> {
     promotion: Option<(Promotion<V>, Instant)>,
     cargo: Option<Cargo<V>>,
     failure: Option<Failure>,
+    /// From its launch on: a shutdown waits for it.
+    _running: Running,
 }
 
 /// A loaded value on its way into the tiers.
@@ -137,6 +140,7 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
         let entry_key = cache.entry_key(&order.text);
         let known = order.tags.clone();
         Self {
+            _running: cache.stack.running(),
             cache,
             flight: Arc::clone(&landing.flight),
             landing,
@@ -153,7 +157,6 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
     }
 
     pub(crate) async fn fly(mut self) {
-        let _running = self.cache.stack.running();
         let (cache, flight) = (Arc::clone(&self.cache), Arc::clone(&self.flight));
         let hash = self.landing.hash;
         let key = self.order.key.clone();

@@ -30,7 +30,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if self.is_bypassed() {
             return Ok(());
         }
-        to_the_end(insert(self, key, hash, value, call)).await
+        let stack = Arc::clone(&self.stack);
+        stack.to_the_end(insert(self, key, hash, value, call)).await
     }
 
     pub(crate) async fn invalidate(self: Arc<Self>, key: K, hash: u64) -> Result<()> {
@@ -38,17 +39,18 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.counters.count(Event::Invalidation);
         let entry_key = self.entry_key(&text);
         let stack = Arc::clone(&self.stack);
-        to_the_end(async move {
-            // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
-            self.drop_local(hash, &key);
-            let told = stack.revoke(std::slice::from_ref(&entry_key), &[]).await;
-            self.drop_local(hash, &key);
-            if told.is_err() {
-                self.counters.count(Event::InvalidationQueued);
-            }
-            told
-        })
-        .await
+        stack
+            .to_the_end(async move {
+                // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
+                self.drop_local(hash, &key);
+                let told = self.stack.revoke(std::slice::from_ref(&entry_key), &[]).await;
+                self.drop_local(hash, &key);
+                if told.is_err() {
+                    self.counters.count(Event::InvalidationQueued);
+                }
+                told
+            })
+            .await
     }
 }
 
@@ -57,13 +59,15 @@ impl StackInner {
         if marks.is_empty() {
             return Ok(());
         }
-        to_the_end(async move {
-            self.ledger.renew(&marks);
-            let told = self.revoke(&[], &marks).await;
-            self.ledger.renew(&marks);
-            told
-        })
-        .await
+        let stack = Arc::clone(&self);
+        stack
+            .to_the_end(async move {
+                self.ledger.renew(&marks);
+                let told = self.revoke(&[], &marks).await;
+                self.ledger.renew(&marks);
+                told
+            })
+            .await
     }
 
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
@@ -77,16 +81,23 @@ impl StackInner {
         }
         told.map_err(|error| error.context("dropped here, queued for L2, and retried until it gets through"))
     }
-}
 
-/// Runs `write` to its end, whether or not the caller waits for it.
-async fn to_the_end(write: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
-    match tokio::spawn(write).await {
-        Ok(result) => result,
-        Err(end) => Err(match end.try_into_panic() {
-            Ok(panic) => panicked("write", &*panic),
-            Err(_) => Error::new(ErrorKind::Closed, "write").context("the runtime shut down"),
-        }),
+    /// Runs `write` to its end, whether or not the caller waits for it. A shutdown does.
+    async fn to_the_end(self: &Arc<Self>, write: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+        // What fails is queued, and somebody must be there to retry it.
+        self.ensure_tended();
+        let running = self.running();
+        let written = tokio::spawn(async move {
+            let _running = running;
+            write.await
+        });
+        match written.await {
+            Ok(result) => result,
+            Err(end) => Err(match end.try_into_panic() {
+                Ok(panic) => panicked("write", &*panic),
+                Err(_) => Error::new(ErrorKind::Closed, "write").context("the runtime shut down"),
+            }),
+        }
     }
 }
 

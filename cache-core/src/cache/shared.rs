@@ -287,7 +287,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if !stays.is_zero() && entry.standing.holds() {
+        if !stays.is_zero() && entry.standing.holds() && !self.stack.is_closed() {
             self.stack.store.insert(hash, Arc::clone(entry), stays);
         }
     }
