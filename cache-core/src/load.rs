@@ -42,7 +42,7 @@ impl Load {
         self.with(|wishes| wishes.tags.push(tag.into()));
     }
 
-    /// Replaces the time to live of this entry. One below a millisecond stores nothing.
+    /// Replaces the time to live of this entry, at most 100 years. One below a millisecond stores nothing.
     pub fn ttl(&self, ttl: Duration) {
         self.with(|wishes| wishes.ttl = Some(ttl));
     }

@@ -31,7 +31,7 @@ use crate::{
     },
     l1::ENTRY_OVERHEAD,
     lookup::Lookup,
-    policy::Policy,
+    policy::{LONGEST, Policy},
     stack::StackInner,
     stats::{Counters, Event},
     tag::Tags,
@@ -154,7 +154,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// does not expire together.
     pub(crate) fn lifetime(&self, value: &V, asked: Option<Duration>) -> Duration {
         let ttl = match (asked, self.policy.negative_ttl) {
-            (Some(ttl), _) => ttl,
+            (Some(ttl), _) => ttl.min(LONGEST),
             (None, Some(ttl)) if codec::is_negative(value) => ttl,
             (None, _) => self.policy.ttl,
         };
@@ -163,7 +163,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Marks of an entry's tags outlive the entry and the load before it.
     pub(crate) fn retain(&self, ttl: Option<Duration>) -> Duration {
-        ttl.unwrap_or_default().max(self.policy.ttl) + self.policy.hard_timeout
+        self.foreseen(ttl) + self.policy.hard_timeout
+    }
+
+    /// The longest that an entry is expected to live before its loader has spoken.
+    pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().min(LONGEST).max(self.policy.ttl)
     }
 
     /// How long L1 keeps an entry; jittered for each process by itself.
