@@ -8,15 +8,21 @@ use crate::{coherence::ledger::Standing, stats::Counters};
 
 /// One entry of one cache.
 pub(crate) struct Entry<K, V> {
-    /// The cache it belongs to: two caches may have keys of one type.
-    pub(crate) cache: u32,
-    pub(crate) key: K,
+    pub(crate) name: Arc<Name<K>>,
     pub(crate) value: V,
     pub(crate) life: Life,
     pub(crate) standing: Standing,
     /// In bytes, all in all.
     pub(crate) weight: u32,
     pub(crate) counters: Arc<Counters>,
+}
+
+/// What an entry is kept under. Apart from it, because L1 holds on to the name under which a place was first taken, and
+/// must not hold on to the value with it.
+pub(crate) struct Name<K> {
+    /// The cache it belongs to: two caches may have keys of one type.
+    pub(crate) cache: u32,
+    pub(crate) key: K,
 }
 
 /// The times of an entry, on this process's monotonic clock.

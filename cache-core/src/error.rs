@@ -37,7 +37,7 @@ pub enum ErrorKind {
     Unsupported,
     /// A value could not be encoded or decoded. Permanent for this value.
     Codec,
-    /// The loader panicked; the message is in the context.
+    /// The loader panicked, or the value did while it was encoded; the message is in the context.
     Panicked,
     /// A loader asked for the very entry it was loading.
     Reentrant,
@@ -105,7 +105,7 @@ impl fmt::Display for Error {
             ErrorKind::Denied => "the shared store denied access",
             ErrorKind::Unsupported => "the shared store is not supported",
             ErrorKind::Codec => "the value can't be encoded or decoded",
-            ErrorKind::Panicked => "the loader panicked",
+            ErrorKind::Panicked => "user code panicked",
             ErrorKind::Reentrant => "the loader asked for the entry that it was loading",
             ErrorKind::LoadTimeout => "the loader did not finish in time",
             ErrorKind::Closed => "the stack was shut down",

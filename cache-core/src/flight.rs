@@ -29,6 +29,7 @@ use crate::{
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
     load::{self, BoxLoad, Failure, Lineage, Load},
+    stack::Running,
     stats,
     tag::Tags,
     token::{EntryId, Epoch, LeaseToken, random_unit},
@@ -115,6 +116,8 @@ pub(crate) struct Pilot<K: CacheKey, V: CacheValue> {
     promotion: Option<(Promotion<V>, Instant)>,
     cargo: Option<Cargo<V>>,
     failure: Option<Failure>,
+    /// From its launch on: a shutdown waits for it.
+    _running: Running,
 }
 
 /// A loaded value on its way into the tiers.
@@ -130,6 +133,17 @@ pub(crate) struct Cargo<V> {
     pub(crate) size: Option<usize>,
 }
 
+impl<V> Cargo<V> {
+    /// Its tags in two: those whose epochs were captured with the lease, and those that the fill has to look up. An entry
+    /// that outlives what was foreseen would outlive captured marks too, so the fill prolongs them all.
+    fn manifest(&self, captured: &Tags, foreseen: Duration) -> (Tags, Tags) {
+        match self.ttl > foreseen {
+            true => self.tags.split(&Tags::default()),
+            false => self.tags.split(captured),
+        }
+    }
+}
+
 impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
     /// `landing` is that of the flight.
     pub(crate) fn new(landing: Landing<K, V>, order: Order<K, V>) -> Self {
@@ -137,6 +151,7 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
         let entry_key = cache.entry_key(&order.text);
         let known = order.tags.clone();
         Self {
+            _running: cache.stack.running(),
             cache,
             flight: Arc::clone(&landing.flight),
             landing,
@@ -153,7 +168,6 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
     }
 
     pub(crate) async fn fly(mut self) {
-        let _running = self.cache.stack.running();
         let (cache, flight) = (Arc::clone(&self.cache), Arc::clone(&self.flight));
         let hash = self.landing.hash;
         let key = self.order.key.clone();
@@ -347,11 +361,12 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
 
     /// The frame of what was loaded and how long it may live; nothing if the load took longer than that.
     fn consign(&mut self) -> Option<(Bytes, Duration)> {
+        let foreseen = self.foreseen();
         let cargo = self.cargo.as_mut().expect("a course fills what it loaded");
         let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
         let took = clock::now() - cargo.started;
         let life = cargo.ttl.checked_sub(took).filter(|life| *life >= MIN_LIFE)?;
-        let (early, late) = cargo.tags.split(&self.known);
+        let (early, late) = cargo.manifest(&self.known, foreseen);
         let tags = early.names().chain(late.names()).collect();
         let frame = self.cache.frame(&self.order.text, cargo, payload, tags, took, life);
         frame.map(|frame| (frame, life))
@@ -359,7 +374,7 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
 
     async fn ship(&mut self, frame: &Bytes, life: Duration) -> Option<FillReply> {
         let cargo = self.cargo.as_ref().expect("a course fills what it loaded");
-        let (early, late) = cargo.tags.split(&self.known);
+        let (early, late) = cargo.manifest(&self.known, self.foreseen());
         let places = early.names().filter_map(|name| self.known.position(name)).map(|place| SCOPES + place);
         let epochs: Vec<Epoch> = (0..SCOPES).chain(places).map(|place| self.captured[place]).collect();
         let late: Vec<Mark> = late.marks().cloned().collect();
@@ -378,6 +393,11 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
             ttl: life,
         };
         self.l2().fill(fill, &self.cache.counters).await
+    }
+
+    /// The marks that were captured live so long, and the time of a load besides.
+    fn foreseen(&self) -> Duration {
+        self.cache.foreseen(self.order.ttl)
     }
 
     async fn release(&mut self) {

@@ -42,7 +42,7 @@ impl Load {
         self.with(|wishes| wishes.tags.push(tag.into()));
     }
 
-    /// Replaces the time to live of this entry. One below a millisecond stores nothing.
+    /// Replaces the time to live of this entry, at most 100 years. One below a millisecond stores nothing.
     pub fn ttl(&self, ttl: Duration) {
         self.with(|wishes| wishes.ttl = Some(ttl));
     }
@@ -96,18 +96,19 @@ pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, E
     // It is never polled again after a panic, so whatever it left broken is seen by nobody but its own drop.
     poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(poll) => poll.map(Ok),
-        Err(panic) => std::task::Poll::Ready(Err(panicked(&*panic))),
+        Err(panic) => std::task::Poll::Ready(Err(panicked("load", &*panic))),
     })
     .await
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Error {
+/// The error for a panic of code that is not ours.
+pub(crate) fn panicked(operation: &'static str, panic: &(dyn Any + Send)) -> Error {
     let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    Error::new(ErrorKind::Panicked, "load").context(message)
+    Error::new(ErrorKind::Panicked, operation).context(message)
 }
 
 /// The flights whose loaders wait for the present one, outermost first.

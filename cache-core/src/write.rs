@@ -10,9 +10,11 @@ use crate::{
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
     coherence::{course::Loaded, ledger::Standing, outbox::Target, table::OperationId},
+    entry::Entry,
     error::{Error, ErrorKind, Result},
     flight::Cargo,
     key::{EntryKey, Mark, encode::KeyText},
+    load::panicked,
     stack::StackInner,
     stats::Event,
     tag::Tags,
@@ -28,7 +30,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if self.is_bypassed() {
             return Ok(());
         }
-        to_the_end(insert(self, key, hash, value, call)).await
+        let stack = Arc::clone(&self.stack);
+        stack.to_the_end(insert(self, key, hash, value, call)).await
     }
 
     pub(crate) async fn invalidate(self: Arc<Self>, key: K, hash: u64) -> Result<()> {
@@ -36,17 +39,18 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.counters.count(Event::Invalidation);
         let entry_key = self.entry_key(&text);
         let stack = Arc::clone(&self.stack);
-        to_the_end(async move {
-            // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
-            self.drop_local(hash, &key);
-            let told = stack.revoke(std::slice::from_ref(&entry_key), &[]).await;
-            self.drop_local(hash, &key);
-            if told.is_err() {
-                self.counters.count(Event::InvalidationQueued);
-            }
-            told
-        })
-        .await
+        stack
+            .to_the_end(async move {
+                // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
+                self.drop_local(hash, &key);
+                let told = self.stack.revoke(std::slice::from_ref(&entry_key), &[]).await;
+                self.drop_local(hash, &key);
+                if told.is_err() {
+                    self.counters.count(Event::InvalidationQueued);
+                }
+                told
+            })
+            .await
     }
 }
 
@@ -55,13 +59,15 @@ impl StackInner {
         if marks.is_empty() {
             return Ok(());
         }
-        to_the_end(async move {
-            self.ledger.renew(&marks);
-            let told = self.revoke(&[], &marks).await;
-            self.ledger.renew(&marks);
-            told
-        })
-        .await
+        let stack = Arc::clone(&self);
+        stack
+            .to_the_end(async move {
+                self.ledger.renew(&marks);
+                let told = self.revoke(&[], &marks).await;
+                self.ledger.renew(&marks);
+                told
+            })
+            .await
     }
 
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
@@ -75,13 +81,23 @@ impl StackInner {
         }
         told.map_err(|error| error.context("dropped here, queued for L2, and retried until it gets through"))
     }
-}
 
-/// Runs `write` to its end, whether or not the caller waits for it.
-async fn to_the_end(write: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
-    match tokio::spawn(write).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::new(ErrorKind::Closed, "write").context("the runtime shut down, or user code panicked")),
+    /// Runs `write` to its end, whether or not the caller waits for it. A shutdown does.
+    async fn to_the_end(self: &Arc<Self>, write: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+        // What fails is queued, and somebody must be there to retry it.
+        self.ensure_tended();
+        let running = self.running();
+        let written = tokio::spawn(async move {
+            let _running = running;
+            write.await
+        });
+        match written.await {
+            Ok(result) => result,
+            Err(end) => Err(match end.try_into_panic() {
+                Ok(panic) => panicked("write", &*panic),
+                Err(_) => Error::new(ErrorKind::Closed, "write").context("the runtime shut down"),
+            }),
+        }
     }
 }
 
@@ -101,7 +117,9 @@ async fn insert<K: CacheKey, V: CacheValue>(
         Loaded::Keep => put(&cache, &text, &mut cargo).await,
         _ => Err(unstorable()),
     };
-    write.end(stored.is_ok().then_some(cargo));
+    if stored.is_ok() {
+        write.succeeded(cargo);
+    }
     stored
 }
 
@@ -136,6 +154,7 @@ struct Write<K: CacheKey, V: CacheValue> {
     hash: u64,
     id: OperationId,
     standing: Standing,
+    stored: Option<Arc<Entry<K, V>>>,
 }
 
 impl<K: CacheKey, V: CacheValue> Write<K, V> {
@@ -145,24 +164,23 @@ impl<K: CacheKey, V: CacheValue> Write<K, V> {
         table.write(&key, id);
         let standing = cache.standing(cache.stack.ledger.moment(), tags);
         drop(table);
-        Self { cache: Arc::clone(cache), key, hash, id, standing }
+        Self { cache: Arc::clone(cache), key, hash, id, standing, stored: None }
     }
 
-    /// Puts what was stored into L1. After a failure, or next to another write, nobody here knows what L2 has: then
-    /// nothing stays in L1.
-    fn end(self, stored: Option<Cargo<V>>) {
-        let entry = stored.map(|cargo| self.cache.landed(&self.key, &self.standing, cargo));
-        let mut table = self.cache.table(self.hash);
-        let is_current = table.finish(&self.key, self.id);
-        match entry {
-            Some(entry) if is_current => self.cache.admit(self.hash, &entry),
-            _ => self.cache.remove(self.hash, &self.key),
-        }
+    fn succeeded(mut self, cargo: Cargo<V>) {
+        self.stored = Some(self.cache.landed(&self.key, &self.standing, cargo));
     }
 }
 
+/// Puts what was stored into L1. After a failure, or next to another write, nobody here knows what L2 has: then nothing
+/// stays in L1.
 impl<K: CacheKey, V: CacheValue> Drop for Write<K, V> {
     fn drop(&mut self) {
-        self.cache.table(self.hash).finish(&self.key, self.id);
+        let mut table = self.cache.table(self.hash);
+        let is_current = table.finish(&self.key, self.id);
+        match self.stored.take() {
+            Some(entry) if is_current => self.cache.admit(self.hash, &entry),
+            _ => self.cache.remove(self.hash, &self.key),
+        }
     }
 }

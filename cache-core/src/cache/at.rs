@@ -38,8 +38,8 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         self
     }
 
-    /// The time to live of the entry that this call stores, instead of the policy's; jitter still shortens it. The loader's
-    /// own word ([`Load::ttl`]) counts more.
+    /// The time to live of the entry that this call stores, instead of the policy's; jitter still shortens it. At most
+    /// 100 years; below a millisecond nothing is stored. The loader's own word ([`Load::ttl`]) counts more.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.call.ttl = Some(ttl);
         self

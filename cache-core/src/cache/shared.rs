@@ -22,7 +22,7 @@ use crate::{
         ledger::{LocalMark, Moment, Standing},
         table::Table,
     },
-    entry::{Entry, Life},
+    entry::{Entry, Life, Name},
     error::{Error, Result},
     flight::{Cargo, Flight, MIN_LIFE},
     key::{
@@ -31,7 +31,7 @@ use crate::{
     },
     l1::ENTRY_OVERHEAD,
     lookup::Lookup,
-    policy::Policy,
+    policy::{LONGEST, Policy},
     stack::StackInner,
     stats::{Counters, Event},
     tag::Tags,
@@ -154,7 +154,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// does not expire together.
     pub(crate) fn lifetime(&self, value: &V, asked: Option<Duration>) -> Duration {
         let ttl = match (asked, self.policy.negative_ttl) {
-            (Some(ttl), _) => ttl,
+            (Some(ttl), _) => ttl.min(LONGEST),
             (None, Some(ttl)) if codec::is_negative(value) => ttl,
             (None, _) => self.policy.ttl,
         };
@@ -163,7 +163,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Marks of an entry's tags outlive the entry and the load before it.
     pub(crate) fn retain(&self, ttl: Option<Duration>) -> Duration {
-        ttl.unwrap_or_default().max(self.policy.ttl) + self.policy.hard_timeout
+        self.foreseen(ttl) + self.policy.hard_timeout
+    }
+
+    /// The longest that an entry is expected to live before its loader has spoken.
+    pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().min(LONGEST).max(self.policy.ttl)
     }
 
     /// How long L1 keeps an entry; jittered for each process by itself.
@@ -275,8 +280,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
         Arc::new(Entry {
-            cache: self.id,
-            key: key.clone(),
+            name: Arc::new(Name { cache: self.id, key: key.clone() }),
             value,
             life,
             standing,
@@ -288,7 +292,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if !stays.is_zero() && entry.standing.holds() {
+        if !stays.is_zero() && entry.standing.holds() && !self.stack.is_closed() {
             self.stack.store.insert(hash, Arc::clone(entry), stays);
         }
     }
@@ -302,7 +306,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Only under the lock of its key's table.
     pub(crate) fn remove(&self, hash: u64, key: &K) {
-        self.stack.store.remove::<&K, V>(self.id, hash, &key);
+        self.stack.store.remove(self.id, hash, &key);
     }
 
     pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {

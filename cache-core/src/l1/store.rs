@@ -3,7 +3,6 @@
 use std::{
     any::Any,
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
-    marker::PhantomData,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,7 +12,7 @@ use moka::{Equivalent, Expiry, notification::RemovalCause, sync::Cache};
 
 use super::{Bound, L1};
 use crate::{
-    entry::Entry,
+    entry::{Entry, Name},
     lookup::Lookup,
     stats::{Counters, Event},
 };
@@ -62,7 +61,7 @@ impl Store {
         L: Lookup<Key: Send + Sync + 'static>,
         V: Send + Sync + 'static,
     {
-        let slot = self.moka.get(&Query::<L, V> { cache, hash, lookup, value: PhantomData })?;
+        let slot = self.moka.get(&Query { cache, hash, lookup })?;
         let entry: Arc<dyn Any + Send + Sync> = slot.entry;
         entry.downcast().ok()
     }
@@ -72,17 +71,13 @@ impl Store {
         K: Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
+        let place = Place { hash, name: Arc::<Name<K>>::clone(&entry.name) };
         let weight = entry.weight;
-        let entry: Arc<dyn Resident> = entry;
-        self.moka.insert(Place { hash, entry: Arc::clone(&entry) }, Slot { entry, weight, lifetime });
+        self.moka.insert(place, Slot { entry, weight, lifetime });
     }
 
-    pub(crate) fn remove<L, V>(&self, cache: u32, hash: u64, lookup: &L)
-    where
-        L: Lookup<Key: Send + Sync + 'static>,
-        V: Send + Sync + 'static,
-    {
-        self.moka.invalidate(&Query::<L, V> { cache, hash, lookup, value: PhantomData });
+    pub(crate) fn remove<L: Lookup<Key: Send + Sync + 'static>>(&self, cache: u32, hash: u64, lookup: &L) {
+        self.moka.invalidate(&Query { cache, hash, lookup });
     }
 
     /// Lets moka do what it put off: evict, expire, tell.
@@ -99,22 +94,11 @@ impl Store {
 /// An entry without its types.
 trait Resident: Any + Send + Sync {
     fn counters(&self) -> &Counters;
-
-    /// Whether both are entries of one cache under one key.
-    fn shares_place(&self, other: &dyn Any) -> bool;
 }
 
-impl<K, V> Resident for Entry<K, V>
-where
-    K: Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
+impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Resident for Entry<K, V> {
     fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    fn shares_place(&self, other: &dyn Any) -> bool {
-        other.downcast_ref::<Self>().is_some_and(|other| other.cache == self.cache && other.key == self.key)
     }
 }
 
@@ -128,10 +112,21 @@ impl Counters {
     }
 }
 
-/// moka's key: the entry itself, found by its hash.
+/// moka's key, which stays when its entry is replaced.
 struct Place {
     hash: u64,
-    entry: Arc<dyn Resident>,
+    name: Arc<dyn Named>,
+}
+
+/// A name without its type.
+trait Named: Any + Send + Sync {
+    fn is(&self, other: &dyn Any) -> bool;
+}
+
+impl<K: Eq + Send + Sync + 'static> Named for Name<K> {
+    fn is(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<Self>().is_some_and(|other| other.cache == self.cache && other.key == self.key)
+    }
 }
 
 impl Hash for Place {
@@ -142,39 +137,33 @@ impl Hash for Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.entry.shares_place(&*other.entry)
+        self.hash == other.hash && self.name.is(&*other.name)
     }
 }
 
 impl Eq for Place {}
 
-struct Query<'a, L, V> {
+struct Query<'a, L> {
     cache: u32,
     hash: u64,
     lookup: &'a L,
-    value: PhantomData<fn() -> V>,
 }
 
-impl<L, V> Hash for Query<'_, L, V> {
+impl<L> Hash for Query<'_, L> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
 }
 
-impl<L, V> Equivalent<Place> for Query<'_, L, V>
-where
-    L: Lookup<Key: Send + Sync + 'static>,
-    V: Send + Sync + 'static,
-{
+impl<L: Lookup<Key: Send + Sync + 'static>> Equivalent<Place> for Query<'_, L> {
     #[inline]
     fn equivalent(&self, place: &Place) -> bool {
         if place.hash != self.hash {
             return false;
         }
-        let entry: &dyn Any = &*place.entry;
-        entry
-            .downcast_ref::<Entry<L::Key, V>>()
-            .is_some_and(|entry| entry.cache == self.cache && self.lookup.matches(&entry.key))
+        let name: &dyn Any = &*place.name;
+        name.downcast_ref::<Name<L::Key>>()
+            .is_some_and(|name| name.cache == self.cache && self.lookup.matches(&name.key))
     }
 }
 

@@ -41,6 +41,9 @@ pub use policies::Policies;
 
 use crate::{Error, ErrorKind, Result, codec::Format};
 
+/// The longest time to live.
+pub(crate) const LONGEST: Duration = duration::MAX;
+
 /// How one cache behaves, with nothing left open.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[non_exhaustive]

@@ -148,8 +148,8 @@ impl Stack {
         self.inner.store.size()
     }
 
-    /// Ends the stack in good order: new calls go past the cache, flights that are under way get their time, queued
-    /// invalidations are tried once more, and connections are given up. Calling it again is harmless.
+    /// Ends the stack in good order: new calls go past the cache, flights and writes that are under way get their time,
+    /// queued invalidations are tried once more, and connections are given up. Calling it again is harmless.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`] if flights were still under way after 10 seconds (they go on, but store nothing in L2), and
@@ -230,6 +230,8 @@ impl StackInner {
 
     async fn shutdown(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
+        // A hit looks at no flag: what L1 has is revoked instead.
+        self.ledger.renew([&self.namespace.mark()]);
         let mut running = self.running.subscribe();
         let landed = timeout(SHUTDOWN, running.wait_for(|running| *running == 0)).await.is_ok();
         let delivered = self.deliver().await;

@@ -18,7 +18,7 @@ use cache_core::{
 use tokio::{
     sync::oneshot,
     task::JoinHandle,
-    time::{interval, timeout},
+    time::{advance, interval, timeout},
 };
 
 pub(crate) const NAMESPACE: &str = "shop";
@@ -172,6 +172,15 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 pub(crate) async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Lets time go by in steps that a background task can keep up with.
+pub(crate) async fn pass(time: Duration) {
+    const STEPS: u32 = 100;
+    for _ in 0..STEPS {
+        advance(time / STEPS).await;
+        settle().await;
     }
 }
 

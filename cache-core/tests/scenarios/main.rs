@@ -2,6 +2,7 @@
 //!
 //! Several stacks on one store play the processes of a fleet. Races are built from gates, time is tokio's paused clock.
 
+#![cfg(test)]
 #![cfg(feature = "test-util")]
 
 mod fleet;
