@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
 
     // An invalidation can't pretend. Here it holds at once; L2 is told when it is back.
     let error = plans.invalidate(&0).await.expect_err("L2 is away");
-    println!("invalidate: {error}");
+    println!("{error}");
     assert_eq!(stack.health().queued_invalidations, 1);
     let answer = plans.at(&0).get_with(|_| async { "silver".into() }).await?;
     assert_eq!(answer.value, "silver");

@@ -65,3 +65,23 @@ impl<V: Clone> Answer<V> {
         Self { value, source: Source::Loaded, age: Duration::ZERO, remaining: Duration::ZERO }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer<V>(value: V) -> Answer<V> {
+        Answer { value, source: Source::L2, age: Duration::from_secs(1), remaining: Duration::from_secs(2) }
+    }
+
+    #[test]
+    fn another_value_keeps_how_it_was_answered() {
+        assert_eq!(answer(20).map(|value| format!("{value}")), answer("20".to_owned()));
+    }
+
+    #[test]
+    fn an_answer_that_holds_an_error_is_the_error() {
+        assert_eq!(answer(Ok::<_, &str>(7)).transpose(), Ok(answer(7)));
+        assert_eq!(answer(Err::<u32, _>("no rows")).transpose(), Err("no rows"));
+    }
+}

@@ -64,7 +64,12 @@ async fn stack() -> Result<Stack, Box<dyn Error>> {
         Some(_) => builder.l2(Redis::from_env().await?),
         None => builder.l2(Memory::new()),
     };
-    Ok(builder.build().await?)
+    let stack = builder.build().await?;
+    match stack.health().l2.and_then(|l2| l2.last_error) {
+        // A service would go on without it; here there would be nothing to see.
+        Some(error) => Err(error.into()),
+        None => Ok(stack),
+    }
 }
 
 /// Warms what is asked for most, by asking for it.

@@ -25,7 +25,7 @@ pub(crate) struct Update {
 /// Changes the price of one plan again and again while others read it, and puts the old price back at the end.
 pub(crate) async fn run(stack: &Stack, db: &Database) -> Result<Update, ServiceError> {
     let price = db.plan(PLAN).await?.price_cents;
-    let _readers = readers(db);
+    let mut readers = readers(db);
     let mut update = Update::default();
     for cents in (price + 1..=price + RAISES).chain([price]) {
         db.set_price(PLAN, cents).await?;
@@ -38,10 +38,11 @@ pub(crate) async fn run(stack: &Stack, db: &Database) -> Result<Update, ServiceE
         update.stale += usize::from(read.price_cents != cents);
         update.stale += usize::from(quoted.price_cents != u64::from(cents * SEATS));
     }
+    readers.shutdown().await;
     Ok(update)
 }
 
-/// They see to it that loads of the old price are in flight when it changes. Dropping the set ends them.
+/// They see to it that loads of the old price are in flight when it changes.
 fn readers(db: &Database) -> JoinSet<Result<(), ServiceError>> {
     let mut readers = JoinSet::new();
     for _ in 0..READERS {
