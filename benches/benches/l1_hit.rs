@@ -55,7 +55,7 @@ fn compare<'a, K, L>(
     for (name, tags) in [("cache", &[][..]), ("cache, 3 tags", &TAGS)] {
         let filled = LazyCell::new(|| filled_cache(&runtime, &lookups, tags));
         group.bench_function(name, |bencher| {
-            let (cache, mut requests) = (&filled.1, traffic.requests());
+            let (cache, mut requests) = (&*filled, traffic.requests());
             bencher.to_async(&runtime).iter(|| {
                 let key = lookups[next(&mut requests)];
                 async move { cache.get(key).await.expect("L1 has room for all") }
@@ -79,8 +79,8 @@ fn filled_moka<K: CacheKey>(keys: &[K]) -> moka::sync::Cache<K, Arc<User>> {
     moka
 }
 
-/// A cache without L2, in which every key is a hit; and its stack.
-fn filled_cache<K, L>(runtime: &Runtime, lookups: &[L], tags: &[&str]) -> (Stack, Cache<K, Arc<User>>)
+/// A cache without L2, in which every key is a hit.
+fn filled_cache<K, L>(runtime: &Runtime, lookups: &[L], tags: &[&str]) -> Cache<K, Arc<User>>
 where
     K: CacheKey,
     L: Lookup<Key = K> + Copy,
@@ -98,7 +98,7 @@ where
             let answer = cache.at(*key).get().await;
             assert!(answer.is_some_and(|answer| answer.source == Source::L1));
         }
-        (stack, cache)
+        cache
     })
 }
 

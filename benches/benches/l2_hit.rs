@@ -50,7 +50,6 @@ fn l2_hit(criterion: &mut Criterion) {
 
 struct Rig {
     server: Server,
-    _stack: Stack,
     cache: Cache<u64, Arc<User>>,
 }
 
@@ -66,7 +65,7 @@ impl Rig {
             .await
             .expect("valid settings");
         let cache = stack.cache("user").ttl(TTL).build().expect("valid settings");
-        let rig = Self { server, _stack: stack, cache };
+        let rig = Self { server, cache };
         rig.fill().await;
         rig.check().await;
         rig

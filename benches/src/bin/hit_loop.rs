@@ -1,2 +1,117 @@
-//! Nothing yet.
-fn main() {}
+//! `hit_loop <way> <hits>`: hits in a loop and nothing else, for a tool that counts instructions. The script
+//! `instructions` runs it.
+
+use std::{
+    env,
+    hint::black_box,
+    process::ExitCode,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use benches::{Traffic, User, single_threaded};
+use cache_core::{Cache, CacheKey, Lookup, Stack, cached};
+
+const TTL: Duration = Duration::from_secs(24 * 60 * 60);
+const TAGS: [&str; 3] = ["org:7", "plan:team", "region:eu"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let [way, hits] = arguments.as_slice() else { return usage() };
+    let Ok(hits) = hits.parse() else { return usage() };
+    match single_threaded().block_on(run(way, hits)) {
+        Some(()) => ExitCode::SUCCESS,
+        None => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: hit_loop <way> <hits>, with one of the ways that the script `instructions` lists");
+    ExitCode::FAILURE
+}
+
+async fn run(way: &str, hits: usize) -> Option<()> {
+    let numbers: Vec<_> = (0..Traffic::hot().keys() as u64).collect();
+    let names: Vec<_> = numbers.iter().map(|number| format!("ada.{number:05}@example.com")).collect();
+    let pairs: Vec<_> = numbers.iter().copied().zip(names.iter().cloned()).collect();
+    match way {
+        "bare function" => repeat(&numbers, hits, async |number| bare(*number).await).await,
+        "moka u64" => moka(&numbers, hits).await,
+        "moka str" => moka(&names, hits).await,
+        "moka tuple" => moka(&pairs, hits).await,
+        "get u64" => get(&numbers, hits, |number| number, &[]).await,
+        "get str" => get(&names, hits, String::as_str, &[]).await,
+        "get tuple" => get(&pairs, hits, by_parts, &[]).await,
+        "get u64, 3 tags" => get(&numbers, hits, |number| number, &TAGS).await,
+        "get_with u64" => get_with(&numbers, hits).await,
+        "#[cached] u64" => repeat(&numbers, hits, async |number| by_number(*number).await).await,
+        "#[cached] tuple" => repeat(&pairs, hits, async |(number, name)| by_pair(*number, name).await).await,
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Hits each key once, which for some is the load, and then as often as was asked for.
+async fn repeat<'a, K>(keys: &'a [K], hits: usize, hit: impl AsyncFn(&'a K) -> Arc<User>) {
+    for key in keys {
+        hit(key).await;
+    }
+    for key in Traffic::hot().requests().take(hits) {
+        black_box(hit(&keys[key]).await);
+    }
+}
+
+async fn bare(number: u64) -> Arc<User> {
+    static USERS: LazyLock<Vec<Arc<User>>> =
+        LazyLock::new(|| (0..Traffic::hot().keys() as u64).map(User::sample).collect());
+    Arc::clone(&USERS[number as usize])
+}
+
+async fn moka<K: CacheKey>(keys: &[K], hits: usize) {
+    let moka = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(TTL).build();
+    for (number, key) in (0..).zip(keys) {
+        moka.insert(key.clone(), User::sample(number));
+    }
+    repeat(keys, hits, async |key| moka.get(key).expect("it has room for all")).await;
+}
+
+async fn get<'a, K, L>(keys: &'a [K], hits: usize, lookup: impl Fn(&'a K) -> L, tags: &[&str])
+where
+    K: CacheKey,
+    L: Lookup<Key = K>,
+{
+    let cache = own_cache();
+    for (number, key) in (0..).zip(keys) {
+        let filling = cache.at(lookup(key)).tags(tags.iter().copied()).insert(User::sample(number));
+        filling.await.expect("without an L2 nothing can fail");
+    }
+    repeat(keys, hits, async |key| cache.get(lookup(key)).await.expect("L1 has room for all")).await;
+}
+
+fn by_parts((number, name): &(u64, String)) -> (&u64, &str) {
+    (number, name)
+}
+
+async fn get_with(keys: &[u64], hits: usize) {
+    let cache = own_cache();
+    let hit = async |number: &u64| {
+        let number = *number;
+        cache.get_with(&number, move |_| bare(number)).await.expect("the loader does not fail")
+    };
+    repeat(keys, hits, hit).await;
+}
+
+fn own_cache<K: CacheKey>() -> Cache<K, Arc<User>> {
+    Stack::global().cache("user").ttl(TTL).build().expect("valid settings")
+}
+
+#[cached(ttl = "24h")]
+async fn by_number(number: u64) -> Arc<User> {
+    bare(number).await
+}
+
+#[cached(ttl = "24h")]
+async fn by_pair(number: u64, name: &str) -> Arc<User> {
+    assert!(!name.is_empty());
+    bare(number).await
+}
