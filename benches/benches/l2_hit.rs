@@ -17,7 +17,7 @@ fn l2_hit(criterion: &mut Criterion) {
     let rig = LazyCell::new(|| runtime.block_on(Rig::start()));
 
     for tasks in TASKS {
-        let mut group = criterion.benchmark_group(format!("l2_hit/{tasks} tasks"));
+        let mut group = criterion.benchmark_group(format!("l2_hit/{tasks} at once"));
         group.throughput(Throughput::Elements(tasks));
         group.bench_function("raw GET, serde_json", |bencher| {
             let connection = rig.server.connection();
