@@ -1,7 +1,7 @@
 //! May this entry from L2 be served?
 //!
-//! One definition, used for every entry that comes from L2: it was written by this codec for this key and schema, every
-//! tag that the call names is on it, and each of its epochs is the present one, byte for byte.
+//! One definition, used for every entry that comes from L2: it was written by this codec for this key and schema, and it
+//! is [valid](crate::coherence::validity).
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use crate::{
         ValueCodec,
         frame::{Damage, Frame},
     },
+    coherence::validity::{Present, SCOPES, Validity},
     key::Namespace,
     tag::Tags,
     token::{EntryId, Epoch},
@@ -77,12 +78,11 @@ impl<V> Judge<'_, V> {
             return Verdict::Damaged(stored.id, "it has no expiry");
         };
         let tags = Tags::new(self.namespace, &frame.tags);
-        let unknown = tags.without(self.asked);
-        if !unknown.is_empty() {
-            return Verdict::Unknown(stored.id, tags);
-        }
-        if !self.declared.without(&tags).is_empty() || !self.is_current(&frame, &stored.epochs, current) {
-            return Verdict::Dead(stored.id, tags);
+        let present = Present { declared: self.declared, asked: self.asked, epochs: current };
+        match present.weigh(&frame.tags, &stored.epochs) {
+            Validity::Current => {}
+            Validity::Dead => return Verdict::Dead(stored.id, tags),
+            Validity::Unknown => return Verdict::Unknown(stored.id, tags),
         }
         match self.codec.decode(frame.payload) {
             Ok(value) => Verdict::Usable(promotion(value, &frame, remaining, tags, stored.frame.len())),
@@ -105,21 +105,7 @@ impl<V> Judge<'_, V> {
         }
         None
     }
-
-    /// `current` is in the order namespace, cache, then the tags asked for; the entry's epochs in that of its frame.
-    fn is_current(&self, frame: &Frame<'_>, epochs: &[Epoch], current: &[Option<Epoch>]) -> bool {
-        let is_same = |(then, now): (&Epoch, &Option<Epoch>)| *now == Some(*then);
-        current.len() >= SCOPES
-            && epochs.iter().zip(current).take(SCOPES).all(is_same)
-            && frame.tags.iter().zip(&epochs[SCOPES..]).all(|(name, then)| {
-                let place = self.asked.position(name);
-                place.and_then(|place| current.get(SCOPES + place)).is_some_and(|now| *now == Some(*then))
-            })
-    }
 }
-
-/// The marks that every entry has: its namespace's and its cache's.
-pub(crate) const SCOPES: usize = 2;
 
 fn promotion<V>(value: V, frame: &Frame<'_>, remaining: Duration, tags: Tags, size: usize) -> Promotion<V> {
     let life = Duration::from_millis(frame.life_ms);

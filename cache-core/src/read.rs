@@ -8,11 +8,7 @@ use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Call, Shared},
     codec::frame::MAX_TAGS,
-    coherence::{
-        course::Mode,
-        ledger::{Moment, Standing},
-        table::Kind,
-    },
+    coherence::{course::Mode, ledger::Moment, table::Kind},
     entry::Entry,
     error::{Error, ErrorKind, LoadError},
     flight::{Flight, Landing, Order, Outcome, Pilot, Seat},
@@ -28,7 +24,7 @@ pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
 /// What a call found when it looked again under the lock.
 enum Boarding<K, V> {
     Hit(Arc<Entry<K, V>>),
-    Joined(Arc<Flight<K, V>>, Seat<K, V>),
+    Joined(Seat<K, V>),
     Leads(Arc<Flight<K, V>>, Seat<K, V>),
 }
 
@@ -87,17 +83,18 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         E: Send + Sync + 'static,
     {
         loop {
-            let (flight, seat, own) = match self.board()? {
+            let (seat, own) = match self.board()? {
                 Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
-                Boarding::Joined(flight, seat) => (flight, seat, false),
+                Boarding::Joined(seat) => (seat, false),
                 Boarding::Leads(flight, seat) => {
                     self.launch(&flight, load.take());
-                    (flight, seat, true)
+                    (seat, true)
                 }
             };
             match seat.outcome().await {
                 Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
-                Outcome::Landed(entry, _) if self.may_have(&flight, &entry) => {
+                // Asked once more when the entry is there: now the tags are known that only the loader named.
+                Outcome::Landed(entry, _) if entry.standing.may_serve(self.since) => {
                     self.cache.counters.count(Event::Joined);
                     return Ok(Some((entry, Source::Joined)));
                 }
@@ -129,14 +126,13 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         let joined = match self.call.mode {
             Mode::Refresh => None,
             _ if self.alone => None,
-            _ => table.join(&self.key, kind, |flight| self.may_join(flight)),
+            _ => table.join(&self.key, kind, |flight| flight.standing.may_serve(self.since)),
         };
         if let Some(flight) = joined {
             if self.lineage.contains(flight.id) {
                 return Err(Error::new(ErrorKind::Reentrant, "load").context(self.cache.label.clone()));
             }
-            let seat = flight.seat();
-            return Ok(Boarding::Joined(flight, seat));
+            return Ok(Boarding::Joined(flight.seat()));
         }
         let standing = self.cache.standing(self.cache.stack.ledger.moment(), &self.tags);
         let flight = Arc::new(Flight::new(self.cache.stack.next_operation(), standing));
@@ -171,17 +167,6 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             Mode::Load | Mode::Refresh => Kind::Load,
             Mode::Lookup => Kind::Lookup,
         }
-    }
-
-    /// Joining is serving: what an invalidation touched before this call began is not for it.
-    fn may_join(&self, flight: &Flight<K, V>) -> bool {
-        flight.standing.born >= self.since || flight.standing.holds()
-    }
-
-    /// The same once more when the entry is there: now the tags are known that only the loader named.
-    fn may_have(&self, flight: &Flight<K, V>, entry: &Entry<K, V>) -> bool {
-        let standing: &Standing = &entry.standing;
-        flight.standing.born >= self.since || standing.holds()
     }
 }
 

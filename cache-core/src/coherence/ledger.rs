@@ -48,6 +48,12 @@ impl Standing {
     pub(crate) fn holds(&self) -> bool {
         !self.marks.iter().any(|mark| mark.was_renewed_after(self.born))
     }
+
+    /// Whether a call that began at `since` may be served what rests on this, although it came by another call: joining
+    /// is serving, and what was invalidated before a call began is not for it.
+    pub(crate) fn may_serve(&self, since: Moment) -> bool {
+        self.born >= since || self.holds()
+    }
 }
 
 /// All marks of a namespace that something here rests on.
@@ -149,6 +155,16 @@ mod tests {
         let after = standing(&ledger, &tag("a"));
         assert!(!before.holds());
         assert!(other.holds() && after.holds());
+    }
+
+    #[test]
+    fn a_call_is_served_what_was_invalidated_only_if_it_began_before() {
+        let ledger = Ledger::new();
+        let old = standing(&ledger, &tag("a"));
+        let before = ledger.moment();
+        ledger.renew([&tag("a")]);
+        assert!(old.may_serve(before));
+        assert!(!old.may_serve(ledger.moment()));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The coherence protocol, with no I/O in it: events in, effects out, time and randomness handed in.
 //!
-//! Four small machines, each with one question to answer:
+//! Small machines, each with one question to answer:
 //!
 //! - [`course`]: what does a flight do next? (read L2, ask for a lease, wait, load, fill, end)
 //! - [`table`]: which operations on a key are under way, who may join them, and was one superseded?
 //! - [`ledger`]: was anything invalidated, by tag or as a whole, since an entry's load began?
 //! - [`outbox`]: which invalidations has L2 not heard of yet, so that it must not be believed?
+//! - [`validity`]: may an entry that L2 has be believed?
 //!
 //! They hold three invariants between them.
 //!
@@ -24,3 +25,4 @@ pub(crate) mod course;
 pub(crate) mod ledger;
 pub(crate) mod outbox;
 pub(crate) mod table;
+pub(crate) mod validity;
