@@ -3,12 +3,19 @@
 //! It runs in a task of its own, so a caller that is dropped strands nobody. When the last caller has left, it is
 //! cancelled and gives its lease back. What it does next is decided by [`Course`]; this file carries it out.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{
     select,
-    sync::watch,
+    sync::Notify,
     task::AbortHandle,
     time::{Instant, sleep},
 };
@@ -41,7 +48,11 @@ pub(crate) struct Flight<K, V> {
     pub(crate) id: OperationId,
     /// Its birth, and the marks that are known to touch it.
     pub(crate) standing: Standing,
-    outcome: watch::Sender<Option<Outcome<K, V>>>,
+    outcome: OnceLock<Outcome<K, V>>,
+    landed: Notify,
+    seats: AtomicUsize,
+    /// Told when the last seat was given up; another may be taken before anyone looks.
+    emptied: Notify,
 }
 
 /// How a flight ended.
@@ -64,25 +75,52 @@ impl<K, V> Clone for Outcome<K, V> {
     }
 }
 
-/// A caller's place on a flight. Dropping it is leaving.
-pub(crate) struct Seat<K, V>(watch::Receiver<Option<Outcome<K, V>>>);
-
 impl<K, V> Flight<K, V> {
     pub(crate) fn new(id: OperationId, standing: Standing) -> Self {
-        Self { id, standing, outcome: watch::Sender::new(None) }
+        Self {
+            id,
+            standing,
+            outcome: OnceLock::new(),
+            landed: Notify::new(),
+            seats: AtomicUsize::new(0),
+            emptied: Notify::new(),
+        }
     }
 
     /// Only under the lock of the flight's table: the flight decides there whether everyone has left.
-    pub(crate) fn seat(&self) -> Seat<K, V> {
-        Seat(self.outcome.subscribe())
+    pub(crate) fn seat(self: &Arc<Self>) -> Seat<K, V> {
+        self.seats.fetch_add(1, Ordering::Relaxed);
+        Seat(Arc::clone(self))
+    }
+
+    /// The first outcome is the one that counts.
+    fn end(&self, outcome: Outcome<K, V>) {
+        if self.outcome.set(outcome).is_ok() {
+            self.landed.notify_waiters();
+        }
     }
 }
 
+/// A caller's place on a flight. Dropping it is leaving.
+pub(crate) struct Seat<K, V>(Arc<Flight<K, V>>);
+
 impl<K, V> Seat<K, V> {
-    pub(crate) async fn outcome(mut self) -> Outcome<K, V> {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().expect("waited for an outcome"),
-            Err(_) => Outcome::Failed(Failure::Abandoned),
+    pub(crate) async fn outcome(self) -> Outcome<K, V> {
+        let mut landed = pin!(self.0.landed.notified());
+        // Before the look, so that an end in between is not missed.
+        landed.as_mut().enable();
+        if let Some(outcome) = self.0.outcome.get() {
+            return outcome.clone();
+        }
+        landed.await;
+        self.0.outcome.get().expect("a flight is told to have landed when it has an outcome").clone()
+    }
+}
+
+impl<K, V> Drop for Seat<K, V> {
+    fn drop(&mut self) {
+        if self.0.seats.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.emptied.notify_one();
         }
     }
 }
@@ -107,9 +145,8 @@ pub(crate) struct Pilot<K: CacheKey, V: CacheValue> {
     landing: Landing<K, V>,
     order: Order<K, V>,
     entry_key: EntryKey,
-    token: LeaseToken,
-    /// A lease was asked for, so one may be held.
-    may_hold_lease: bool,
+    /// Drawn when a lease is asked for: from then on one may be held.
+    token: Option<LeaseToken>,
     /// The tags whose epochs are asked for: those of the call, and those that an earlier entry had.
     known: Tags,
     /// Epochs captured with the lease: of the scopes, of `known`, and of any tag.
@@ -158,8 +195,7 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
             landing,
             order,
             entry_key,
-            token: LeaseToken::random(),
-            may_hold_lease: false,
+            token: None,
             known,
             captured: Vec::new(),
             promotion: None,
@@ -179,23 +215,16 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
         match arrival {
             Some(Ok((outcome, end))) => self.landing.land(outcome, end),
             Some(Err(panic)) => {
-                self.give_up().await;
+                self.release().await;
                 self.landing.land(Outcome::Failed(Failure::Cache(panic)), End::Failed);
             }
-            None => self.give_up().await,
+            None => self.release().await,
         }
     }
 
     async fn travel(&mut self) -> (Outcome<K, V>, End) {
         let end = self.follow_course().await;
         (self.outcome(end), end)
-    }
-
-    /// Gives the lease back when the course was left half-way.
-    async fn give_up(&mut self) {
-        if self.may_hold_lease {
-            self.release().await;
-        }
     }
 
     async fn follow_course(&mut self) -> End {
@@ -248,14 +277,14 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
     }
 
     async fn lease(&mut self, claim: Claim) -> Leased {
-        self.may_hold_lease = true;
+        let token = *self.token.get_or_insert_with(LeaseToken::random);
         let asked = clock::now();
         let mut marks = self.marks();
         marks.push(self.cache.stack.any_tag.clone());
         let settings = &self.cache.stack.settings;
         let ask = Lease {
             key: &self.entry_key,
-            token: self.token,
+            token,
             ttl: settings.lease_ttl,
             claim,
             marks: &marks,
@@ -382,7 +411,7 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
         let unchanged = *self.captured.last().expect("the mark of any tag is always captured");
         let fill = Fill {
             key: &self.entry_key,
-            token: self.token,
+            token: self.leased_token(),
             id: EntryId::random(),
             epochs: &epochs,
             late: (!late.is_empty()).then_some(Late {
@@ -401,17 +430,22 @@ impl<K: CacheKey, V: CacheValue> Pilot<K, V> {
         self.cache.foreseen(self.order.ttl)
     }
 
+    /// Gives the lease back, if one was asked for.
     async fn release(&mut self) {
-        if let Some(l2) = &self.cache.stack.l2 {
-            l2.release(&self.entry_key, self.token, &self.cache.counters).await;
+        if let (Some(l2), Some(token)) = (&self.cache.stack.l2, self.token) {
+            l2.release(&self.entry_key, token, &self.cache.counters).await;
         }
+    }
+
+    fn leased_token(&self) -> LeaseToken {
+        self.token.expect("a course loads under a lease that it asked for")
     }
 
     /// Extends the lease while the loader runs.
     fn keep_lease(&self) -> AbortOnDrop {
         let cache = Arc::clone(&self.cache);
         let key = self.entry_key.clone();
-        let (token, ttl) = (self.token, cache.stack.settings.lease_ttl);
+        let (token, ttl) = (self.leased_token(), cache.stack.settings.lease_ttl);
         let keeper = tokio::spawn(async move {
             let Some(l2) = &cache.stack.l2 else { return };
             loop {
@@ -514,29 +548,23 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
             self.cache.admit(self.hash, entry);
         }
         drop(table);
-        self.flight.outcome.send_replace(Some(outcome));
+        self.flight.end(outcome);
     }
 }
 
 impl<K: CacheKey, V: CacheValue> Drop for Landing<K, V> {
     fn drop(&mut self) {
         self.cache.table(self.hash).finish(&self.key, self.flight.id);
-        self.flight.outcome.send_if_modified(|outcome| {
-            let unfinished = outcome.is_none();
-            if unfinished {
-                *outcome = Some(Outcome::Failed(Failure::Abandoned));
-            }
-            unfinished
-        });
+        self.flight.end(Outcome::Failed(Failure::Abandoned));
     }
 }
 
 /// Resolves when the last seat was given up, and nobody can take one any more.
 async fn everyone_left<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, flight: &Flight<K, V>, key: &K, hash: u64) {
     loop {
-        flight.outcome.closed().await;
+        flight.emptied.notified().await;
         let mut table = cache.table(hash);
-        if flight.outcome.receiver_count() == 0 {
+        if flight.seats.load(Ordering::Acquire) == 0 {
             table.finish(key, flight.id);
             return;
         }

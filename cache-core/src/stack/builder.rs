@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{Stack, StackInner};
 use crate::{
@@ -164,7 +164,8 @@ impl StackBuilder {
             queued: AtomicUsize::new(0),
             caches: Mutex::new(HashMap::new()),
             cache_ids: AtomicU32::new(0),
-            running: watch::Sender::new(0),
+            running: AtomicUsize::new(0),
+            rested: Notify::new(),
             closed: AtomicBool::new(false),
             tended: AtomicBool::new(false),
         })

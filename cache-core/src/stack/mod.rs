@@ -7,6 +7,7 @@ mod tend;
 use std::{
     any::Any,
     collections::HashMap,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{sync::Notify, time::timeout};
 
 pub(crate) use self::builder::Settings;
 pub use self::builder::StackBuilder;
@@ -63,7 +64,10 @@ pub(crate) struct StackInner {
     queued: AtomicUsize,
     caches: Mutex<HashMap<String, Registered>>,
     cache_ids: AtomicU32,
-    running: watch::Sender<usize>,
+    /// What a shutdown waits for.
+    running: AtomicUsize,
+    /// Told when nothing is running any more.
+    rested: Notify,
     closed: AtomicBool,
     tended: AtomicBool,
 }
@@ -224,7 +228,7 @@ impl StackInner {
 
     /// Counts something that a shutdown must wait for.
     pub(crate) fn running(self: &Arc<Self>) -> Running {
-        self.running.send_modify(|running| *running += 1);
+        self.running.fetch_add(1, Ordering::AcqRel);
         Running(Arc::clone(self))
     }
 
@@ -232,8 +236,7 @@ impl StackInner {
         self.closed.store(true, Ordering::Release);
         // A hit looks at no flag: what L1 has is revoked instead.
         self.ledger.renew([&self.namespace.mark()]);
-        let mut running = self.running.subscribe();
-        let landed = timeout(SHUTDOWN, running.wait_for(|running| *running == 0)).await.is_ok();
+        let landed = timeout(SHUTDOWN, self.rest()).await.is_ok();
         let delivered = self.deliver().await;
         if let Some(l2) = &self.l2 {
             l2.close().await;
@@ -244,6 +247,19 @@ impl StackInner {
             return Err(Error::new(ErrorKind::Timeout, "shutdown").context(context));
         }
         delivered.map_err(|error| error.context("queued invalidations never reached the shared store"))
+    }
+
+    /// Resolves when nothing is running.
+    async fn rest(&self) {
+        loop {
+            let mut rested = pin!(self.rested.notified());
+            // Before the look, so that an end in between is not missed.
+            rested.as_mut().enable();
+            if self.running.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            rested.await;
+        }
     }
 
     fn publish(&self) {
@@ -258,7 +274,9 @@ pub(crate) struct Running(Arc<StackInner>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.send_modify(|running| *running -= 1);
+        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.rested.notify_waiters();
+        }
     }
 }
 
