@@ -277,6 +277,11 @@ async fn a32_an_entry_of_another_key_type_codec_or_schema_is_a_counted_miss() {
     texts.at(KEY).tag("t").insert("seven".to_owned()).await.unwrap();
     tampering.assert_replaced("another type").await;
 
+    let stack = Stack::builder("shop").l2(tampering.store.clone()).build().await.unwrap();
+    let halves = stack.cache::<String, u32>("item").build().unwrap();
+    halves.at(KEY).tag("t").insert(7).await.unwrap();
+    tampering.assert_replaced("another type whose bytes would do").await;
+
     let process = Process::on(&tampering.store).await;
     let binary = Overrides::new().codec(cache_core::Format::Postcard);
     if let Ok(items) = process.stack.cache::<String, u64>("item").overrides(binary).build() {
