@@ -286,6 +286,27 @@ async fn a32_an_entry_of_another_key_type_codec_or_schema_is_a_counted_miss() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a32_an_entry_of_another_type_is_a_miss_although_its_bytes_would_do() {
+    #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Metres {
+        n: u64,
+    }
+    #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Miles {
+        n: u64,
+    }
+
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::without_l1(&store).await);
+    here.stack.cache::<String, Metres>("way").build().unwrap().insert(KEY, Metres { n: 7 }).await.unwrap();
+    let miles = peer.stack.cache::<String, Miles>("way").build().unwrap();
+    assert_eq!(miles.get(KEY).await, None);
+    assert_eq!(miles.stats().damaged, 1);
+    assert_eq!(miles.get_with(KEY, |_| async { Miles { n: 8 } }).await.unwrap(), Miles { n: 8 });
+    assert_eq!(miles.get(KEY).await, Some(Miles { n: 8 }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a32_a_damaged_entry_that_was_replaced_meanwhile_is_left_alone() {
     let store = Memory::new();
     let here = Process::without_l1(&store).await;

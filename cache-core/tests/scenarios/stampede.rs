@@ -550,22 +550,40 @@ async fn a_refresh_that_fails_leaves_the_old_entry() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_of_two_refreshes_is_what_stays() {
+    for l2 in [true, false] {
+        let (store, origin) = (Memory::new(), Origin::new());
+        let builder = Stack::builder("shop");
+        let stack = if l2 { builder.l2(store.clone()) } else { builder }.build().await.unwrap();
+        let items: Items = stack.cache("item").build().unwrap();
+        let (mut early, load) = origin.held();
+        let first = {
+            let items = items.clone();
+            tokio::spawn(async move { items.at(KEY).refresh_with(|_| load).await.unwrap().value })
+        };
+        early.reached().await;
+        origin.commit();
+        assert_eq!(items.at(KEY).refresh_with(|_| origin.load()).await.unwrap().value, 1);
+        early.release();
+        assert_eq!(first.await.unwrap(), 0);
+        assert_eq!(items.get(KEY).await, Some(1), "with L2: {l2}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_waits_for_no_peer_and_fences_its_load_off() {
     let (store, origin) = (Memory::new(), Origin::new());
-    let process = Process::on(&store).await;
-    let items = process.items();
-    let refresh = |load| {
-        let items = items.clone();
-        tokio::spawn(async move { items.at(KEY).refresh_with(|_| load).await.unwrap().value })
-    };
-    let (mut early, early_load) = origin.held();
-    let first = refresh(Box::pin(early_load) as std::pin::Pin<Box<dyn Future<Output = u64> + Send>>);
-    early.reached().await;
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let (mut held, load) = origin.held();
+    let slow = call(&peer.items(), load);
+    held.reached().await;
     origin.commit();
-    assert_eq!(refresh(Box::pin(origin.load())).await.unwrap(), 1);
-    early.release();
-    assert_eq!(first.await.unwrap(), 0);
-    assert_eq!(items.get(KEY).await, Some(1));
+    let started = clock::now();
+    assert_eq!(here.items().at(KEY).refresh_with(|_| origin.load()).await.unwrap().value, 1);
+    assert_eq!(clock::now(), started);
+    held.release();
+    assert_eq!(slow.await.unwrap().unwrap(), 0);
     assert_eq!(stored(&store).await, Some(1));
+    assert_eq!(peer.items().get(KEY).await, Some(1));
 }
 
 #[tokio::test(start_paused = true)]

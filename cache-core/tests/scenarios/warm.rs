@@ -107,11 +107,9 @@ async fn a_run_that_panics_fails_or_is_late_says_so() {
     assert_eq!((report.warmed, report.skipped, report.failed), (1, 0, 2));
     assert!(report.first_error.unwrap().contains("no rows"));
 
-    let late = Warmer::new(
-        "late",
-        || std::future::pending::<Result<Vec<u64>, String>>(),
-        |_| async { Err::<cache_core::Answer<u64>, _>("never") },
-    );
+    let late = Warmer::new("late", std::future::pending::<Result<Vec<u64>, String>>, |_| async {
+        Err::<cache_core::Answer<u64>, _>("never")
+    });
     let error = late.deadline(Duration::from_secs(5)).start().report().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(here.stack.warm("nobody").await.unwrap_err().kind(), ErrorKind::Config);

@@ -100,6 +100,37 @@ async fn a02_a_load_that_outlasts_the_insert_it_began_in_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a02_a_promotion_that_outlasts_the_insert_it_began_in_is_not_kept() {
+    for look_up in [true, false] {
+        let store = Memory::new();
+        let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+        peer.items().insert(KEY, 1).await.unwrap();
+        let mut gate = here.faults.hold(Operation::Put, Moment::Before);
+        let insert = {
+            let items = here.items();
+            tokio::spawn(async move { items.insert(KEY, 7).await })
+        };
+        gate.reached().await;
+        let mut reply = here.faults.hold(Operation::Read, Moment::After);
+        let reader = {
+            let items = here.items();
+            tokio::spawn(async move {
+                match look_up {
+                    true => items.get(KEY).await.unwrap(),
+                    false => items.get_with(KEY, |_| async { 8 }).await.unwrap(),
+                }
+            })
+        };
+        reply.reached().await;
+        gate.release();
+        insert.await.unwrap().unwrap();
+        reply.release();
+        assert_eq!(reader.await.unwrap(), 1, "it asked before");
+        assert_eq!(here.items().get(KEY).await, Some(7), "a lookup: {look_up}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_during_an_insert_keeps_it_out_of_l1() {
     for how in How::ALL {
         for moment in [Moment::Before, Moment::After] {
