@@ -289,12 +289,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         })
     }
 
-    /// Puts an entry into L1. Only under the lock of its key's table, by an operation that was not superseded.
+    /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
+    /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if !stays.is_zero() && entry.standing.holds() && !self.stack.is_closed() {
-            self.stack.store.insert(hash, Arc::clone(entry), stays);
+        if stays.is_zero() || !entry.standing.holds() || self.stack.is_closed() {
+            return self.remove(hash, &entry.name.key);
         }
+        self.stack.store.insert(hash, Arc::clone(entry), stays);
     }
 
     /// Drops an entry from L1 and bars what is under way for it from being joined or stored.

@@ -154,6 +154,23 @@ async fn an_invalidation_during_an_insert_keeps_it_out_of_l1() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_insert_replaces_goes_although_what_it_brings_may_not_stay() {
+    let (store, origin) = (Memory::new(), Origin::new());
+    let here = Process::on(&store).await;
+    here.items().get_with(KEY, |_| origin.load()).await.unwrap();
+    let mut gate = here.faults.hold(Operation::Put, Moment::Before);
+    let insert = {
+        let items = here.items();
+        tokio::spawn(async move { items.at(KEY).tag(TAG).insert(7).await })
+    };
+    gate.reached().await;
+    How::Tag.invalidate(&here).await.unwrap();
+    gate.release();
+    insert.await.unwrap().unwrap();
+    assert_eq!(here.items().get(KEY).await, Some(7), "L1 keeps neither");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_insert_that_fails_is_told_and_leaves_nothing_here() {
     let store = Memory::new();
     let here = Process::on(&store).await;
