@@ -62,10 +62,15 @@ impl Error {
         Self { kind, operation, context: None, source: None }
     }
 
-    /// Adds a sentence that says what it was about and, where there is one, the way out. No secrets.
+    /// Adds a sentence that says what it was about and, where there is one, the way out; it goes after those that are
+    /// there. No secrets.
     #[must_use]
     pub fn context(mut self, context: impl Into<Arc<str>>) -> Self {
-        self.context = Some(context.into());
+        let context = context.into();
+        self.context = Some(match self.context {
+            Some(first) => format!("{first}; {context}").into(),
+            None => context,
+        });
         self
     }
 
@@ -194,5 +199,17 @@ impl<E: StdError + 'static> StdError for LoadError<E> {
             Self::Loader(error) => error.source(),
             Self::Cache(error) => error.source(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_to_an_error_hides_nothing_of_what_was_there() {
+        let denied = Error::new(ErrorKind::Denied, "invalidate").context("the user lacks a right");
+        let message = denied.context("queued").to_string();
+        assert!(message.contains("the user lacks a right") && message.ends_with("queued"), "{message}");
     }
 }
