@@ -9,7 +9,7 @@ use crate::{
     backend::{Invalidate, Put},
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
-    coherence::{course::Loaded, ledger::Standing, outbox::Target, table::OperationId},
+    coherence::{course::Loaded, ledger::Moment, outbox::Target, table::OperationId},
     entry::Entry,
     error::{Error, ErrorKind, Result},
     flight::Cargo,
@@ -112,7 +112,7 @@ async fn insert<K: CacheKey, V: CacheValue>(
     let tags = Tags::new(&cache.stack.namespace, &call.tags);
     let ttl = cache.lifetime(&value, call.ttl);
     let mut cargo = Cargo { value, started: clock::now(), ttl, tags, payload: None, size: None };
-    let write = Write::begin(&cache, key, hash, &cargo.tags);
+    let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&mut cargo) {
         Loaded::Keep => put(&cache, &text, &mut cargo).await,
         _ => Err(unstorable()),
@@ -153,22 +153,22 @@ struct Write<K: CacheKey, V: CacheValue> {
     key: K,
     hash: u64,
     id: OperationId,
-    standing: Standing,
+    born: Moment,
     stored: Option<Arc<Entry<K, V>>>,
 }
 
 impl<K: CacheKey, V: CacheValue> Write<K, V> {
-    fn begin(cache: &Arc<Shared<K, V>>, key: K, hash: u64, tags: &Tags) -> Self {
+    fn begin(cache: &Arc<Shared<K, V>>, key: K, hash: u64) -> Self {
         let id = cache.stack.next_operation();
         let mut table = cache.table(hash);
         table.write(&key, id);
-        let standing = cache.standing(cache.stack.ledger.moment(), tags);
+        let born = cache.stack.ledger.moment();
         drop(table);
-        Self { cache: Arc::clone(cache), key, hash, id, standing, stored: None }
+        Self { cache: Arc::clone(cache), key, hash, id, born, stored: None }
     }
 
     fn succeeded(mut self, cargo: Cargo<V>) {
-        self.stored = Some(self.cache.landed(&self.key, &self.standing, cargo));
+        self.stored = Some(self.cache.landed(&self.key, self.born, cargo));
     }
 }
 
