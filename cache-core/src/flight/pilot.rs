@@ -202,10 +202,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                 self.promotion = Some((promotion, asked));
                 Seen::Usable
             }
-            Verdict::Dead(id, tags) => {
-                self.known = self.known.with(&tags);
-                Seen::Useless(id)
-            }
+            Verdict::Dead(id) => Seen::Useless(id),
             Verdict::Unknown(id, tags) => {
                 self.known = self.known.with(&tags);
                 return Weighed::AskAgain(id);
@@ -245,7 +242,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn pack(&mut self, value: V, started: Instant, load: Load) -> Loaded {
-        let wishes = load.wishes();
+        let wishes = load.take();
         let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
         let ttl = self.cache.lifetime(&value, wishes.ttl.or(self.order.ttl));
         let mut cargo = Cargo { value, started, ttl, tags, payload: None, size: None };
