@@ -73,13 +73,16 @@ impl StackInner {
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
     async fn revoke(&self, keys: &[EntryKey], marks: &[Mark]) -> Result<()> {
         let Some(l2) = &self.l2 else { return Ok(()) };
-        let told = l2.invalidate(Invalidate { keys, marks, any_tag: &self.any_tag }).await;
-        if let Err(error) = &told {
-            let entries = keys.iter().cloned().map(Target::Entry);
-            self.queue(entries.chain(marks.iter().cloned().map(Target::Mark)));
-            trace::queued(keys.len() + marks.len(), error);
+        let Err(error) = l2.invalidate(Invalidate { keys, marks, any_tag: &self.any_tag }).await else {
+            return Ok(());
+        };
+        let entries = keys.iter().cloned().map(Target::Entry);
+        self.queue(entries.chain(marks.iter().cloned().map(Target::Mark)));
+        if self.is_closed() {
+            return Err(error.context("dropped here; a stack that ends tries L2 once more at most"));
         }
-        told.map_err(|error| error.context("dropped here, queued for L2, and retried until it gets through"))
+        trace::queued(keys.len() + marks.len(), &error);
+        Err(error.context("dropped here, queued for L2, and retried until it gets through"))
     }
 
     /// Runs `write` to its end, whether or not the caller waits for it. A shutdown does.
@@ -182,5 +185,19 @@ impl<K: CacheKey, V: CacheValue> Drop for Write<K, V> {
             Some(entry) if is_current => self.cache.admit(self.hash, &entry),
             _ => self.cache.remove(self.hash, &self.key),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{ErrorKind, Stack, backend::Memory};
+
+    #[tokio::test]
+    async fn an_invalidation_after_the_end_promises_no_retry() {
+        let stack = Stack::builder("shop").l2(Memory::new()).build().await.unwrap();
+        stack.shutdown().await.unwrap();
+        let error = stack.invalidate_tag("org:7").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert!(!error.to_string().contains("retried"), "{error}");
     }
 }
