@@ -161,7 +161,7 @@ impl Namespace {
         Mark { name: format!("{}:#*", self.0).into(), scope: Scope::Tag }
     }
 
-    /// The mark of a tag. Any text is a tag, but for the empty one.
+    /// The mark of a tag. Any text is a tag.
     #[must_use]
     pub fn tag(&self, tag: &str) -> Mark {
         Mark { name: format!("{}:#{{{}}}", self.0, escape(tag)).into(), scope: Scope::Tag }
