@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::{coherence::ledger::Standing, stats::Counters};
+use crate::{coherence::ledger::Standing, policy::LONGEST, stats::Counters};
 
 /// One entry of one cache.
 pub(crate) struct Entry<K, V> {
@@ -38,8 +38,9 @@ pub(crate) struct Life {
 
 impl Life {
     /// The life of an entry that was `age` old at `now`, has `remaining` of its time to live, and may stay in L1 for
-    /// `l1_ttl`.
+    /// `l1_ttl`. A remaining time that no policy gives is cut: it was read from L2, and an `Instant` can't hold every sum.
     pub(crate) fn new(now: Instant, age: Duration, remaining: Duration, l1_ttl: Duration) -> Self {
+        let remaining = remaining.min(LONGEST);
         Self {
             loaded: now.checked_sub(age).unwrap_or(now),
             fresh_until: now + remaining,
@@ -61,5 +62,18 @@ impl<K, V> Entry<K, V> {
     #[inline]
     pub(crate) fn is_live(&self, now: Instant) -> bool {
         now < self.life.leaves_l1 && self.standing.holds()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn times_that_a_foreign_writer_made_up_are_survived() {
+        let now = clock::now();
+        let life = Life::new(now, Duration::MAX, Duration::MAX, Duration::MAX);
+        assert_eq!((life.loaded, life.remaining(now)), (now, LONGEST));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) enum Verdict<V> {
     /// There is none.
     Absent,
     /// It was invalidated, or its tags are not those of the call: dead, but as it should be.
-    Dead(EntryId, Tags),
+    Dead(EntryId),
     /// It has tags whose epochs were not asked for: ask again.
     Unknown(EntryId, Tags),
     /// It can't be read.
@@ -77,15 +77,17 @@ impl<V> Judge<'_, V> {
         let Some(remaining) = stored.remaining else {
             return Verdict::Damaged(stored.id, "it has no expiry");
         };
-        let tags = Tags::new(self.namespace, &frame.tags);
         let present = Present { declared: self.declared, asked: self.asked, epochs: current };
         match present.weigh(&frame.tags, &stored.epochs) {
             Validity::Current => {}
-            Validity::Dead => return Verdict::Dead(stored.id, tags),
-            Validity::Unknown => return Verdict::Unknown(stored.id, tags),
+            Validity::Dead => return Verdict::Dead(stored.id),
+            Validity::Unknown => return Verdict::Unknown(stored.id, Tags::new(self.namespace, &frame.tags)),
         }
         match self.codec.decode(frame.payload) {
-            Ok(value) => Verdict::Usable(promotion(value, &frame, remaining, tags, stored.frame.len())),
+            Ok(value) => {
+                let tags = self.asked.only(&frame.tags);
+                Verdict::Usable(promotion(value, &frame, remaining, tags, stored.frame.len()))
+            }
             Err(error) => Verdict::Unreadable(stored.id, error),
         }
     }

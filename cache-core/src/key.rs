@@ -161,7 +161,7 @@ impl Namespace {
         Mark { name: format!("{}:#*", self.0).into(), scope: Scope::Tag }
     }
 
-    /// The mark of a tag. Any text is a tag, but for the empty one.
+    /// The mark of a tag. Any text is a tag.
     #[must_use]
     pub fn tag(&self, tag: &str) -> Mark {
         Mark { name: format!("{}:#{{{}}}", self.0, escape(tag)).into(), scope: Scope::Tag }
@@ -172,16 +172,18 @@ impl Namespace {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct CacheName {
     prefix: Arc<str>,
+    mark: Mark,
 }
 
 impl CacheName {
     pub(crate) fn new(namespace: &Namespace, name: &str) -> crate::Result<Self> {
-        let name = named("cache name", name)?;
-        Ok(Self { prefix: format!("{}:{name}", namespace.0).into() })
+        let prefix = format!("{}:{}", namespace.0, named("cache name", name)?);
+        let mark = Mark { name: format!("{prefix}:{{}}").into(), scope: Scope::Cache };
+        Ok(Self { prefix: prefix.into(), mark })
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark { name: format!("{}:{{}}", self.prefix).into(), scope: Scope::Cache }
+        self.mark.clone()
     }
 }
 

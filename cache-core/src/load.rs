@@ -25,7 +25,7 @@ pub struct Load {
 }
 
 /// What a loader asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Wishes {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
@@ -52,8 +52,9 @@ impl Load {
         self.with(|wishes| wishes.no_store = true);
     }
 
-    pub(crate) fn wishes(&self) -> Wishes {
-        self.with(|wishes| wishes.clone())
+    /// What it was told so far; it forgets it.
+    pub(crate) fn take(&self) -> Wishes {
+        self.with(std::mem::take)
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut Wishes) -> R) -> R {

@@ -11,7 +11,7 @@ use crate::{
     coherence::{course::Mode, ledger::Moment, table::Kind},
     entry::Entry,
     error::{Error, ErrorKind, LoadError},
-    flight::{Flight, Landing, Order, Outcome, Pilot, Seat},
+    flight::{Flight, Landing, Order, Outcome, Seat, fly},
     key::encode::KeyText,
     load::{BoxLoad, Failure, Lineage, Load, LoaderError},
     stats::Event,
@@ -150,7 +150,6 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
         let order = Order {
-            key: self.key.clone(),
             text: self.text.clone(),
             mode: self.call.mode,
             tags: self.tags.clone(),
@@ -159,7 +158,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             lineage: self.lineage.clone(),
             _companion: self.call.to_the_end.then(|| flight.seat()),
         };
-        tokio::spawn(Pilot::new(landing, order).fly());
+        tokio::spawn(fly(landing, order));
     }
 
     fn kind(&self) -> Kind {

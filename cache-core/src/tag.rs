@@ -9,24 +9,21 @@ use crate::key::{Mark, Namespace};
 pub(crate) struct Tags(Vec<Tag>);
 
 #[derive(Clone, Debug)]
-pub(crate) struct Tag {
-    pub(crate) name: Arc<str>,
-    pub(crate) mark: Mark,
+struct Tag {
+    name: Arc<str>,
+    mark: Mark,
 }
 
 impl Tags {
     pub(crate) fn new(namespace: &Namespace, names: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let mut tags = Self::default();
         for name in names {
-            tags.insert(namespace, name.as_ref());
+            let name = name.as_ref();
+            if let Err(place) = tags.0.binary_search_by(|tag| (*tag.name).cmp(name)) {
+                tags.0.insert(place, Tag { name: name.into(), mark: namespace.tag(name) });
+            }
         }
         tags
-    }
-
-    pub(crate) fn insert(&mut self, namespace: &Namespace, name: &str) {
-        if let Err(place) = self.0.binary_search_by(|tag| (*tag.name).cmp(name)) {
-            self.0.insert(place, Tag { name: name.into(), mark: namespace.tag(name) });
-        }
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
@@ -36,14 +33,14 @@ impl Tags {
     /// These and `more`.
     pub(crate) fn with(&self, more: &Self) -> Self {
         let mut all = self.clone();
-        all.0.extend(more.without(self).0);
+        all.0.extend(more.0.iter().filter(|tag| !self.contains(&tag.name)).cloned());
         all.0.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
-    /// These, but for those in `known`.
-    pub(crate) fn without(&self, known: &Self) -> Self {
-        Self(self.0.iter().filter(|tag| !known.contains(&tag.name)).cloned().collect())
+    /// Those of these that are among `names`.
+    pub(crate) fn only(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|tag| names.contains(&&*tag.name)).cloned().collect())
     }
 
     /// These in two: those in `known`, and the others.
@@ -80,6 +77,6 @@ mod tests {
         assert_eq!(tags.names().collect::<Vec<_>>(), ["a", "b"]);
         let more = tags.with(&Tags::new(&shop, ["0", "a"]));
         assert_eq!(more.names().collect::<Vec<_>>(), ["0", "a", "b"]);
-        assert_eq!(more.without(&tags).names().collect::<Vec<_>>(), ["0"]);
+        assert_eq!(more.only(&["b", "0", "c"]).names().collect::<Vec<_>>(), ["0", "b"]);
     }
 }

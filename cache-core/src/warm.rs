@@ -27,7 +27,6 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,

@@ -9,7 +9,7 @@ use crate::{
     backend::{Invalidate, Put},
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
-    coherence::{course::Loaded, ledger::Standing, outbox::Target, table::OperationId},
+    coherence::{course::Loaded, ledger::Moment, outbox::Target, table::OperationId},
     entry::Entry,
     error::{Error, ErrorKind, Result},
     flight::Cargo,
@@ -73,13 +73,16 @@ impl StackInner {
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
     async fn revoke(&self, keys: &[EntryKey], marks: &[Mark]) -> Result<()> {
         let Some(l2) = &self.l2 else { return Ok(()) };
-        let told = l2.invalidate(Invalidate { keys, marks, any_tag: &self.any_tag }).await;
-        if let Err(error) = &told {
-            let entries = keys.iter().cloned().map(Target::Entry);
-            self.queue(entries.chain(marks.iter().cloned().map(Target::Mark)));
-            trace::queued(keys.len() + marks.len(), error);
+        let Err(error) = l2.invalidate(Invalidate { keys, marks, any_tag: &self.any_tag }).await else {
+            return Ok(());
+        };
+        let entries = keys.iter().cloned().map(Target::Entry);
+        self.queue(entries.chain(marks.iter().cloned().map(Target::Mark)));
+        if self.is_closed() {
+            return Err(error.context("dropped here; a stack that ends tries L2 once more at most"));
         }
-        told.map_err(|error| error.context("dropped here, queued for L2, and retried until it gets through"))
+        trace::queued(keys.len() + marks.len(), &error);
+        Err(error.context("dropped here, queued for L2, and retried until it gets through"))
     }
 
     /// Runs `write` to its end, whether or not the caller waits for it. A shutdown does.
@@ -112,7 +115,7 @@ async fn insert<K: CacheKey, V: CacheValue>(
     let tags = Tags::new(&cache.stack.namespace, &call.tags);
     let ttl = cache.lifetime(&value, call.ttl);
     let mut cargo = Cargo { value, started: clock::now(), ttl, tags, payload: None, size: None };
-    let write = Write::begin(&cache, key, hash, &cargo.tags);
+    let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&mut cargo) {
         Loaded::Keep => put(&cache, &text, &mut cargo).await,
         _ => Err(unstorable()),
@@ -153,22 +156,22 @@ struct Write<K: CacheKey, V: CacheValue> {
     key: K,
     hash: u64,
     id: OperationId,
-    standing: Standing,
+    born: Moment,
     stored: Option<Arc<Entry<K, V>>>,
 }
 
 impl<K: CacheKey, V: CacheValue> Write<K, V> {
-    fn begin(cache: &Arc<Shared<K, V>>, key: K, hash: u64, tags: &Tags) -> Self {
+    fn begin(cache: &Arc<Shared<K, V>>, key: K, hash: u64) -> Self {
         let id = cache.stack.next_operation();
         let mut table = cache.table(hash);
         table.write(&key, id);
-        let standing = cache.standing(cache.stack.ledger.moment(), tags);
+        let born = cache.stack.ledger.moment();
         drop(table);
-        Self { cache: Arc::clone(cache), key, hash, id, standing, stored: None }
+        Self { cache: Arc::clone(cache), key, hash, id, born, stored: None }
     }
 
     fn succeeded(mut self, cargo: Cargo<V>) {
-        self.stored = Some(self.cache.landed(&self.key, &self.standing, cargo));
+        self.stored = Some(self.cache.landed(&self.key, self.born, cargo));
     }
 }
 
@@ -182,5 +185,19 @@ impl<K: CacheKey, V: CacheValue> Drop for Write<K, V> {
             Some(entry) if is_current => self.cache.admit(self.hash, &entry),
             _ => self.cache.remove(self.hash, &self.key),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{ErrorKind, Stack, backend::Memory};
+
+    #[tokio::test]
+    async fn an_invalidation_after_the_end_promises_no_retry() {
+        let stack = Stack::builder("shop").l2(Memory::new()).build().await.unwrap();
+        stack.shutdown().await.unwrap();
+        let error = stack.invalidate_tag("org:7").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert!(!error.to_string().contains("retried"), "{error}");
     }
 }

@@ -36,7 +36,10 @@ pub struct RedisConfig {
     /// How long to wait for a connection, TLS and greeting included. Default: 250 ms.
     #[serde(default = "default_connect_timeout", deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
-    /// How long to wait for the answer to a request. Default: 500 ms.
+    /// How long to wait for the answer to a request. Default: 200 ms.
+    ///
+    /// Less than the stack's `l2_deadline`, which is 250 ms by default: a wait that the stack ends first tells the
+    /// connection nothing, and one that went silent is then not replaced.
     #[serde(default = "default_response_timeout", deserialize_with = "duration::deserialize")]
     pub response_timeout: Duration,
     /// A PEM file with the certificates to trust in place of the web's roots. Default: none.
@@ -126,7 +129,7 @@ const fn default_connect_timeout() -> Duration {
 }
 
 const fn default_response_timeout() -> Duration {
-    Duration::from_millis(500)
+    Duration::from_millis(200)
 }
 
 /// The client's own message is left out: a part of the URL could be in it.

@@ -20,7 +20,7 @@ mod update;
 use std::{convert::Infallible, env, error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use cache_core::{L1, Policies, Stack, backend::Memory, warm::Warmer};
-use cache_redis::Redis;
+use cache_redis::{Redis, RedisConfig};
 
 use crate::{
     database::{Database, Directory},
@@ -30,6 +30,9 @@ use crate::{
 
 /// How many entries are warmed at start.
 const WARMED: usize = 200;
+
+/// The database keeps every core of a small machine busy at times, and Redis may have to wait its turn.
+const L2_DEADLINE: Duration = Duration::from_secs(2);
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -57,11 +60,14 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 async fn stack() -> Result<Stack, Box<dyn Error>> {
     let builder = Stack::builder("quickstart")
         .l1(L1::entries(2_000))
-        // The database keeps every core of a small machine busy at times, and Redis may have to wait its turn.
-        .l2_deadline(Duration::from_secs(2))
+        .l2_deadline(L2_DEADLINE)
         .policies(Policies::from_toml(include_str!("cache.toml"))?.with_env()?);
     let builder = match env::var_os("REDIS_URL") {
-        Some(_) => builder.l2(Redis::from_env().await?),
+        Some(_) => {
+            let mut config = RedisConfig::from_env()?;
+            config.response_timeout = L2_DEADLINE;
+            builder.l2(Redis::from_config(&config).await?)
+        }
         None => builder.l2(Memory::new()),
     };
     let stack = builder.build().await?;

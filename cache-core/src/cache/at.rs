@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cache, CacheKey, CacheValue, Call, only_cache};
+use super::{Cache, CacheKey, CacheValue, Call, infallible, only_cache};
 use crate::{
     answer::{Answer, Source},
     coherence::course::Mode,
@@ -69,11 +69,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         F: FnOnce(Load) -> Fut + Send,
         Fut: Future<Output = V> + Send + 'static,
     {
-        let load = |handle| {
-            let loading = load(handle);
-            async move { Ok(loading.await) }
-        };
-        self.try_get_with(load).await.map_err(only_cache)
+        self.try_get_with(|handle| infallible(load(handle))).await.map_err(only_cache)
     }
 
     /// [`Cache::try_get_with`], and how it was answered.
@@ -102,11 +98,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         F: FnOnce(Load) -> Fut + Send,
         Fut: Future<Output = V> + Send + 'static,
     {
-        let load = |handle| {
-            let loading = load(handle);
-            async move { Ok(loading.await) }
-        };
-        self.try_refresh_with(load).await.map_err(only_cache)
+        self.try_refresh_with(|handle| infallible(load(handle))).await.map_err(only_cache)
     }
 
     /// [`refresh_with`](Self::refresh_with) for a loader that may fail: the old entry then stays.

@@ -82,8 +82,13 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// The loader runs in its own task. It is told what it may ask for by a [`Load`].
     ///
     /// # Errors
-    /// Only of the load itself: [`Panicked`](crate::ErrorKind::Panicked), [`LoadTimeout`](crate::ErrorKind::LoadTimeout), [`Reentrant`](crate::ErrorKind::Reentrant), or a key that
-    /// serde can't serialize ([`Codec`](crate::ErrorKind::Codec)). A failing L2 is none.
+    /// Only what goes wrong in the load itself, never in L2:
+    /// - [`Panicked`](crate::ErrorKind::Panicked): the loader panicked.
+    /// - [`LoadTimeout`](crate::ErrorKind::LoadTimeout): it took longer than the policy's
+    ///   [`hard_timeout`](Policy::hard_timeout).
+    /// - [`Reentrant`](crate::ErrorKind::Reentrant): it asked for the entry that it was loading.
+    /// - [`Codec`](crate::ErrorKind::Codec): serde can't serialize the key.
+    /// - [`Closed`](crate::ErrorKind::Closed): the runtime shut down.
     pub async fn get_with<L, F, Fut>(&self, key: L, load: F) -> Result<V>
     where
         L: Lookup<Key = K>,
@@ -95,10 +100,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             return Ok(entry.value.clone());
         }
         let key = key.to_key();
-        let load = |handle| {
-            let loading = load(handle);
-            async move { Ok(loading.await) }
-        };
+        let load = |handle| infallible(load(handle));
         Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value).map_err(only_cache)
     }
 
@@ -249,8 +251,13 @@ impl Default for Call {
     }
 }
 
-/// The error of a loader that has none.
-pub(crate) fn only_cache(error: LoadError<Infallible>) -> Error {
+/// A load that can't fail, as one that could.
+async fn infallible<V>(loading: impl Future<Output = V>) -> Result<V, Infallible> {
+    Ok(loading.await)
+}
+
+/// The error of a load that can't fail.
+fn only_cache(error: LoadError<Infallible>) -> Error {
     match error {
         LoadError::Cache(error) => error,
         LoadError::Loader(never) => match *never {},

@@ -257,13 +257,13 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         frame.encode().inspect_err(|error| self.note_refused(error)).ok()
     }
 
-    /// The entry of a loaded value, as old as its load.
-    pub(crate) fn landed(&self, key: &K, standing: &Standing, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
+    /// The entry of a value whose load was registered at `born`, as old as its load.
+    pub(crate) fn landed(&self, key: &K, born: Moment, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
         let now = clock::now();
         let age = now - cargo.started;
         let remaining = cargo.ttl.saturating_sub(age);
         let life = Life::new(now, age, remaining, self.l1_lifetime());
-        let standing = self.standing(standing.born, &cargo.tags);
+        let standing = self.standing(born, &cargo.tags);
         self.entry(key, cargo.value, life, standing, cargo.size)
     }
 

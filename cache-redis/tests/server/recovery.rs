@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, time::Duration};
 
-use cache_core::{ErrorKind, backend::Backend, clock, testing::Names};
+use cache_core::{ErrorKind, Stack, backend::Backend, clock, testing::Names};
 use cache_redis::{Redis, testing::RedisServer};
 use tokio::time::timeout;
 
@@ -79,6 +79,19 @@ async fn a29_a_stopped_server_lets_every_call_return_inside_its_deadline() {
     }
     server.cont();
     recovers(&redis, &names).await;
+}
+
+/// Otherwise the connection learns nothing of it, and is kept.
+#[tokio::test]
+async fn with_the_defaults_of_both_a_connection_gives_up_before_its_stack_does() {
+    let server = RedisServer::start();
+    let redis = Redis::builder(server.url()).connect_timeout(MINUTE / 2).connect().await.unwrap();
+    let stack = Stack::builder("shop").l2(redis).build().await.unwrap();
+    let items = stack.cache::<u32, String>("item").build().unwrap();
+    server.stop();
+    assert_eq!(items.get(&1).await, None);
+    let error = stack.health().l2.unwrap().last_error.unwrap();
+    assert!(error.to_string().contains("no answer from Redis"), "{error}");
 }
 
 #[tokio::test]

@@ -1,0 +1,389 @@
+//! Carrying out a flight. What it does next is decided by [`Course`].
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    select,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use super::{Cargo, Landing, MIN_LIFE, Outcome, Seat};
+use crate::{
+    answer::Source,
+    backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Read},
+    cache::{CacheKey, CacheValue, Shared},
+    clock,
+    coherence::{
+        course::{Course, Effect, End, Event, Leased, Loaded, Mode, Reach, Seen},
+        ledger::Moment,
+        validity::SCOPES,
+    },
+    entry::{Entry, Life},
+    judge::{Judge, Promotion, Verdict},
+    key::{EntryKey, Mark, encode::KeyText},
+    l2::L2,
+    load::{self, BoxLoad, Failure, Lineage, Load},
+    stats,
+    tag::Tags,
+    token::{EntryId, Epoch, LeaseToken, random_unit},
+};
+
+/// What a flight is to do.
+pub(crate) struct Order<K, V> {
+    pub(crate) text: KeyText,
+    pub(crate) mode: Mode,
+    pub(crate) tags: Tags,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) loader: Option<(BoxLoad<V>, Load)>,
+    pub(crate) lineage: Lineage,
+    /// A seat that nobody gives up: the flight goes on although everyone has left.
+    pub(crate) _companion: Option<Seat<K, V>>,
+}
+
+/// Carries out a flight, until it has landed or everyone has left it.
+pub(crate) async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
+    let mut pilot = Pilot::new(&landing, order);
+    match load::catch_panic(pilot.travel()).await {
+        Ok(Some((outcome, end))) => landing.land(outcome, end),
+        Ok(None) => pilot.release().await,
+        Err(panic) => {
+            pilot.release().await;
+            landing.land(Outcome::Failed(Failure::Cache(panic)), End::Failed);
+        }
+    }
+}
+
+struct Pilot<'a, K: CacheKey, V: CacheValue> {
+    landing: &'a Landing<K, V>,
+    cache: &'a Arc<Shared<K, V>>,
+    order: Order<K, V>,
+    entry_key: EntryKey,
+    /// Drawn when a lease is asked for: from then on one may be held.
+    token: Option<LeaseToken>,
+    /// The tags whose epochs are asked for: those of the call, and those that an earlier entry had.
+    known: Tags,
+    /// Epochs captured with the lease: of the scopes, of `known`, and of any tag.
+    captured: Vec<Epoch>,
+    promotion: Option<(Promotion<V>, Instant)>,
+    cargo: Option<Cargo<V>>,
+    failure: Option<Failure>,
+}
+
+/// A loaded value in its frame, as a fill sends it.
+struct Parcel {
+    frame: Bytes,
+    life: Duration,
+    /// Its tags whose epochs were captured with the lease.
+    early: Tags,
+    /// Its tags whose epochs the fill has to look up.
+    late: Tags,
+}
+
+impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
+    fn new(landing: &'a Landing<K, V>, order: Order<K, V>) -> Self {
+        let cache = &landing.cache;
+        Self {
+            landing,
+            cache,
+            entry_key: cache.entry_key(&order.text),
+            token: None,
+            known: order.tags.clone(),
+            order,
+            captured: Vec::new(),
+            promotion: None,
+            cargo: None,
+            failure: None,
+        }
+    }
+
+    async fn travel(&mut self) -> Option<(Outcome<K, V>, End)> {
+        let end = self.follow_course().await?;
+        Some((self.outcome(end), end))
+    }
+
+    /// To its end, or to where everyone has left. A call to L2 is never cut short: the lease that it may bring could not be
+    /// given back, because on another connection its release would overtake it.
+    async fn follow_course(&mut self) -> Option<End> {
+        let mut course = Course::new(self.order.mode, self.reach(), self.cache.stack.settings.patience);
+        let mut event = Event::Began;
+        let landing = self.landing;
+        let mut everyone_left = pin!(landing.everyone_left());
+        loop {
+            event = match course.next(event, clock::now(), random_unit) {
+                Effect::Read => Event::Read(self.read().await),
+                Effect::Lease(claim) => Event::Lease(self.lease(claim).await),
+                Effect::Wait(pause) => {
+                    self.count(stats::Event::LeaseWait);
+                    select! {
+                        biased;
+                        () = &mut everyone_left => return None,
+                        () = sleep(pause) => Event::Waited,
+                    }
+                }
+                Effect::Load { leased } => select! {
+                    biased;
+                    () = &mut everyone_left => return None,
+                    loaded = self.load(leased) => Event::Loaded(loaded),
+                },
+                Effect::Fill => Event::Filled(self.fill().await),
+                Effect::Release => {
+                    self.release().await;
+                    Event::Released
+                }
+                Effect::End(end) => return Some(end),
+            }
+        }
+    }
+
+    fn reach(&self) -> Reach {
+        let marks = self.cache.scopes.iter().chain(self.order.tags.marks());
+        match &self.cache.stack.l2 {
+            Some(_) if !self.cache.stack.distrusts(&self.entry_key, marks) => Reach::Shared,
+            _ => Reach::LocalOnly,
+        }
+    }
+
+    /// One round trip, unless the entry has tags that nobody here knew of.
+    async fn read(&mut self) -> Seen {
+        let mut seen = Seen::Absent;
+        for _ in 0..MAX_READS {
+            let asked = clock::now();
+            let marks = self.marks();
+            let read = Read { key: &self.entry_key, marks: &marks };
+            let Some(found) = self.l2().read(read, &self.cache.counters).await else {
+                return Seen::Unreachable;
+            };
+            match self.weigh(found, asked) {
+                Weighed::Seen(verdict) => return verdict,
+                Weighed::AskAgain(id) => seen = Seen::Useless(id),
+            }
+        }
+        seen
+    }
+
+    async fn lease(&mut self, claim: Claim) -> Leased {
+        let asked = clock::now();
+        let token = *self.token.get_or_insert_with(LeaseToken::random);
+        let mut marks = self.marks();
+        marks.push(self.cache.stack.any_tag.clone());
+        let settings = &self.cache.stack.settings;
+        let ask = Lease {
+            key: &self.entry_key,
+            token,
+            ttl: settings.lease_ttl,
+            claim,
+            marks: &marks,
+            retain: self.cache.retain(self.order.ttl),
+        };
+        match self.l2().lease(ask, &self.cache.counters).await {
+            None => Leased::Unreachable,
+            Some(LeaseReply::Held { remaining }) => Leased::Held { remaining },
+            Some(LeaseReply::Granted { epochs }) => {
+                self.captured = epochs;
+                Leased::Granted
+            }
+            Some(LeaseReply::Found(mut found)) => {
+                found.epochs.truncate(marks.len() - 1);
+                Leased::Found(match self.weigh(found, asked) {
+                    Weighed::Seen(seen) => seen,
+                    Weighed::AskAgain(_) => self.read().await,
+                })
+            }
+        }
+    }
+
+    fn weigh(&mut self, found: Found, asked: Instant) -> Weighed {
+        let judge = Judge {
+            namespace: &self.cache.stack.namespace,
+            codec: &*self.cache.codec,
+            key: &self.order.text.full,
+            declared: &self.order.tags,
+            asked: &self.known,
+        };
+        Weighed::Seen(match judge.judge(found) {
+            Verdict::Absent => Seen::Absent,
+            Verdict::Usable(promotion) if self.cache.stack.distrusts_marks(promotion.tags.marks()) => Seen::Unreachable,
+            Verdict::Usable(promotion) => {
+                self.promotion = Some((promotion, asked));
+                Seen::Usable
+            }
+            Verdict::Dead(id) => Seen::Useless(id),
+            Verdict::Unknown(id, tags) => {
+                self.known = self.known.with(&tags);
+                return Weighed::AskAgain(id);
+            }
+            Verdict::Damaged(id, why) => {
+                self.cache.note_damage(why);
+                Seen::Useless(id)
+            }
+            Verdict::Unreadable(id, error) => {
+                self.cache.note_unreadable(&error);
+                Seen::Useless(id)
+            }
+        })
+    }
+
+    async fn load(&mut self, leased: bool) -> Loaded {
+        let (loader, wishes) = self.order.loader.take().expect("a course loads at most once, and only with a loader");
+        if self.order.mode != Mode::Refresh {
+            self.count(stats::Event::Miss);
+        }
+        if !leased && self.cache.stack.l2.is_some() {
+            self.count(stats::Event::Unleased);
+        }
+        let keeper = self.token.filter(|_| leased).map(|token| self.keep_lease(token));
+        let started = clock::now();
+        let lineage = self.order.lineage.with(self.landing.flight.id);
+        let loaded = load::run(&self.cache.label, lineage, self.cache.policy.hard_timeout, loader).await;
+        drop(keeper);
+        self.cache.note_load(clock::now() - started, loaded.is_ok());
+        match loaded {
+            Ok(value) => self.pack(value, started, wishes),
+            Err(failure) => {
+                self.failure = Some(failure);
+                Loaded::Failed
+            }
+        }
+    }
+
+    fn pack(&mut self, value: V, started: Instant, load: Load) -> Loaded {
+        let wishes = load.take();
+        let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
+        let ttl = self.cache.lifetime(&value, wishes.ttl.or(self.order.ttl));
+        let mut cargo = Cargo { value, started, ttl, tags, payload: None, size: None };
+        let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
+        self.cargo = Some(cargo);
+        loaded
+    }
+
+    async fn fill(&mut self) -> Option<FillReply> {
+        let reply = match self.consign() {
+            Some(parcel) => self.ship(&parcel).await,
+            None => {
+                self.release().await;
+                Some(FillReply::Refused)
+            }
+        };
+        self.count(match reply {
+            Some(FillReply::Stored) => stats::Event::Fill,
+            Some(FillReply::Refused) | None => stats::Event::FillRefused,
+        });
+        reply
+    }
+
+    /// What was loaded, ready to be sent; nothing if the load took longer than it may live.
+    fn consign(&mut self) -> Option<Parcel> {
+        let foreseen = self.cache.foreseen(self.order.ttl);
+        let cargo = self.cargo.as_mut().expect("a course fills what it loaded");
+        let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
+        let took = clock::now() - cargo.started;
+        let life = cargo.ttl.checked_sub(took).filter(|life| *life >= MIN_LIFE)?;
+        // An entry that outlives what was foreseen would outlive captured marks too: then the fill prolongs them all.
+        let captured = if cargo.ttl > foreseen { &Tags::default() } else { &self.known };
+        let (early, late) = cargo.tags.split(captured);
+        let names = early.names().chain(late.names()).collect();
+        let frame = self.cache.frame(&self.order.text, cargo, payload, names, took, life)?;
+        Some(Parcel { frame, life, early, late })
+    }
+
+    async fn ship(&mut self, parcel: &Parcel) -> Option<FillReply> {
+        let Parcel { frame, life, early, late } = parcel;
+        let places = early.names().filter_map(|name| self.known.position(name)).map(|place| SCOPES + place);
+        let epochs: Vec<Epoch> = (0..SCOPES).chain(places).map(|place| self.captured[place]).collect();
+        let late: Vec<Mark> = late.marks().cloned().collect();
+        let unchanged = *self.captured.last().expect("the mark of any tag is always captured");
+        let fill = Fill {
+            key: &self.entry_key,
+            token: self.token.expect("a course fills only under a lease"),
+            id: EntryId::random(),
+            epochs: &epochs,
+            late: (!late.is_empty()).then_some(Late {
+                marks: &late,
+                unchanged: (&self.cache.stack.any_tag, unchanged),
+                retain: self.cache.retain(Some(*life)),
+            }),
+            frame,
+            ttl: *life,
+        };
+        self.l2().fill(fill, &self.cache.counters).await
+    }
+
+    /// Gives back the lease that may be held.
+    async fn release(&mut self) {
+        if let (Some(l2), Some(token)) = (&self.cache.stack.l2, self.token) {
+            l2.release(&self.entry_key, token, &self.cache.counters).await;
+        }
+    }
+
+    /// Extends the lease while the loader runs, in a task of its own: a loader may block its thread. Dropping the set ends
+    /// it.
+    fn keep_lease(&self, token: LeaseToken) -> JoinSet<()> {
+        let cache = Arc::clone(self.cache);
+        let key = self.entry_key.clone();
+        let ttl = cache.stack.settings.lease_ttl;
+        let mut keeper = JoinSet::new();
+        keeper.spawn(async move {
+            let Some(l2) = &cache.stack.l2 else { return };
+            loop {
+                sleep(ttl / 3).await;
+                if !l2.extend(&key, token, ttl, &cache.counters).await {
+                    return;
+                }
+            }
+        });
+        keeper
+    }
+
+    fn outcome(&mut self, end: End) -> Outcome<K, V> {
+        match end {
+            End::Promote => {
+                self.count(stats::Event::L2Hit);
+                let (promotion, asked) = self.promotion.take().expect("a course promotes what was found usable");
+                Outcome::Landed(self.promoted(promotion, asked), Source::L2)
+            }
+            End::Loaded { admit } => {
+                let mut cargo = self.cargo.take().expect("a course that loaded has a value");
+                if !admit {
+                    // What nobody may keep is fresh for nobody.
+                    cargo.ttl = Duration::ZERO;
+                }
+                Outcome::Landed(self.cache.landed(&self.landing.key, self.born(), cargo), Source::Loaded)
+            }
+            End::Failed => Outcome::Failed(self.failure.take().expect("a course that failed has a failure")),
+            End::Absent => Outcome::Absent,
+        }
+    }
+
+    fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
+        let Promotion { value, age, remaining, tags, size } = promotion;
+        let life = Life::new(asked, age, remaining, self.cache.l1_lifetime());
+        self.cache.entry(&self.landing.key, value, life, self.cache.standing(self.born(), &tags), Some(size))
+    }
+
+    /// When the flight was registered, in the order of invalidations.
+    fn born(&self) -> Moment {
+        self.landing.flight.standing.born
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        self.cache.scopes.iter().chain(self.known.marks()).cloned().collect()
+    }
+
+    fn l2(&self) -> &L2 {
+        self.cache.stack.l2.as_ref().expect("a course that reaches L2 has one")
+    }
+
+    fn count(&self, event: stats::Event) {
+        self.cache.counters.count(event);
+    }
+}
+
+/// Reads in a row for an entry whose tags nobody here knew of: it may be rewritten with others in between.
+const MAX_READS: usize = 3;
+
+enum Weighed {
+    Seen(Seen),
+    AskAgain(EntryId),
+}
