@@ -45,6 +45,9 @@ pub(crate) enum Verdict<V> {
     Unreadable(EntryId, crate::Error),
 }
 
+/// Why an entry can't be read that another type of the same cache and version wrote.
+pub(crate) const OTHER_SCHEMA: &str = "it was written for another schema";
+
 /// A usable entry.
 pub(crate) struct Promotion<V> {
     pub(crate) value: V,
@@ -97,7 +100,7 @@ impl<V> Judge<'_, V> {
             return Some("it was written by another codec");
         }
         if frame.fingerprint != self.codec.fingerprint() {
-            return Some("it was written for another schema");
+            return Some(OTHER_SCHEMA);
         }
         if frame.key != self.key {
             return Some("it belongs to another key");

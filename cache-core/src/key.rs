@@ -137,7 +137,7 @@ pub struct Namespace(Arc<str>);
 
 impl Namespace {
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or longer than 100 bytes.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or longer than 255 bytes.
     pub fn new(name: &str) -> crate::Result<Self> {
         named("namespace", name).map(|name| Self(name.into()))
     }
@@ -188,9 +188,9 @@ impl CacheName {
 }
 
 fn named(what: &str, name: &str) -> crate::Result<String> {
-    if name.is_empty() || name.len() > 100 {
+    if name.is_empty() || name.len() > 255 {
         return Err(crate::Error::new(crate::ErrorKind::Config, "name")
-            .context(format!("a {what} has 1 to 100 bytes, this one has {}", name.len())));
+            .context(format!("a {what} has 1 to 255 bytes, this one has {}; name it shorter", name.len())));
     }
     Ok(escape(name))
 }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_name_is_neither_empty_nor_endless() {
         assert!(Namespace::new("").is_err());
-        assert!(Namespace::new(&"n".repeat(101)).is_err());
+        assert!(Namespace::new(&"n".repeat(256)).is_err());
     }
 
     #[test]

@@ -85,6 +85,11 @@ impl L2 {
         self.call("invalidate", self.backend.invalidate(what)).await
     }
 
+    /// An invalidation that is tried although the circuit breaker may be open: there is no later.
+    pub(crate) async fn insist(&self, what: Invalidate<'_>) -> Result<()> {
+        timeout(self.deadline, self.backend.invalidate(what)).await.unwrap_or_else(|_| Err(self.too_late("invalidate")))
+    }
+
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         // A backend that hangs while it closes holds nothing that a shutdown must wait for.
@@ -122,9 +127,7 @@ impl L2 {
         };
         let result = match timeout(self.deadline, call).await {
             Ok(result) => result,
-            Err(_) => {
-                Err(Error::new(ErrorKind::Timeout, operation).context(format!("no answer within {:?}", self.deadline)))
-            }
+            Err(_) => Err(self.too_late(operation)),
         };
         match &result {
             Ok(_) => {
@@ -134,7 +137,7 @@ impl L2 {
             }
             Err(error) => {
                 self.note(error);
-                if permit.failed(clock::now()) {
+                if is_about_the_store(error) && permit.failed(clock::now()) {
                     trace::breaker_opened(self.backend.name(), error);
                 }
             }
@@ -142,8 +145,17 @@ impl L2 {
         result
     }
 
+    fn too_late(&self, operation: &'static str) -> Error {
+        Error::new(ErrorKind::Timeout, operation).context(format!("no answer within {:?}", self.deadline))
+    }
+
     fn note(&self, error: &Error) {
         trace::l2_failed(self.backend.name(), error);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
     }
+}
+
+/// Whether an error says that the store is not there for anybody, rather than that it can't take this value.
+fn is_about_the_store(error: &Error) -> bool {
+    error.is_temporary() || matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unsupported)
 }

@@ -15,6 +15,11 @@ use std::{
 /// | `(u64, String)` | `(&7, "alice")`, `&pair` |
 ///
 /// Implement it for a borrowed form of a key type of your own; [`hash`](Self::hash) must agree with the key's.
+#[diagnostic::on_unimplemented(
+    message = "a key is looked up by reference, not by `{Self}`",
+    label = "give a reference to the key, or a tuple of references",
+    note = "`&7` for a `u64`, `\"alice\"` or `&name` for a `String`, `(&7, \"alice\")` or `&pair` for a `(u64, String)`"
+)]
 pub trait Lookup {
     /// The owned key.
     type Key;

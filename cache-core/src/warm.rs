@@ -113,7 +113,7 @@ impl Warmer {
 
     async fn run(&self, progress: &watch::Sender<Progress>) -> Result<Report> {
         let started = clock::now();
-        let end = started + self.deadline;
+        let end = started + self.deadline.min(LONGEST);
         let items = match timeout_at(end, (self.plan)()).await {
             Ok(Ok(items)) => items,
             Ok(Err(why)) => return Err(self.failed(ErrorKind::Unavailable, &why)),
@@ -163,6 +163,9 @@ where
         Box::pin(async move { warming.await.map(|answer| answer.source).map_err(|error| error.to_string()) })
     })
 }
+
+/// Further than any run goes, and no further than a clock does.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A run under way. Dropping it cancels what is left; what is warm stays.
 #[derive(Debug)]

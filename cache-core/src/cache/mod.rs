@@ -79,7 +79,10 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
 
     /// The cached value, or else the loader's, which is then cached. All who ask for the key meanwhile share one load.
     ///
-    /// The loader runs in its own task. It is told what it may ask for by a [`Load`].
+    /// The loader runs in a task of its own, and is told what it may ask for by a [`Load`]. Like any async code it must not
+    /// block its thread (`tokio::task::spawn_blocking` is for that): its deadline and its lease could not be kept meanwhile.
+    /// Two loaders that wait for each other's keys end at their deadline, [`hard_timeout`](Policy::hard_timeout). Where the
+    /// cache is disabled, the loader runs in the caller's place, with no deadline and shared by nobody.
     ///
     /// # Errors
     /// Only what goes wrong in the load itself, never in L2:
@@ -206,9 +209,14 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             return None;
         }
         let call = Call { mode: Mode::Lookup, ..call };
-        // A lookup runs no loader, so no error of a loader can come of it.
-        let fetched = self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await;
-        fetched.ok().flatten().map(|(entry, source)| Answer::new(&entry, source))
+        match self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await {
+            Ok(fetched) => fetched.map(|(entry, source)| Answer::new(&entry, source)),
+            Err(error) => {
+                self.shared.counters.count(Event::Miss);
+                self.shared.stack.problems.report(&self.shared.label, "lookup", || error.to_string());
+                None
+            }
+        }
     }
 
     pub(crate) async fn load<F, Fut, E>(

@@ -25,6 +25,7 @@ use crate::{
     entry::{Entry, Life, Name},
     error::{Error, Result},
     flight::{Cargo, Flight, MIN_LIFE},
+    judge::OTHER_SCHEMA,
     key::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
@@ -200,6 +201,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let size = payload.bytes().len();
         if size as u64 > self.policy.max_value_size {
             self.counters.count(Event::TooLarge);
+            self.stack.problems.report(&self.label, "size", || {
+                let limit = self.policy.max_value_size;
+                format!("a value of {size} bytes is not stored: max_value_size is {limit}")
+            });
             return Loaded::Drop;
         }
         cargo.size = Some(size);
@@ -321,6 +326,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn note_damage(&self, why: &'static str) {
         self.counters.count(Event::Damaged);
         crate::trace::damaged(&self.label, why);
+        if why == OTHER_SCHEMA {
+            self.stack.problems.report(&self.label, "schema", || {
+                let version = self.version;
+                format!(
+                    "an entry in L2 was written for another type under version {version}: raise the cache's version"
+                )
+            });
+        }
     }
 
     /// The codec can't read what it wrote for this very schema: the next values are verified again, and refused.

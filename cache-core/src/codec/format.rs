@@ -65,6 +65,12 @@ impl Format {
             ))),
         }
     }
+
+    /// # Errors
+    /// [`ErrorKind::Config`] if its feature is off.
+    pub(crate) fn check(self) -> Result<()> {
+        self.typed::<()>().map(drop)
+    }
 }
 
 impl fmt::Display for Format {

@@ -22,6 +22,9 @@ pub(crate) struct Outbox {
     capacity: usize,
 }
 
+/// The most targets of one batch.
+const BATCH: usize = 500;
+
 /// What was queued at one moment; confirmed when L2 has it all.
 pub(crate) struct Batch(Vec<(Target, u64)>);
 
@@ -51,8 +54,10 @@ impl Outbox {
         marks.into_iter().any(|mark| self.queued.contains_key(&Target::Mark(mark.clone())))
     }
 
-    pub(crate) fn batch(&self) -> Batch {
-        Batch(self.queued.iter().map(|(target, intent)| (target.clone(), *intent)).collect())
+    /// Some of what is queued, few enough to be told inside a deadline; nothing if nothing is.
+    pub(crate) fn batch(&self) -> Option<Batch> {
+        let batch = self.queued.iter().take(BATCH).map(|(target, intent)| (target.clone(), *intent));
+        Some(Batch(batch.collect())).filter(|batch: &Batch| !batch.0.is_empty())
     }
 
     /// L2 has the batch. What was queued again meanwhile stays.
@@ -81,10 +86,6 @@ impl Batch {
         }
         split
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
         assert!(outbox.distrusts(&entry(&shop, "a"), []));
         assert!(outbox.distrusts(&entry(&shop, "b"), [&shop.tag("t")]));
         assert!(!outbox.distrusts(&entry(&shop, "b"), [&shop.tag("u")]));
-        let batch = outbox.batch();
+        let batch = outbox.batch().unwrap();
         assert_eq!(batch.split(), (vec![entry(&shop, "a")], vec![shop.tag("t")]));
         outbox.confirm(batch);
         assert_eq!(outbox.len(), 0);
@@ -119,10 +120,22 @@ mod tests {
     fn an_intent_that_came_while_the_batch_was_under_way_stays() {
         let (shop, mut outbox) = outbox(10);
         outbox.queue([Target::Entry(entry(&shop, "a"))]);
-        let batch = outbox.batch();
+        let batch = outbox.batch().unwrap();
         outbox.queue([Target::Entry(entry(&shop, "a"))]);
         outbox.confirm(batch);
         assert!(outbox.distrusts(&entry(&shop, "a"), []));
+    }
+
+    #[test]
+    fn a_long_queue_goes_out_in_batches() {
+        let (shop, mut outbox) = outbox(2 * BATCH);
+        outbox.queue((0..BATCH + 1).map(|n| Target::Mark(shop.tag(&n.to_string()))));
+        let mut sizes = Vec::new();
+        while let Some(batch) = outbox.batch() {
+            sizes.push(batch.split().1.len());
+            outbox.confirm(batch);
+        }
+        assert_eq!(sizes, [BATCH, 1]);
     }
 
     #[test]

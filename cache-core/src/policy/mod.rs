@@ -58,7 +58,7 @@ pub struct Policy {
     /// How long the answer that there is nothing lives, at most [`ttl`](Self::ttl). Default: `None`, as any value.
     pub negative_ttl: Option<Duration>,
     /// The largest value that is stored, in bytes of its encoded form. Default: 8 MiB. A larger one still reaches the
-    /// caller.
+    /// caller. A stack of L1 alone that counts entries encodes nothing, and so measures only where this is not the default.
     pub max_value_size: u64,
     /// The deadline of a load. From 1 ms to 100 years; default: 30 seconds.
     pub hard_timeout: Duration,

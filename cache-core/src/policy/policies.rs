@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Overrides, Policy, environment::Environment, text};
-use crate::Result;
+use crate::{Result, codec::Format};
 
 /// The TTL map: how each kind of data is cached, kept apart from the code that loads it.
 ///
@@ -133,7 +133,7 @@ impl Policies {
         self
     }
 
-    /// Checks every value in the map, and how those of one kind go together.
+    /// Checks every value in the map, how those of one kind go together, and that each codec is in this build.
     ///
     /// Caches may yet override them; what results is checked by [`resolve`](Self::resolve).
     ///
@@ -144,7 +144,10 @@ impl Policies {
         for (kind, overrides) in &self.kinds {
             overrides.check(&format!("kinds.{kind}"))?;
         }
-        self.environment.check(self.kinds())
+        self.environment.check(self.kinds())?;
+        let of_environment = self.environment.default_policy()?;
+        let mut codecs = self.kinds.values().chain([&self.default, &of_environment]).filter_map(|layer| layer.codec);
+        codecs.try_for_each(Format::check)
     }
 
     /// The policy of a cache of this kind, whose own definition says `overrides`.
@@ -178,7 +181,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{ErrorKind, codec::Format};
+    use crate::ErrorKind;
 
     const JSON: &str =
         r#"{"default": {"ttl": 60, "jitter": 0}, "kinds": {"plan": {"ttl": "1h30m", "codec": "postcard"}}}"#;

@@ -24,7 +24,7 @@ use crate::{
     cache::{CacheBuilder, CacheKey, CacheValue},
     coherence::{
         ledger::Ledger,
-        outbox::{Outbox, Target},
+        outbox::{Batch, Outbox, Target},
         table::OperationId,
     },
     error::{Error, ErrorKind, Result},
@@ -129,7 +129,7 @@ impl Stack {
         stats
     }
 
-    /// Hands all statistics to the recorder of the `metrics` crate now. It is done every second anyway; call it before a
+    /// Hands all statistics to the recorder of the `metrics` crate now. It is done twice a second anyway; call it before a
     /// scrape that must be exact.
     pub fn publish_metrics(&self) {
         self.inner.publish();
@@ -210,20 +210,26 @@ impl StackInner {
         self.queued.store(outbox.len(), Ordering::Release);
     }
 
-    /// Tries once to bring to L2 what is queued.
-    async fn deliver(&self) -> Result<()> {
+    /// Tries once to bring to L2 what is queued, a batch at a time, by `send`.
+    async fn deliver(&self, send: impl AsyncFn(&L2, Invalidate<'_>) -> Result<()>) -> Result<()> {
         let Some(l2) = &self.l2 else { return Ok(()) };
-        let batch = lock(&self.outbox).batch();
-        if batch.is_empty() {
-            return Ok(());
+        while let Some(batch) = self.next_batch() {
+            let (keys, marks) = batch.split();
+            send(l2, Invalidate { keys: &keys, marks: &marks, any_tag: &self.any_tag }).await?;
+            trace::delivered(keys.len() + marks.len());
+            self.confirm(batch);
         }
-        let (keys, marks) = batch.split();
-        l2.invalidate(Invalidate { keys: &keys, marks: &marks, any_tag: &self.any_tag }).await?;
-        trace::delivered(keys.len() + marks.len());
+        Ok(())
+    }
+
+    fn next_batch(&self) -> Option<Batch> {
+        lock(&self.outbox).batch()
+    }
+
+    fn confirm(&self, batch: Batch) {
         let mut outbox = lock(&self.outbox);
         outbox.confirm(batch);
         self.queued.store(outbox.len(), Ordering::Release);
-        Ok(())
     }
 
     /// Counts something that a shutdown must wait for.
@@ -237,7 +243,7 @@ impl StackInner {
         // A hit looks at no flag: what L1 has is revoked instead.
         self.ledger.renew([&self.namespace.mark()]);
         let landed = timeout(SHUTDOWN, self.rest()).await.is_ok();
-        let delivered = self.deliver().await;
+        let delivered = self.deliver(L2::insist).await;
         if let Some(l2) = &self.l2 {
             l2.close().await;
         }

@@ -8,6 +8,7 @@ use std::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::StackInner;
+use crate::l2::L2;
 
 /// How often it looks after things.
 const TICK: Duration = Duration::from_millis(500);
@@ -42,7 +43,7 @@ async fn tend(stack: Weak<StackInner>, _tending: Tending) {
             stack.ledger.sweep();
         }
         // What fails stays queued, and the next tick tries again.
-        let _ = stack.deliver().await;
+        let _ = stack.deliver(L2::invalidate).await;
     }
 }
 

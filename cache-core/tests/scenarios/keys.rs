@@ -118,7 +118,7 @@ async fn a36_one_name_is_one_cache_and_other_types_are_refused() {
 #[tokio::test]
 async fn a36_a_name_is_neither_empty_nor_endless() {
     let here = Process::on(&Memory::new()).await;
-    for name in [String::new(), "n".repeat(101)] {
+    for name in [String::new(), "n".repeat(256)] {
         assert_eq!(here.stack.cache::<u64, u64>(name).build().unwrap_err().kind(), ErrorKind::Config);
     }
     assert_eq!(Stack::builder("").build().await.unwrap_err().kind(), ErrorKind::Config);
