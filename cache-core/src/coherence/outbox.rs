@@ -1,7 +1,7 @@
 //! Invalidations that could not reach L2.
 //!
-//! Until one got through, this process trusts no copy in L2 that it covers. What does not fit is widened to the whole
-//! namespace: more is distrusted than need be, never less.
+//! Until one got through, this process trusts no copy in L2 that it covers; nor, once it did, an answer that L2 may have
+//! given before. What does not fit is widened to the whole namespace: more is distrusted than need be, never less.
 
 use std::collections::HashMap;
 
@@ -18,6 +18,7 @@ pub(crate) enum Target {
 pub(crate) struct Outbox {
     queued: HashMap<Target, u64>,
     intents: u64,
+    deliveries: u64,
     everything: Mark,
     capacity: usize,
 }
@@ -25,13 +26,24 @@ pub(crate) struct Outbox {
 /// The most targets of one batch.
 const BATCH: usize = 500;
 
+/// Whether an answer of L2 is to be believed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trust {
+    /// It knew of everything that covers the entry.
+    Full,
+    /// It does not know of something that does.
+    Denied,
+    /// It may have learnt of it after it had answered.
+    Outdated,
+}
+
 /// What was queued at one moment; confirmed when L2 has it all.
 pub(crate) struct Batch(Vec<(Target, u64)>);
 
 impl Outbox {
     /// `everything` is the mark that covers the namespace.
     pub(crate) fn new(everything: Mark, capacity: usize) -> Self {
-        Self { queued: HashMap::new(), intents: 0, everything, capacity }
+        Self { queued: HashMap::new(), intents: 0, deliveries: 0, everything, capacity }
     }
 
     pub(crate) fn queue(&mut self, targets: impl IntoIterator<Item = Target>) {
@@ -50,8 +62,22 @@ impl Outbox {
         self.queued.contains_key(&Target::Entry(key.clone())) || self.distrusts_marks(marks)
     }
 
-    pub(crate) fn distrusts_marks<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) -> bool {
-        marks.into_iter().any(|mark| self.queued.contains_key(&Target::Mark(mark.clone())))
+    fn distrusts_marks<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) -> bool {
+        let has = |mark: &Mark| self.queued.contains_key(&Target::Mark(mark.clone()));
+        !self.queued.is_empty() && (has(&self.everything) || marks.into_iter().any(has))
+    }
+
+    /// How many batches got through. Taken before L2 is asked, it dates the answer.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.deliveries
+    }
+
+    /// Whether to believe an answer about an entry that rests on `marks`, which nobody knew when L2 was asked.
+    pub(crate) fn trust<'a>(&self, deliveries: u64, marks: impl IntoIterator<Item = &'a Mark>) -> Trust {
+        if self.distrusts_marks(marks) {
+            return Trust::Denied;
+        }
+        if self.deliveries != deliveries { Trust::Outdated } else { Trust::Full }
     }
 
     /// Some of what is queued, few enough to be told inside a deadline; nothing if nothing is.
@@ -62,6 +88,7 @@ impl Outbox {
 
     /// L2 has the batch. What was queued again meanwhile stays.
     pub(crate) fn confirm(&mut self, batch: Batch) {
+        self.deliveries += 1;
         for (target, intent) in batch.0 {
             if self.queued.get(&target) == Some(&intent) {
                 self.queued.remove(&target);
@@ -143,6 +170,20 @@ mod tests {
         let (shop, mut outbox) = outbox(2);
         outbox.queue(["a", "b", "c"].map(|key| Target::Entry(entry(&shop, key))));
         assert_eq!(outbox.len(), 1);
-        assert!(outbox.distrusts_marks([&shop.mark()]));
+        assert!(outbox.distrusts(&entry(&shop, "d"), []));
+        assert_eq!(outbox.trust(0, [&shop.tag("t")]), Trust::Denied);
+    }
+
+    #[test]
+    fn an_answer_from_before_a_delivery_is_outdated_after_it() {
+        let (shop, mut outbox) = outbox(10);
+        outbox.queue([Target::Mark(shop.tag("t"))]);
+        let asked = outbox.deliveries();
+        assert_eq!(outbox.trust(asked, [&shop.tag("t")]), Trust::Denied);
+        assert_eq!(outbox.trust(asked, [&shop.tag("u")]), Trust::Full);
+        let batch = outbox.batch().unwrap();
+        outbox.confirm(batch);
+        assert_eq!(outbox.trust(asked, [&shop.tag("t")]), Trust::Outdated);
+        assert_eq!(outbox.trust(outbox.deliveries(), [&shop.tag("t")]), Trust::Full);
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     coherence::{
         course::{Course, Effect, End, Event, Leased, Loaded, Mode, Reach, Seen},
         ledger::Moment,
+        outbox::Trust,
         validity::SCOPES,
     },
     entry::{Entry, Life},
@@ -149,7 +150,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     async fn read(&mut self) -> Seen {
         let mut seen = Seen::Absent;
         for _ in 0..MAX_READS {
-            let asked = clock::now();
+            let asked = self.asking();
             let marks = self.marks();
             let read = Read { key: &self.entry_key, marks: &marks };
             let Some(found) = self.l2().read(read, &self.cache.counters).await else {
@@ -157,14 +158,14 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             };
             match self.weigh(found, asked) {
                 Weighed::Seen(verdict) => return verdict,
-                Weighed::AskAgain(id) => seen = Seen::Useless(id),
+                Weighed::AskAgain(or_else) => seen = or_else,
             }
         }
         seen
     }
 
     async fn lease(&mut self, claim: Claim) -> Leased {
-        let asked = clock::now();
+        let asked = self.asking();
         let token = *self.token.get_or_insert_with(LeaseToken::random);
         let mut marks = self.marks();
         marks.push(self.cache.stack.any_tag.clone());
@@ -194,7 +195,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         }
     }
 
-    fn weigh(&mut self, found: Found, asked: Instant) -> Weighed {
+    fn asking(&self) -> Asked {
+        Asked { at: clock::now(), deliveries: self.cache.stack.deliveries() }
+    }
+
+    fn weigh(&mut self, found: Found, asked: Asked) -> Weighed {
         let judge = Judge {
             namespace: &self.cache.stack.namespace,
             codec: &*self.cache.codec,
@@ -204,15 +209,18 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         };
         Weighed::Seen(match judge.judge(found) {
             Verdict::Absent => Seen::Absent,
-            Verdict::Usable(promotion) if self.cache.stack.distrusts_marks(promotion.tags.marks()) => Seen::Unreachable,
-            Verdict::Usable(promotion) => {
-                self.promotion = Some((promotion, asked));
-                Seen::Usable
-            }
+            Verdict::Usable(promotion) => match self.cache.stack.trust(asked.deliveries, promotion.tags.marks()) {
+                Trust::Full => {
+                    self.promotion = Some((promotion, asked.at));
+                    Seen::Usable
+                }
+                Trust::Denied => Seen::Unreachable,
+                Trust::Outdated => return Weighed::AskAgain(Seen::Unreachable),
+            },
             Verdict::Dead(id) => Seen::Useless(id),
             Verdict::Unknown(id, tags) => {
                 self.known = self.known.with(&tags);
-                return Weighed::AskAgain(id);
+                return Weighed::AskAgain(Seen::Useless(id));
             }
             Verdict::Damaged(id, why) => {
                 self.cache.note_damage(why);
@@ -380,10 +388,19 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 }
 
-/// Reads in a row for an entry whose tags nobody here knew of: it may be rewritten with others in between.
+/// Reads in a row for an entry whose tags nobody here knew of: it may be rewritten with others in between, or revoked.
 const MAX_READS: usize = 3;
+
+/// When L2 was asked.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Instant,
+    /// How many invalidations that had failed before it had been told of.
+    deliveries: u64,
+}
 
 enum Weighed {
     Seen(Seen),
-    AskAgain(EntryId),
+    /// This, unless asking again brings something better.
+    AskAgain(Seen),
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize},
     },
     time::Duration,
 };
@@ -162,6 +162,7 @@ impl StackBuilder {
             problems: Problems::default(),
             warmers: Warmers::default(),
             queued: AtomicUsize::new(0),
+            deliveries: AtomicU64::new(0),
             caches: Mutex::new(HashMap::new()),
             cache_ids: AtomicU32::new(0),
             running: AtomicUsize::new(0),

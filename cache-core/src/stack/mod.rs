@@ -24,7 +24,7 @@ use crate::{
     cache::{CacheBuilder, CacheKey, CacheValue},
     coherence::{
         ledger::Ledger,
-        outbox::{Batch, Outbox, Target},
+        outbox::{Batch, Outbox, Target, Trust},
         table::OperationId,
     },
     error::{Error, ErrorKind, Result},
@@ -62,6 +62,8 @@ pub(crate) struct StackInner {
     outbox: Mutex<Outbox>,
     /// Its length, so that a read whose L2 is well takes no lock.
     queued: AtomicUsize,
+    /// Its deliveries, likewise.
+    deliveries: AtomicU64,
     caches: Mutex<HashMap<String, Registered>>,
     cache_ids: AtomicU32,
     /// What a shutdown waits for.
@@ -200,8 +202,18 @@ impl StackInner {
         self.queued.load(Ordering::Acquire) > 0 && lock(&self.outbox).distrusts(key, marks)
     }
 
-    pub(crate) fn distrusts_marks<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) -> bool {
-        self.queued.load(Ordering::Acquire) > 0 && lock(&self.outbox).distrusts_marks(marks)
+    /// Dates what L2 is about to answer.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.deliveries.load(Ordering::Acquire)
+    }
+
+    /// Whether to believe what L2 answered, asked after so many deliveries, about an entry that rests on `marks`.
+    pub(crate) fn trust<'a>(&self, deliveries: u64, marks: impl IntoIterator<Item = &'a Mark>) -> Trust {
+        // In this order: a delivery is counted before it leaves the queue.
+        if self.queued.load(Ordering::Acquire) == 0 && self.deliveries() == deliveries {
+            return Trust::Full;
+        }
+        lock(&self.outbox).trust(deliveries, marks)
     }
 
     pub(crate) fn queue(&self, targets: impl IntoIterator<Item = Target>) {
@@ -229,6 +241,7 @@ impl StackInner {
     fn confirm(&self, batch: Batch) {
         let mut outbox = lock(&self.outbox);
         outbox.confirm(batch);
+        self.deliveries.store(outbox.deliveries(), Ordering::Release);
         self.queued.store(outbox.len(), Ordering::Release);
     }
 

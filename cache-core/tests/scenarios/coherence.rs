@@ -208,6 +208,32 @@ async fn a04_an_entry_with_an_unheard_tag_that_only_its_loader_named_is_not_beli
 }
 
 #[tokio::test(start_paused = true)]
+async fn a04_an_answer_from_before_an_unheard_invalidation_got_through_is_not_believed_after_it() {
+    let store = Memory::new();
+    let here = Process::with(&store, |stack| stack.l2_deadline(LONG)).await;
+    let peer = Process::on(&store).await;
+    let load = |load: cache_core::Load| async move {
+        load.tag(TAG);
+        7
+    };
+    assert_eq!(peer.items().get_with(KEY, load).await.unwrap(), 7);
+    here.faults.fail(Operation::Invalidate, ErrorKind::Unavailable);
+    here.stack.invalidate_tag(TAG).await.unwrap_err();
+    // The first answer names the tag, the second one brings the mark.
+    let mut first = here.faults.hold(Operation::Read, Moment::After);
+    let mut second = here.faults.hold(Operation::Read, Moment::After);
+    let reader = call(&here.items(), async { 8 });
+    first.reached().await;
+    first.release();
+    second.reached().await;
+    here.faults.heal();
+    until("it got through", || here.stack.health().queued_invalidations == 0).await;
+    second.release();
+    assert_eq!(reader.await.unwrap().unwrap(), 8);
+    assert_eq!(here.items().get(KEY).await, Some(8));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a04_a_read_under_way_while_the_invalidation_fails_is_not_kept() {
     for how in How::ALL {
         let (store, origin) = (Memory::new(), Origin::new());
