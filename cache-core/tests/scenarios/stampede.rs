@@ -432,8 +432,8 @@ async fn a21_a_loader_may_look_for_its_own_entry_without_loading() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a22_nothing_is_left_of_fifty_thousand_loads() {
-    const LOADS: u64 = 50_000;
+async fn a22_nothing_is_left_of_a_million_loads() {
+    const LOADS: u64 = 1_000_000;
     let stack = Stack::builder("shop").l1(cache_core::L1::entries(1_000)).build().await.unwrap();
     let items = stack.cache::<u64, u64>("item").build().unwrap();
     let mut lanes = JoinSet::new();
