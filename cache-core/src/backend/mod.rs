@@ -130,7 +130,7 @@ pub struct Lease<'a> {
 }
 
 /// What a lease does about what is there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Claim {
     /// Leave an entry that is not the one seen (and found useless) before, and another's lease.
     Join {
@@ -190,7 +190,7 @@ pub struct Late<'a> {
 }
 
 /// Answer to [`Backend::fill`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FillReply {
     /// It is stored.
     Stored,

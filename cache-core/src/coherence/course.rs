@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How a flight goes about it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Mode {
     /// L2 if it has the entry, or else the origin.
     Load,
@@ -33,7 +33,7 @@ pub(crate) enum Mode {
 }
 
 /// Whether the flight may ask L2 at all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Reach {
     /// There is an L2.
     Shared,
@@ -115,7 +115,7 @@ pub(crate) enum Effect {
 }
 
 /// How a flight ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum End {
     /// With the entry that L2 had.
     Promote,
@@ -128,7 +128,7 @@ pub(crate) enum End {
 }
 
 /// Bounds of the wait for another process's load.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Patience {
     /// The first pause; it doubles from there.
     pub(crate) first: Duration,
@@ -139,7 +139,7 @@ pub(crate) struct Patience {
 }
 
 /// The state of one flight's way through L2 and the origin.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Course {
     mode: Mode,
     reach: Reach,

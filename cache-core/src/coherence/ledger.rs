@@ -19,7 +19,7 @@ use std::{
 use crate::key::Mark;
 
 /// A point in the order of invalidations that this process knows of.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Moment(u64);
 
 /// The local state of a mark: the moment of its last invalidation.
@@ -126,6 +126,27 @@ impl Ledger {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.lock().live.len()
+    }
+
+    /// A ledger of its own with the same contents. Standings stay with the old one.
+    #[cfg(test)]
+    pub(crate) fn fork(&self) -> Self {
+        let marks = self.lock();
+        let copy =
+            |local: &Arc<LocalMark>| LocalMark { renewed: AtomicU64::new(local.renewed.load(Ordering::Acquire)) };
+        let live = marks.live.iter().map(|(mark, local)| (mark.clone(), Arc::new(copy(local)))).collect();
+        Self {
+            moment: AtomicU64::new(self.moment().0),
+            marks: Mutex::new(Marks { live, floor: marks.floor, swept: marks.swept }),
+        }
+    }
+
+    /// All that tells two ledgers apart which know of no mark but `mark`.
+    #[cfg(test)]
+    pub(crate) fn contents(&self, mark: &Mark) -> (u64, u64, u64, Option<u64>) {
+        let marks = self.lock();
+        let renewed = marks.live.get(mark).map(|local| local.renewed.load(Ordering::Acquire));
+        (self.moment().0, marks.floor, marks.swept, renewed)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Marks> {

@@ -21,6 +21,8 @@
 //! **Absence denies.** A fill needs its lease token in the store, an entry needs all its marks there, byte for byte. What
 //! was lost permits nothing.
 
+#[cfg(test)]
+mod checker;
 pub(crate) mod course;
 pub(crate) mod ledger;
 pub(crate) mod outbox;

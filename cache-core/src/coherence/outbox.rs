@@ -15,6 +15,7 @@ pub(crate) enum Target {
 }
 
 /// The queue, with the number of the latest intent for each target.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Outbox {
     queued: HashMap<Target, u64>,
     intents: u64,
@@ -38,6 +39,7 @@ pub(crate) enum Trust {
 }
 
 /// What was queued at one moment; confirmed when L2 has it all.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Batch(Vec<(Target, u64)>);
 
 impl Outbox {
@@ -96,6 +98,12 @@ impl Outbox {
         }
     }
 
+    /// The number of the latest intent for a target.
+    #[cfg(test)]
+    pub(crate) fn intent(&self, target: &Target) -> Option<u64> {
+        self.queued.get(target).copied()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.queued.len()
     }
@@ -112,6 +120,11 @@ impl Batch {
             }
         }
         split
+    }
+
+    #[cfg(test)]
+    pub(crate) fn intent(&self, target: &Target) -> Option<u64> {
+        self.0.iter().find(|(queued, _)| queued == target).map(|(_, intent)| *intent)
     }
 }
 

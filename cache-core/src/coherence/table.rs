@@ -22,10 +22,12 @@ pub(crate) enum Kind {
 }
 
 /// The operations under way on the keys of a shard. `F` is what those who join are given.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Table<K, F> {
     operations: HashMap<K, Vec<Operation<F>>>,
 }
 
+#[cfg_attr(test, derive(Clone))]
 struct Operation<F> {
     id: OperationId,
     kind: Kind,
@@ -93,6 +95,12 @@ impl<K: Hash + Eq + Clone, F: Clone> Table<K, F> {
     /// How many operations are under way.
     pub(crate) fn len(&self) -> usize {
         self.operations.values().map(Vec::len).sum()
+    }
+
+    /// The operations under way on a key, and whether they were superseded.
+    #[cfg(test)]
+    pub(crate) fn under_way(&self, key: &K) -> impl Iterator<Item = (OperationId, bool)> {
+        self.operations.get(key).into_iter().flatten().map(|operation| (operation.id, operation.superseded))
     }
 
     /// A burst of misses must not hold its memory for ever.
