@@ -57,6 +57,10 @@
 //! - **The cache is optional.** With L2 down, hung or wrong, reads answer with the loader's value, each operation of L2
 //!   bounded by its deadline. Only `invalidate*` and `insert` report that they could not reach L2.
 //!
+//! Each has its tests, on real servers where it speaks of them; and `cargo test -p cache-core --lib checker` takes the state
+//! machines behind them through every schedule of a small fleet, with requests and replies delayed, lost and reordered, and
+//! through every way in which the protocol is known to break.
+//!
 //! Not promised: monotonic reads across processes, the order of blind inserts, anything when the loader itself reads a
 //! replica that lags, an acknowledged invalidation that a failover of the store loses. No promise depends on the clocks of
 //! two processes agreeing.

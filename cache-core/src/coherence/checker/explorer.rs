@@ -47,16 +47,6 @@ pub(super) fn explore(setting: Setting) -> Result<Witnesses, Box<CounterExample>
         }
         stack.push((steps, next));
     }
-    if std::env::var("COUNT").is_ok() {
-        println!(
-            "## {} {:?} {:?} {} {:?}",
-            visited.len(),
-            start.setting.calls,
-            start.setting.tagging,
-            start.setting.is_warm,
-            start.setting.budget
-        );
-    }
     Ok(witnesses)
 }
 

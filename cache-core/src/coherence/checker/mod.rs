@@ -38,7 +38,8 @@
 //!
 //! # Going deeper
 //! `CHECK_DEPTH=1 cargo nextest run --release -p cache-core --lib checker` adds larger settings, and to those that have
-//! mishaps one of each. Each further level adds another one, at about ten times the states.
+//! mishaps one more of each kind. Each further level adds another one, at two to three times the states; five calls at a
+//! time come with the third. Optimized, it takes two seconds for a million states, and about ten times as long otherwise.
 
 mod explorer;
 mod flight;

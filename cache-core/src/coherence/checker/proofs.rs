@@ -59,7 +59,8 @@ fn invalidations_in_two_processes() {
     let declared = Setting::new(&[InvalidateKey, Get], &[InvalidateTag]).commits(2);
     let late = Setting::new(&[InvalidateKey], &[InvalidateTag, Get]).late().warm().commits(2);
     let wide = Setting::new(&[InvalidateKey, Get], &[InvalidateTag, Get]).commits(2);
-    hold([declared, late, wide.at_depth(1)], &[Promoted, FillRefused, KeptOutOfL1]);
+    let five = Setting::new(&[InvalidateKey, InvalidateTag, Get], &[Get, Get]).late().at_depth(3);
+    hold([declared, late, wide.at_depth(1), five], &[Promoted, FillRefused, KeptOutOfL1]);
 }
 
 #[test]
@@ -103,7 +104,8 @@ fn refreshes_and_lookups_next_to_readers() {
     let rivals = Setting::new(&[Refresh, Get], &[Refresh]).faults(1);
     let refresh = Setting::new(&[InvalidateKey, Refresh, Get], &[Get]);
     let lookup = Setting::new(&[InvalidateTag, Lookup, Get], &[Get]).warm();
-    hold([rivals, refresh, lookup], &[FillRefused, Joined, Promoted]);
+    let five = Setting::new(&[InvalidateKey, Refresh, Get], &[Get, Lookup]).at_depth(3);
+    hold([rivals, refresh, lookup, five], &[FillRefused, Joined, Promoted]);
 }
 
 #[test]

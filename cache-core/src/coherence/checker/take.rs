@@ -12,9 +12,12 @@ use super::{
     witness::Witness,
     world::{Party, Progress, Step, World},
 };
-use crate::coherence::{
-    course::{End, Mode},
-    table::{Kind, OperationId},
+use crate::{
+    coherence::{
+        course::{End, Mode},
+        table::{Kind, OperationId},
+    },
+    token::LeaseToken,
 };
 
 impl World {
@@ -81,8 +84,8 @@ impl World {
             }
             Step::LoseEntry => self.lose(|world| world.store.entry = None),
             Step::LoseLease => self.lose(|world| {
-                world.lose_lease();
-                world.store.lease = None;
+                let lease = world.store.lease.take();
+                world.note_lost(lease);
             }),
             Step::LoseTag => self.lose(|world| world.store.tag = None),
             Step::LoseAnyTag => self.lose(|world| world.store.any_tag = None),
@@ -178,9 +181,7 @@ impl World {
         let before = self.store.lease;
         let reply = self.store.execute(request, &mut self.names(), setting);
         if before != self.store.lease && request.ends_leases() {
-            let after = std::mem::replace(&mut self.store.lease, before);
-            self.lose_lease();
-            self.store.lease = after;
+            self.note_lost(before);
         }
         match reply {
             Reply::Filled(_) if reply.is_refusal() => self.witnesses.note(Witness::FillRefused),
@@ -195,16 +196,11 @@ impl World {
         reply
     }
 
-    /// The flight that holds the lease is about to lose it, by right.
-    fn lose_lease(&mut self) {
-        let Some(held) = self.store.lease else { return };
+    /// For the properties: the flight that held the lease has lost it, by right.
+    fn note_lost(&mut self, lease: Option<LeaseToken>) {
         for process in &mut self.processes {
-            if process.flights.iter().any(|flight| token(flight.id) == held) {
-                let flights = &mut Rc::make_mut(process).flights;
-                flights
-                    .iter_mut()
-                    .filter(|flight| token(flight.id) == held)
-                    .for_each(|flight| flight.lost_lease = true);
+            if let Some(held) = process.flights.iter().position(|flight| Some(token(flight.id)) == lease) {
+                Rc::make_mut(process).flights[held].lost_lease = true;
             }
         }
     }
@@ -233,6 +229,7 @@ impl World {
         self.hear(party, self.exchange(party).request(), Reply::Lost, setting);
     }
 
+    /// Reads that nobody hears of change nothing.
     fn stray(&mut self, request: Request) {
         if !matches!(request, Request::Read { .. } | Request::Load) {
             self.strays.push(request);

@@ -96,9 +96,8 @@ impl World {
         if reply == Reply::Lost {
             return;
         }
-        let confirmed =
-            if setting.lacks(Mutant::ConfirmedUnsent) { process.outbox.batch().unwrap_or(batch) } else { batch };
-        process.outbox.confirm(confirmed);
+        let latest = process.outbox.batch().filter(|_| setting.lacks(Mutant::ConfirmedUnsent));
+        process.outbox.confirm(latest.unwrap_or(batch));
         if process.outbox.len() == 0 {
             process.owed = Floors::default();
         }
