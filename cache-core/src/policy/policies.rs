@@ -133,7 +133,7 @@ impl Policies {
         self
     }
 
-    /// Checks every value in the map, how those of one kind go together, and that each codec is in this build.
+    /// Checks every value in the map, and how those of one kind go together.
     ///
     /// Caches may yet override them; what results is checked by [`resolve`](Self::resolve).
     ///
@@ -144,7 +144,11 @@ impl Policies {
         for (kind, overrides) in &self.kinds {
             overrides.check(&format!("kinds.{kind}"))?;
         }
-        self.environment.check(self.kinds())?;
+        self.environment.check(self.kinds())
+    }
+
+    /// Checks that each codec that is named is in this build.
+    pub(crate) fn check_codecs(&self) -> Result<()> {
         let of_environment = self.environment.default_policy()?;
         let mut codecs = self.kinds.values().chain([&self.default, &of_environment]).filter_map(|layer| layer.codec);
         codecs.try_for_each(Format::check)

@@ -185,6 +185,7 @@ impl StackBuilder {
             }
         }
         self.breaker.check()?;
-        self.policies.check()
+        self.policies.check()?;
+        self.policies.check_codecs()
     }
 }
