@@ -6,6 +6,9 @@
 //! shop:user:{}                a cache's mark      no key is ever written as nothing, so no entry has this name
 //! shop:#{org%3A7}             a tag's mark        a cache name never begins with `#`
 //! shop:#                      the namespace's mark
+//! shop:user:{alice}:guard     guards: while one is open, nothing is cached under the key, in no version
+//! shop:#log                   the log of invalidations
+//! shop:#server                which server the namespace was last attached to
 //! ```
 //!
 //! Namespace, cache and tag are escaped: `%`, `:`, `#`, braces, white space and control characters become `%XX`.
@@ -77,6 +80,13 @@ impl EntryKey {
         format!("{}{version}", self.stem)
     }
 
+    /// The name of the guards that are open on the key, in all versions.
+    #[must_use]
+    pub fn guard(&self) -> String {
+        // The stem ends in `:v`.
+        format!("{}guard", &self.stem[..self.stem.len() - 1])
+    }
+
     /// The name of the entry's lease in schema version `version`.
     #[must_use]
     pub fn lease(&self, version: u32) -> String {
@@ -89,6 +99,34 @@ impl fmt::Debug for EntryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = blake3::hash(self.stem.as_bytes());
         write!(f, "EntryKey({}…:v{})", &digest.to_hex()[..12], self.version)
+    }
+}
+
+/// The names of a namespace's log of invalidations, and of what belongs to it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Log {
+    name: Arc<str>,
+    server: Arc<str>,
+    mark: Mark,
+}
+
+impl Log {
+    /// The name of the log itself.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the server that the namespace was last attached to is recorded.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The mark of the namespace, which is removed when that server turns out to be another one.
+    #[must_use]
+    pub const fn mark(&self) -> &Mark {
+        &self.mark
     }
 }
 
@@ -161,6 +199,13 @@ impl Namespace {
         Mark { name: format!("{}:#*", self.0).into(), scope: Scope::Tag }
     }
 
+    /// Its log of invalidations.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        let name = |what: &str| format!("{}:#{what}", self.0).into();
+        Log { name: name("log"), server: name("server"), mark: self.mark() }
+    }
+
     /// The mark of a tag. Any text is a tag.
     #[must_use]
     pub fn tag(&self, tag: &str) -> Mark {
@@ -228,7 +273,9 @@ mod tests {
         assert_eq!(key.entry(3), "shop:user:{alice}:v3");
         assert_eq!(key.lease(4), "shop:user:{alice}:v4:lease");
         assert_eq!(key.cache().name(), "shop:user:{}");
+        assert_eq!(key.guard(), "shop:user:{alice}:guard");
         assert_eq!(shop.mark().name(), "shop:#");
+        assert_eq!((shop.log().name(), shop.log().server()), ("shop:#log", "shop:#server"));
         assert_eq!(shop.tag("org:7").name(), "shop:#{org%3A7}");
     }
 

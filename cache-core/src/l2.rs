@@ -14,12 +14,15 @@ use std::{
 use tokio::time::timeout;
 
 use crate::{
-    backend::{Backend, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put, Read},
+    backend::{
+        Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message, Position,
+        Pulse, Put, Read,
+    },
     breaker::{Breaker, BreakerSettings},
     clock,
     error::{Error, ErrorKind, Result},
     health::L2Health,
-    key::EntryKey,
+    key::{EntryKey, Log},
     stats::{Counters, Event},
     token::LeaseToken,
     trace,
@@ -77,16 +80,33 @@ impl L2 {
         let _ = self.counted("release", self.backend.release(key, token), counters).await;
     }
 
-    pub(crate) async fn put(&self, put: Put<'_>, counters: &Counters) -> Result<()> {
+    pub(crate) async fn put(&self, put: Put<'_>, counters: &Counters) -> Result<FillReply> {
         self.counted("put", self.backend.put(put), counters).await
     }
 
-    pub(crate) async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+    pub(crate) async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.call("invalidate", self.backend.invalidate(what)).await
     }
 
+    pub(crate) async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
+        self.call("attach", self.backend.attach(ask)).await
+    }
+
+    pub(crate) async fn beat(&self, log: &Log) -> Result<Pulse> {
+        self.call("beat", self.backend.beat(log)).await
+    }
+
+    /// Past the breaker, which counts heartbeats anyway: a blocking read is not answered for as long as it waits.
+    pub(crate) async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "follow"));
+        }
+        let deadline = self.deadline + ask.wait;
+        timeout(deadline, self.backend.follow(ask)).await.unwrap_or_else(|_| Err(self.too_late("follow")))
+    }
+
     /// An invalidation that is tried although the circuit breaker may be open: there is no later.
-    pub(crate) async fn insist(&self, what: Invalidate<'_>) -> Result<()> {
+    pub(crate) async fn insist(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         timeout(self.deadline, self.backend.invalidate(what)).await.unwrap_or_else(|_| Err(self.too_late("invalidate")))
     }
 

@@ -58,6 +58,16 @@ random_token! {
     EntryId
 }
 
+random_token! {
+    /// One process of the fleet, or one stack in it: who sent a message of the [log](crate::backend::Log).
+    ProcessId
+}
+
+random_token! {
+    /// One run of one server in one role. Another one means a restart or a promotion: acknowledged writes may be lost.
+    ServerId
+}
+
 pub(crate) fn random_bytes() -> [u8; 16] {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has a random generator");

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::{
-    backend::{Invalidate, Put},
+    backend::{FillReply, Put},
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
     coherence::{course::Loaded, ledger::Moment, outbox::Target, table::OperationId},
@@ -73,7 +73,7 @@ impl StackInner {
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
     async fn revoke(&self, keys: &[EntryKey], marks: &[Mark]) -> Result<()> {
         let Some(l2) = &self.l2 else { return Ok(()) };
-        let Err(error) = l2.invalidate(Invalidate { keys, marks, any_tag: &self.any_tag }).await else {
+        let Err(error) = l2.invalidate(self.invalidation(keys, marks, None)).await else {
             return Ok(());
         };
         let entries = keys.iter().cloned().map(Target::Entry);
@@ -140,8 +140,14 @@ async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, c
         frame: &frame,
         ttl: cargo.ttl,
         retain: cache.retain(Some(cargo.ttl)),
+        log: &cache.stack.log,
+        from: cache.stack.process,
     };
-    l2.put(put, &cache.counters).await
+    match l2.put(put, &cache.counters).await? {
+        FillReply::Stored => Ok(()),
+        FillReply::Refused => Err(Error::new(ErrorKind::Refused, "insert")
+            .context("a guarded write or a hold-off is under way for the key: try again when it has ended")),
+    }
 }
 
 fn unstorable() -> Error {

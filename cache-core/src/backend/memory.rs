@@ -1,7 +1,7 @@
 //! The backend inside the process.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,14 +11,20 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
-use super::{Backend, Claim, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put, Read, Stored};
+use super::{
+    Attach, Attached, Backend, Claim, Fill, FillReply, Follow, Found, Guard, Invalidate, Lease, LeaseReply, Message,
+    Position, Pulse, Put, Read, Stored,
+};
 use crate::{
     clock,
     error::{Error, ErrorKind, Result},
-    key::{EntryKey, Mark, Scope},
-    token::{EntryId, Epoch, LeaseToken},
+    key::{EntryKey, Log, Mark, Scope},
+    token::{EntryId, Epoch, LeaseToken, ProcessId, ServerId},
 };
 
 /// A backend that lives in this process: for tests, demonstrations, and several stacks that share
@@ -28,10 +34,18 @@ use crate::{
 /// A clone shares the store; closing one of them leaves the others open. What has expired is
 /// dropped when it is met, and all of it from time to time, so that memory follows what is alive.
 /// There is no limit to that, and no eviction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
     store: Arc<Mutex<Store>>,
+    /// Told whenever a log grows.
+    grown: watch::Sender<()>,
     closed: AtomicBool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { store: Arc::default(), grown: watch::Sender::new(()), closed: AtomicBool::new(false) }
+    }
 }
 
 impl Memory {
@@ -51,7 +65,7 @@ impl Memory {
 
 impl Clone for Memory {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), closed: AtomicBool::new(false) }
+        Self { store: Arc::clone(&self.store), grown: self.grown.clone(), closed: AtomicBool::new(false) }
     }
 }
 
@@ -67,6 +81,9 @@ impl Backend for Memory {
         let now = clock::now();
         let mut store = self.open("lease")?;
         store.make_room(now);
+        if store.is_guarded(ask.key, ask.marks, now) {
+            return Ok(LeaseReply::Guarded);
+        }
         store.register(ask.key, now);
         let epochs = store.renew(ask.marks, ask.retain, now);
 
@@ -103,7 +120,7 @@ impl Backend for Memory {
         let mut epochs = fill.epochs.to_vec();
         if let Some(late) = fill.late {
             let (any_tag, captured) = late.unchanged;
-            if store.epoch(any_tag, now) != Some(captured) {
+            if store.epoch(any_tag, now) != Some(captured) || store.is_guarded(fill.key, late.marks, now) {
                 return Ok(FillReply::Refused);
             }
             epochs.extend(store.renew(late.marks, late.retain, now));
@@ -119,35 +136,97 @@ impl Backend for Memory {
         Ok(())
     }
 
-    async fn put(&self, put: Put<'_>) -> Result<()> {
+    async fn put(&self, put: Put<'_>) -> Result<FillReply> {
         let now = clock::now();
         let mut store = self.open("put")?;
         store.make_room(now);
+        if store.is_guarded(put.key, put.marks, now) {
+            return Ok(FillReply::Refused);
+        }
         store.register(put.key, now);
         let epochs = store.renew(put.marks, put.retain, now);
         let entry = Entry { id: put.id, epochs, frame: put.frame.clone() };
         let version = put.key.version();
         store.entries.insert(put.key.entry(version), Record::until(entry, now, put.ttl));
         store.leases.remove(&put.key.lease(version));
-        Ok(())
+        store.append(put.log, Some(put.from), vec![put.key.entry(version)], now);
+        drop(store);
+        self.grown.send_replace(());
+        Ok(FillReply::Stored)
     }
 
-    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
+        if what.keys.is_empty() && what.marks.is_empty() {
+            return self.open("invalidate").map(|_| None);
+        }
+        let now = clock::now();
         let mut store = self.open("invalidate")?;
+        let mut revoked = Vec::new();
         // Versions are registered with marks, so keys go first.
         for key in what.keys {
             for version in store.versions(key) {
                 store.entries.remove(&key.entry(version));
                 store.leases.remove(&key.lease(version));
             }
+            revoked.push(key.entry(key.version()));
+            store.guard(key, what.guard, now);
         }
         for mark in what.marks {
-            store.marks.remove(mark.name());
+            store.revoke(mark, what.guard, now);
+            revoked.push(mark.name().to_owned());
         }
         if what.marks.iter().any(|mark| mark.scope() == Scope::Tag) {
             store.marks.remove(what.any_tag.name());
         }
-        Ok(())
+        let end = store.append(what.log, Some(what.from), revoked, now);
+        drop(store);
+        self.grown.send_replace(());
+        Ok(Some(end))
+    }
+
+    async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
+        let now = clock::now();
+        let mut store = self.open("attach")?;
+        let server = store.server;
+        let recorded = store.attached.get(ask.log.server()).copied();
+        let is_known = recorded.is_some_and(|(recorded, _)| recorded == server);
+        let max_staleness = recorded.map_or(ask.max_staleness, |(_, longest)| longest.max(ask.max_staleness));
+        store.attached.insert(ask.log.server().to_owned(), (server, max_staleness));
+        let renewed = !is_known && !ask.keep;
+        if renewed {
+            store.marks.remove(ask.log.mark().name());
+            store.append(ask.log, Some(ask.from), vec![ask.log.mark().name().to_owned()], now);
+        }
+        let end = match store.end(ask.log) {
+            Some(end) => end,
+            None => store.append(ask.log, Some(ask.from), Vec::new(), now),
+        };
+        drop(store);
+        self.grown.send_replace(());
+        Ok(Attached { end, server, renewed, max_staleness })
+    }
+
+    async fn beat(&self, log: &Log) -> Result<Pulse> {
+        let store = self.open("beat")?;
+        let recorded = store.attached.get(log.server()).copied();
+        Ok(Pulse {
+            end: store.end(log),
+            server: store.server,
+            recorded: recorded.map(|(server, _)| server),
+            max_staleness: recorded.map_or(Duration::ZERO, |(_, longest)| longest),
+        })
+    }
+
+    async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        let deadline = clock::now() + ask.wait.min(Duration::from_secs(3600));
+        // Before the look, so that a message in between is not missed.
+        let mut grown = self.grown.subscribe();
+        loop {
+            let messages = self.open("follow")?.messages(&ask);
+            if !messages.is_empty() || timeout_at(deadline, grown.changed()).await.is_err() {
+                return Ok(messages);
+            }
+        }
     }
 
     async fn probe(&self) -> Result<()> {
@@ -163,24 +242,50 @@ impl Backend for Memory {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Store {
     entries: Table<Entry>,
     leases: Table<LeaseToken>,
     marks: Table<Marked>,
+    guards: HashMap<String, Vec<(LeaseToken, Instant)>>,
+    logs: HashMap<String, VecDeque<Message>>,
+    /// By the names where it is recorded: the server that each namespace was attached to, and its longest staleness.
+    attached: HashMap<String, (ServerId, Duration)>,
+    server: ServerId,
+    began: Instant,
     writes: usize,
 }
 
-#[derive(Debug)]
+/// A log keeps so many messages.
+const LOG: usize = 16_384;
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            entries: Table::default(),
+            leases: Table::default(),
+            marks: Table::default(),
+            guards: HashMap::new(),
+            logs: HashMap::new(),
+            attached: HashMap::new(),
+            server: ServerId::random(),
+            began: clock::now(),
+            writes: 0,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Entry {
     id: EntryId,
     epochs: Vec<Epoch>,
     frame: Bytes,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Marked {
-    epoch: Epoch,
+    /// `None` while a hold-off lasts: then it counts as missing, and none is made.
+    epoch: Option<Epoch>,
     /// Of a cache: the versions of it that are alive.
     versions: BTreeSet<u32>,
 }
@@ -197,7 +302,78 @@ impl Store {
     }
 
     fn epoch(&mut self, mark: &Mark, now: Instant) -> Option<Epoch> {
-        self.marks.live(mark.name(), now).map(|record| record.value.epoch)
+        self.marks.live(mark.name(), now)?.value.epoch
+    }
+
+    /// Removes a mark, or puts a hold-off in its place; one that is there stays until it ends.
+    fn revoke(&mut self, mark: &Mark, guard: Option<Guard>, now: Instant) {
+        let held = self.marks.live(mark.name(), now).filter(|record| record.value.epoch.is_none());
+        let until = held.and_then(|record| record.expires);
+        match guard {
+            Some(Guard::Hold { ttl }) => {
+                let expires = until.max(Some(after(now, ttl)));
+                let value = Marked { epoch: None, versions: BTreeSet::new() };
+                self.marks.insert(mark.name().to_owned(), Record { value, expires });
+            }
+            _ if until.is_some() => {}
+            _ => self.marks.remove(mark.name()),
+        }
+    }
+
+    fn guard(&mut self, key: &EntryKey, guard: Option<Guard>, now: Instant) {
+        let Some(guard) = guard else { return };
+        let guards = self.guards.entry(key.guard()).or_default();
+        let mut open = |token, ttl| {
+            guards.retain(|(other, _)| *other != token);
+            guards.push((token, after(now, ttl)));
+        };
+        match guard {
+            Guard::Open { token, ttl } => open(token, ttl),
+            Guard::Hold { ttl } => open(LeaseToken::random(), ttl),
+            Guard::Close { token } => guards.retain(|(other, _)| *other != token),
+        }
+        self.is_guarded(key, &[], now);
+    }
+
+    fn is_guarded(&mut self, key: &EntryKey, marks: &[Mark], now: Instant) -> bool {
+        let name = key.guard();
+        if let Some(guards) = self.guards.get_mut(&name) {
+            guards.retain(|(_, expires)| *expires > now);
+            if guards.is_empty() {
+                self.guards.remove(&name);
+            }
+        }
+        let mut is_held =
+            |mark: &Mark| self.marks.live(mark.name(), now).is_some_and(|record| record.value.epoch.is_none());
+        is_held(key.cache()) || marks.iter().any(is_held) || self.guards.contains_key(&name)
+    }
+
+    fn end(&self, log: &Log) -> Option<Position> {
+        self.logs.get(log.name())?.back().map(|message| message.position)
+    }
+
+    /// Positions follow the clock, as a server's do: they never come round again, not even in a log that was lost.
+    fn append(&mut self, log: &Log, from: Option<ProcessId>, revoked: Vec<String>, now: Instant) -> Position {
+        let millis = u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX) + 1;
+        let messages = self.logs.entry(log.name().to_owned()).or_default();
+        let last = messages.back().map(|message| message.position);
+        let position = match last {
+            Some(last) if last.millis >= millis => Position { millis: last.millis, sequence: last.sequence + 1 },
+            _ => Position { millis, sequence: 0 },
+        };
+        // As in a stream, where it is the position before the first one.
+        let after = last.unwrap_or(Position { millis: 0, sequence: 0 });
+        messages.push_back(Message { position, after: Some(after), from, revoked });
+        if messages.len() > LOG {
+            messages.pop_front();
+        }
+        position
+    }
+
+    fn messages(&self, ask: &Follow<'_>) -> Vec<Message> {
+        let Some(log) = self.logs.get(ask.log.name()) else { return Vec::new() };
+        let next = log.partition_point(|message| message.position <= ask.after);
+        log.range(next..).take(ask.most).cloned().collect()
     }
 
     /// The epochs of `marks`, which are made where they are missing, and live on for `retain`.
@@ -209,7 +385,7 @@ impl Store {
                 if mark.scope() == Scope::Tag {
                     record.expires = record.expires.max(Some(after(now, retain)));
                 }
-                record.value.epoch
+                record.value.epoch.expect("no mark of these is held")
             })
             .collect()
     }
@@ -220,7 +396,7 @@ impl Store {
 
     fn marked(&mut self, mark: &Mark, now: Instant) -> &mut Record<Marked> {
         self.marks.live_or_insert_with(mark.name(), now, || {
-            Record::lasting(Marked { epoch: Epoch::random(), versions: BTreeSet::new() })
+            Record::lasting(Marked { epoch: Some(Epoch::random()), versions: BTreeSet::new() })
         })
     }
 
@@ -256,7 +432,7 @@ impl Store {
 }
 
 /// Records by name, of which those that expired count as missing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Table<T>(HashMap<String, Record<T>>);
 
 impl<T> Default for Table<T> {
@@ -294,7 +470,7 @@ impl<T> Table<T> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Record<T> {
     value: T,
     /// `None` if it lasts.
@@ -330,7 +506,10 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::key::{CacheName, Namespace};
+    use crate::{
+        backend::Part,
+        key::{CacheName, Namespace},
+    };
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -341,12 +520,13 @@ mod tests {
 
     async fn put(store: &Memory, text: &str, ttl: Duration) {
         let (id, frame) = (EntryId::random(), Bytes::from_static(b"alice"));
-        let put = Put { key: &key(text), id, marks: &[], frame: &frame, ttl, retain: ttl };
+        let (log, from) = (&Namespace::new("shop").unwrap().log(), ProcessId::random());
+        let put = Put { key: &key(text), id, marks: &[], frame: &frame, ttl, retain: ttl, log, from };
         store.put(put).await.unwrap();
     }
 
     async fn entry(store: &Memory, text: &str) -> Option<Stored> {
-        store.read(Read { key: &key(text), marks: &[] }).await.unwrap().entry
+        store.read(Read { key: &key(text), marks: &[], part: Part::Whole }).await.unwrap().entry
     }
 
     #[tokio::test(start_paused = true)]
@@ -375,7 +555,8 @@ mod tests {
         };
         lease(10 * SECOND).await;
         lease(SECOND).await;
-        let epoch = async || store.read(Read { key: &key("alice"), marks: &tag }).await.unwrap().epochs[0];
+        let epoch =
+            async || store.read(Read { key: &key("alice"), marks: &tag, part: Part::Whole }).await.unwrap().epochs[0];
         advance(9 * SECOND).await;
         assert!(epoch().await.is_some());
         advance(SECOND).await;

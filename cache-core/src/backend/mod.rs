@@ -1,7 +1,7 @@
 //! What a shared store must do to be L2: the contract that `Memory` and Redis are held to.
 //!
 //! The operations are those of the coherence protocol, not `get` and `set`, so that a store needs to know nothing of
-//! codecs, policies or flights, and the protocol nothing of Lua. Five rules carry every promise; the conformance suite
+//! codecs, policies or flights, and the protocol nothing of Lua. Seven rules carry every promise; the conformance suite
 //! (feature `test-util`) checks them:
 //!
 //! 1. **Absence denies.** A missing mark is unknown, never "unchanged"; a missing lease permits no fill.
@@ -10,15 +10,22 @@
 //!    live version of its cache, before it answers.
 //! 4. **Each operation is atomic** towards every other one.
 //! 5. **Epochs are stored with the entry** by the backend, byte for byte as given, and are compared by the caller.
+//! 6. **Every invalidation is a message.** What [`invalidate`](Backend::invalidate) and [`put`](Backend::put) take away is
+//!    appended to the namespace's log in the same step, after the message that was the last one, and names it.
+//! 7. **A guard denies.** While one is open on a key, no lease is granted for it and nothing is stored under it.
 //!
 //! Losing any record at any time (an eviction, a restart) must only ever turn hits into misses and fills into refusals.
 //!
 //! A backend bounds the time of its own calls where it can; the stack adds a deadline and a circuit breaker round each
 //! of them. Any future of a backend may be dropped at any point: the operation then took effect or it did not.
 
+mod log;
 mod memory;
 
-pub use memory::Memory;
+pub use self::{
+    log::{Attach, Attached, Follow, Message, Position, Pulse},
+    memory::Memory,
+};
 
 use std::time::Duration;
 
@@ -26,9 +33,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    error::Result,
-    key::{EntryKey, Mark},
-    token::{EntryId, Epoch, LeaseToken},
+    error::{Error, ErrorKind, Result},
+    key::{EntryKey, Log, Mark},
+    token::{EntryId, Epoch, LeaseToken, ProcessId},
 };
 
 /// A shared store. See the [module](self) for the rules.
@@ -43,6 +50,7 @@ pub trait Backend: Send + Sync + 'static {
     /// the key's version with the mark of its cache, and then
     /// - returns [`LeaseReply::Found`] if an entry is there that the caller has not seen
     ///   ([`Claim::Join`] with another id than its own),
+    /// - returns [`LeaseReply::Guarded`] if a guard is open on the key, or a hold-off on one of the marks,
     /// - returns [`LeaseReply::Held`] if another token holds the lease, unless the claim is [`Claim::Take`],
     /// - or else writes `token` as the lease for `ttl` and returns [`LeaseReply::Granted`] with the epochs.
     async fn lease(&self, ask: Lease<'_>) -> Result<LeaseReply>;
@@ -59,15 +67,45 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Stores an entry whatever was there, with the epochs its marks have in this step (a missing one gets a fresh
     /// one), and ends whichever lease there was, so that no load in flight overwrites it. Registers the key's version
-    /// as a lease does. Blind: the last one wins.
-    async fn put(&self, put: Put<'_>) -> Result<()>;
+    /// as a lease does. Blind: the last one wins. Appends the entry's name to the log.
+    ///
+    /// Refused while a guard is open on the key or a hold-off on one of the marks.
+    async fn put(&self, put: Put<'_>) -> Result<FillReply>;
 
     /// Removes entries with their leases, in every version that is registered with their cache, and removes marks, so
     /// that nothing stored under them is ever valid again. Each mark costs O(1), however many entries carry it.
     ///
-    /// Whenever `marks` has a tag, `any_tag` is removed too.
+    /// Whenever `marks` has a tag, `any_tag` is removed too. What was removed is appended to the log: for each key the name
+    /// of its entry in the version that was removed, for each mark its name (but not `any_tag`). Where a batch is too large
+    /// for one step, each step appends what it removed.
     /// Works while the store refuses to grow: that is when it is needed most.
-    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()>;
+    ///
+    /// Returns the position of the last message; `None` if there was nothing to do.
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>>;
+
+    /// Prepares to follow the log of a namespace, and fails closed where the store may have lost what it had acknowledged.
+    ///
+    /// In one atomic step: if the server that is recorded for the namespace is not the one that answers, or none is recorded,
+    /// it is recorded, the mark of the namespace is removed (unless the caller wants to [keep](Attach::keep) what is there)
+    /// and the removal appended to the log; if there is no log, an empty message begins one; the fleet's largest
+    /// `max_staleness` is raised to the caller's.
+    ///
+    /// The default is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported): a store without a log. Its stacks then ask L2
+    /// about each entry of L1 that is older than their `max_staleness`.
+    async fn attach(&self, _ask: Attach<'_>) -> Result<Attached> {
+        Err(unsupported("attach"))
+    }
+
+    /// How things stand with the log and the server, in one round trip.
+    async fn beat(&self, _log: &Log) -> Result<Pulse> {
+        Err(unsupported("beat"))
+    }
+
+    /// The messages of the log after a position, oldest first, at most [`Follow::most`]. Waits for one for `wait` if there is
+    /// none, without keeping other calls waiting. A log that is not there has no messages.
+    async fn follow(&self, _ask: Follow<'_>) -> Result<Vec<Message>> {
+        Err(unsupported("follow"))
+    }
 
     /// Asks the store for a sign of life. A permanent error ([`ErrorKind::Denied`](crate::ErrorKind::Denied),
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)) means that waiting won't help.
@@ -80,6 +118,10 @@ pub trait Backend: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 }
 
+fn unsupported(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, operation).context("this backend keeps no log")
+}
+
 /// What [`Backend::read`] is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Read<'a> {
@@ -87,6 +129,18 @@ pub struct Read<'a> {
     pub key: &'a EntryKey,
     /// The marks whose epochs are wanted.
     pub marks: &'a [Mark],
+    /// How much of the entry is wanted.
+    pub part: Part,
+}
+
+/// How much of an entry a read wants.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// All but the frame, which may be left out or cut short: the caller has it, and asks whether it is still the one. If
+    /// the entry's epochs are not as many as the marks that are asked for, they may be cut short too.
+    Head,
 }
 
 /// What a store has of an entry.
@@ -156,6 +210,8 @@ pub enum LeaseReply {
     },
     /// An entry that the caller has not seen is there. The lease was not touched.
     Found(Found),
+    /// A guard is open on the key, or a hold-off on one of the marks: what is loaded now must be kept nowhere.
+    Guarded,
 }
 
 /// What [`Backend::fill`] is asked for.
@@ -194,7 +250,7 @@ pub struct Late<'a> {
 pub enum FillReply {
     /// It is stored.
     Stored,
-    /// The lease was gone, or a late mark may have changed: it is not stored.
+    /// The lease was gone, a late mark may have changed, or a guard is open: it is not stored.
     Refused,
 }
 
@@ -213,6 +269,10 @@ pub struct Put<'a> {
     pub ttl: Duration,
     /// The least time that marks of tags must live on.
     pub retain: Duration,
+    /// Where it is announced.
+    pub log: &'a Log,
+    /// By whom.
+    pub from: ProcessId,
 }
 
 /// What [`Backend::invalidate`] is asked for.
@@ -224,4 +284,35 @@ pub struct Invalidate<'a> {
     pub marks: &'a [Mark],
     /// The namespace's [`any_tag`](crate::key::Namespace::any_tag) mark.
     pub any_tag: &'a Mark,
+    /// What else happens in the same step.
+    pub guard: Option<Guard>,
+    /// Where it is announced.
+    pub log: &'a Log,
+    /// By whom.
+    pub from: ProcessId,
+}
+
+/// What an invalidation does about guards, which keep everything from being cached under a key in any version.
+///
+/// A key may have any number of guards. Each ends by itself when its time is over; opening it again prolongs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guard {
+    /// Opens a guard on each of the keys. Marks are not touched by it.
+    Open {
+        /// Its name.
+        token: LeaseToken,
+        /// How long it lives, unless it is opened again.
+        ttl: Duration,
+    },
+    /// Closes it.
+    Close {
+        /// Its name.
+        token: LeaseToken,
+    },
+    /// Opens one that nobody closes, on the keys and on the marks: for so long nothing that has them is cached. On a mark
+    /// this is a record that is no epoch, so that the mark counts as missing, and that other invalidations leave in place.
+    Hold {
+        /// How long.
+        ttl: Duration,
+    },
 }

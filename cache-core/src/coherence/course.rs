@@ -77,8 +77,12 @@ pub(crate) enum Seen {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Leased {
     Granted,
-    Held { remaining: Duration },
+    Held {
+        remaining: Duration,
+    },
     Found(Seen),
+    /// A write is under way that lets nothing be cached.
+    Guarded,
     Unreachable,
 }
 
@@ -149,6 +153,8 @@ pub(crate) struct Course {
     pauses: u32,
     finds: u32,
     leased: bool,
+    /// What is loaded must be kept nowhere.
+    guarded: bool,
     /// How the flight ends once the lease was given back.
     ending: End,
 }
@@ -167,6 +173,7 @@ impl Course {
             pauses: 0,
             finds: 0,
             leased: false,
+            guarded: false,
             ending: End::Absent,
         }
     }
@@ -182,6 +189,10 @@ impl Course {
             }
             Event::Lease(Leased::Found(seen)) => self.judge(seen),
             Event::Lease(Leased::Held { remaining }) => self.wait(remaining, now, unit),
+            Event::Lease(Leased::Guarded) => {
+                self.guarded = true;
+                Effect::Load { leased: false }
+            }
             Event::Lease(Leased::Unreachable) => Effect::Load { leased: false },
             Event::Waited => self.claim(),
             Event::Loaded(loaded) => self.store(loaded),
@@ -240,7 +251,7 @@ impl Course {
     fn store(&mut self, loaded: Loaded) -> Effect {
         let end = match loaded {
             Loaded::Keep if self.leased => return Effect::Fill,
-            Loaded::Keep | Loaded::KeepHere => End::Loaded { admit: true },
+            Loaded::Keep | Loaded::KeepHere => End::Loaded { admit: !self.guarded },
             Loaded::Drop => End::Loaded { admit: false },
             Loaded::Failed => End::Failed,
         };
@@ -324,6 +335,14 @@ mod tests {
             let effects = walk(&mut course, [start, Event::Loaded(Loaded::Keep)]);
             assert_eq!(effects, [Effect::Load { leased: false }, Effect::End(End::Loaded { admit: true })]);
         }
+    }
+
+    #[test]
+    fn what_is_loaded_under_a_guard_is_kept_nowhere() {
+        let mut course = load();
+        walk(&mut course, [Event::Began, Event::Read(Seen::Absent)]);
+        let effects = walk(&mut course, [Event::Lease(Leased::Guarded), Event::Loaded(Loaded::Keep)]);
+        assert_eq!(effects, [Effect::Load { leased: false }, Effect::End(End::Loaded { admit: false })]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::{
 use super::{Cargo, Landing, MIN_LIFE, Outcome, Seat};
 use crate::{
     answer::Source,
-    backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Read},
+    backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{
@@ -152,7 +152,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         for _ in 0..MAX_READS {
             let asked = self.asking();
             let marks = self.marks();
-            let read = Read { key: &self.entry_key, marks: &marks };
+            let read = Read { key: &self.entry_key, marks: &marks, part: Part::Whole };
             let Some(found) = self.l2().read(read, &self.cache.counters).await else {
                 return Seen::Unreachable;
             };
@@ -180,6 +180,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         };
         match self.l2().lease(ask, &self.cache.counters).await {
             None => Leased::Unreachable,
+            Some(LeaseReply::Guarded) => Leased::Guarded,
             Some(LeaseReply::Held { remaining }) => Leased::Held { remaining },
             Some(LeaseReply::Granted { epochs }) => {
                 self.captured = epochs;

@@ -23,6 +23,7 @@ use crate::{
     l1::{L1, Store},
     l2::L2,
     policy::Policies,
+    token::ProcessId,
     warm::Warmers,
 };
 
@@ -153,6 +154,8 @@ impl StackBuilder {
             domain: encode::domain(&namespace),
             outbox: Mutex::new(Outbox::new(namespace.mark(), OUTBOX)),
             any_tag,
+            log: namespace.log(),
+            process: ProcessId::random(),
             namespace,
             settings: self.settings,
             policies: self.policies,

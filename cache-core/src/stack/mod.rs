@@ -20,7 +20,7 @@ use tokio::{sync::Notify, time::timeout};
 pub(crate) use self::builder::Settings;
 pub use self::builder::StackBuilder;
 use crate::{
-    backend::Invalidate,
+    backend::{Guard, Invalidate, Position},
     cache::{CacheBuilder, CacheKey, CacheValue},
     coherence::{
         ledger::Ledger,
@@ -29,11 +29,12 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     health::{Health, Problems},
-    key::{EntryKey, Mark, Namespace},
+    key::{EntryKey, Log, Mark, Namespace},
     l1::Store,
     l2::L2,
     policy::Policies,
     stats::{Counters, Stats},
+    token::ProcessId,
     trace,
     warm::Warmers,
 };
@@ -52,6 +53,9 @@ pub(crate) struct StackInner {
     /// Derived from the namespace: long keys are hashed with it.
     pub(crate) domain: [u8; 32],
     pub(crate) any_tag: Mark,
+    pub(crate) log: Log,
+    /// Under this name its messages are known in the log.
+    pub(crate) process: ProcessId,
     pub(crate) settings: Settings,
     pub(crate) policies: Policies,
     pub(crate) store: Store,
@@ -223,15 +227,24 @@ impl StackInner {
     }
 
     /// Tries once to bring to L2 what is queued, a batch at a time, by `send`.
-    async fn deliver(&self, send: impl AsyncFn(&L2, Invalidate<'_>) -> Result<()>) -> Result<()> {
+    async fn deliver(&self, send: impl AsyncFn(&L2, Invalidate<'_>) -> Result<Option<Position>>) -> Result<()> {
         let Some(l2) = &self.l2 else { return Ok(()) };
         while let Some(batch) = self.next_batch() {
             let (keys, marks) = batch.split();
-            send(l2, Invalidate { keys: &keys, marks: &marks, any_tag: &self.any_tag }).await?;
+            send(l2, self.invalidation(&keys, &marks, None)).await?;
             trace::delivered(keys.len() + marks.len());
             self.confirm(batch);
         }
         Ok(())
+    }
+
+    pub(crate) fn invalidation<'a>(
+        &'a self,
+        keys: &'a [EntryKey],
+        marks: &'a [Mark],
+        guard: Option<Guard>,
+    ) -> Invalidate<'a> {
+        Invalidate { keys, marks, any_tag: &self.any_tag, guard, log: &self.log, from: self.process }
     }
 
     fn next_batch(&self) -> Option<Batch> {

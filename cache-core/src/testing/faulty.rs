@@ -11,9 +11,12 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::{
-    backend::{Backend, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put, Read},
+    backend::{
+        Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message, Position,
+        Pulse, Put, Read,
+    },
     error::{Error, ErrorKind, Result},
-    key::EntryKey,
+    key::{EntryKey, Log},
     token::LeaseToken,
 };
 
@@ -54,12 +57,26 @@ pub enum Operation {
     Put,
     Invalidate,
     Probe,
+    Attach,
+    Beat,
+    Follow,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Read, Self::Lease, Self::Extend, Self::Fill, Self::Release, Self::Put, Self::Invalidate, Self::Probe];
+    pub const ALL: [Self; 11] = [
+        Self::Read,
+        Self::Lease,
+        Self::Extend,
+        Self::Fill,
+        Self::Release,
+        Self::Put,
+        Self::Invalidate,
+        Self::Probe,
+        Self::Attach,
+        Self::Beat,
+        Self::Follow,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -71,6 +88,9 @@ impl Operation {
             Self::Put => "put",
             Self::Invalidate => "invalidate",
             Self::Probe => "probe",
+            Self::Attach => "attach",
+            Self::Beat => "beat",
+            Self::Follow => "follow",
         }
     }
 }
@@ -269,16 +289,28 @@ impl<B: Backend> Backend for Faulty<B> {
         self.faults.apply(Operation::Release, self.inner.release(key, token)).await
     }
 
-    async fn put(&self, put: Put<'_>) -> Result<()> {
+    async fn put(&self, put: Put<'_>) -> Result<FillReply> {
         self.faults.apply(Operation::Put, self.inner.put(put)).await
     }
 
-    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.faults.apply(Operation::Invalidate, self.inner.invalidate(what)).await
     }
 
     async fn probe(&self) -> Result<()> {
         self.faults.apply(Operation::Probe, self.inner.probe()).await
+    }
+
+    async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
+        self.faults.apply(Operation::Attach, self.inner.attach(ask)).await
+    }
+
+    async fn beat(&self, log: &Log) -> Result<Pulse> {
+        self.faults.apply(Operation::Beat, self.inner.beat(log)).await
+    }
+
+    async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        self.faults.apply(Operation::Follow, self.inner.follow(ask)).await
     }
 
     async fn close(&self) {
@@ -301,15 +333,16 @@ mod tests {
         (Arc::new(backend), faults)
     }
 
-    async fn put(backend: &Faulty<Memory>, key: &EntryKey) -> Result<()> {
+    async fn put(backend: &Faulty<Memory>, key: &EntryKey) -> Result<FillReply> {
         let (id, frame, ttl) = (crate::token::EntryId::random(), crate::Bytes::new(), Duration::from_secs(60));
         let retain = ttl;
         let marks = &[];
-        backend.put(Put { key, id, marks, frame: &frame, ttl, retain }).await
+        let (log, from) = (&Names::random().log(), crate::token::ProcessId::random());
+        backend.put(Put { key, id, marks, frame: &frame, ttl, retain, log, from }).await
     }
 
     async fn is_there(backend: &Faulty<Memory>, key: &EntryKey) -> bool {
-        backend.read(Read { key, marks: &[] }).await.unwrap().entry.is_some()
+        backend.read(Read { key, marks: &[], part: crate::backend::Part::Whole }).await.unwrap().entry.is_some()
     }
 
     #[tokio::test]

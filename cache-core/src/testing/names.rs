@@ -1,7 +1,7 @@
 //! Keys and marks of a test.
 
 use crate::{
-    key::{CacheName, EntryKey, Mark, Namespace},
+    key::{CacheName, EntryKey, Log, Mark, Namespace},
     token::EntryId,
 };
 
@@ -66,6 +66,12 @@ impl Names {
     #[must_use]
     pub fn any_tag(&self) -> Mark {
         self.namespace.any_tag()
+    }
+
+    /// The log of the namespace.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.namespace.log()
     }
 
     /// The marks of an entry without tags: the namespace's and the cache's.

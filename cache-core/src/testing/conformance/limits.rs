@@ -8,10 +8,10 @@ use super::steps::{
     MINUTE, entry, eventually, extend, fill_for, granted, held, invalidate, join, present, put_frame, stored,
 };
 use crate::{
-    backend::{Backend, Claim, FillReply, Lease, Put, Read},
+    backend::{Backend, Claim, FillReply, Lease, Part, Put, Read},
     error::ErrorKind,
     testing::Names,
-    token::{EntryId, LeaseToken},
+    token::{EntryId, LeaseToken, ProcessId},
 };
 
 /// From a millisecond to thirty years and more, for entries, leases and marks.
@@ -30,7 +30,8 @@ pub async fn times_to_live_may_be_tiny_or_huge(store: &dyn Backend) {
         let remaining = entry(store, key).await.expect("it was stored").remaining;
         let remaining = remaining.expect("it has an end");
         assert!(remaining > years / 2 && remaining <= ttl, "{remaining:?}");
-        let put = Put { key, id: EntryId::random(), marks: &tags, frame, ttl, retain: ttl };
+        let (log, from) = (&names.log(), ProcessId::random());
+        let put = Put { key, id: EntryId::random(), marks: &tags, frame, ttl, retain: ttl, log, from };
         store.put(put).await.expect("put");
         assert!(entry(store, key).await.is_some());
         invalidate(store, &names, std::slice::from_ref(key), &[]).await;
@@ -83,7 +84,7 @@ pub async fn a_closed_backend_says_so(store: &dyn Backend) {
     store.close().await;
     let error = store.probe().await.expect_err("it is closed");
     assert_eq!(error.kind(), ErrorKind::Closed);
-    let read = store.read(Read { key: &names.key("a"), marks: &[] }).await;
+    let read = store.read(Read { key: &names.key("a"), marks: &[], part: Part::Whole }).await;
     assert_eq!(read.expect_err("it is closed").kind(), ErrorKind::Closed);
     store.close().await;
 }

@@ -6,17 +6,17 @@ use bytes::Bytes;
 use tokio::time::{interval, timeout};
 
 use crate::{
-    backend::{Backend, Claim, Fill, FillReply, Found, Invalidate, Late, Lease, LeaseReply, Put, Read, Stored},
+    backend::{Backend, Claim, Fill, FillReply, Found, Invalidate, Late, Lease, LeaseReply, Part, Put, Read, Stored},
     key::{EntryKey, Mark},
     testing::Names,
-    token::{EntryId, Epoch, LeaseToken},
+    token::{EntryId, Epoch, LeaseToken, ProcessId},
 };
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const BLINK: Duration = Duration::from_millis(30);
 
 pub(super) async fn read(store: &dyn Backend, key: &EntryKey, marks: &[Mark]) -> Found {
-    store.read(Read { key, marks }).await.expect("read")
+    store.read(Read { key, marks, part: Part::Whole }).await.expect("read")
 }
 
 pub(super) async fn entry(store: &dyn Backend, key: &EntryKey) -> Option<Stored> {
@@ -128,14 +128,17 @@ pub(super) async fn put_frame(
     ttl: Duration,
 ) -> EntryId {
     let id = EntryId::random();
-    let put = Put { key, id, marks, frame, ttl, retain: MINUTE };
-    store.put(put).await.expect("put");
+    let (log, from) = (&Names::random().log(), ProcessId::random());
+    let put = Put { key, id, marks, frame, ttl, retain: MINUTE, log, from };
+    assert_eq!(store.put(put).await.expect("put"), FillReply::Stored);
     id
 }
 
 pub(super) async fn invalidate(store: &dyn Backend, names: &Names, keys: &[EntryKey], marks: &[Mark]) {
     let any_tag = &names.any_tag();
-    store.invalidate(Invalidate { keys, marks, any_tag }).await.expect("invalidate");
+    let (log, from) = (&names.log(), ProcessId::random());
+    let what = Invalidate { keys, marks, any_tag, guard: None, log, from };
+    store.invalidate(what).await.expect("invalidate");
 }
 
 /// Polls `condition` until it holds.
