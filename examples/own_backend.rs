@@ -6,8 +6,16 @@ use std::sync::{Arc, atomic::AtomicUsize, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use cache_core::backend::{Backend, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Memory, Put, Read};
-use cache_core::{Result, Stack, key::EntryKey, testing::conformance, token::LeaseToken};
+use cache_core::backend::{
+    Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Memory, Message,
+    Position, Pulse, Put, Read,
+};
+use cache_core::{
+    Result, Stack,
+    key::{EntryKey, Log},
+    testing::conformance,
+    token::LeaseToken,
+};
 
 #[derive(Default)]
 struct Counting {
@@ -44,16 +52,28 @@ impl Backend for Counting {
         self.trip().release(key, token).await
     }
 
-    async fn put(&self, put: Put<'_>) -> Result<()> {
+    async fn put(&self, put: Put<'_>) -> Result<FillReply> {
         self.trip().put(put).await
     }
 
-    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.trip().invalidate(what).await
     }
 
     async fn probe(&self) -> Result<()> {
         self.trip().probe().await
+    }
+
+    async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
+        self.store.attach(ask).await
+    }
+
+    async fn beat(&self, log: &Log) -> Result<Pulse> {
+        self.store.beat(log).await
+    }
+
+    async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        self.store.follow(ask).await
     }
 
     async fn close(&self) {

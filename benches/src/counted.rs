@@ -11,8 +11,11 @@ use std::{
 use async_trait::async_trait;
 use cache_core::{
     Result,
-    backend::{Backend, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put, Read},
-    key::EntryKey,
+    backend::{
+        Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message, Position,
+        Pulse, Put, Read,
+    },
+    key::{EntryKey, Log},
     token::LeaseToken,
 };
 
@@ -80,12 +83,12 @@ impl<B: Backend> Backend for Counted<B> {
         self.inner.release(key, token).await
     }
 
-    async fn put(&self, put: Put<'_>) -> Result<()> {
+    async fn put(&self, put: Put<'_>) -> Result<FillReply> {
         self.calls.count();
         self.inner.put(put).await
     }
 
-    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.calls.count();
         self.inner.invalidate(what).await
     }
@@ -93,6 +96,19 @@ impl<B: Backend> Backend for Counted<B> {
     async fn probe(&self) -> Result<()> {
         self.calls.count();
         self.inner.probe().await
+    }
+
+    // What keeps a stack in step is no part of any call.
+    async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
+        self.inner.attach(ask).await
+    }
+
+    async fn beat(&self, log: &Log) -> Result<Pulse> {
+        self.inner.beat(log).await
+    }
+
+    async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        self.inner.follow(ask).await
     }
 
     async fn close(&self) {

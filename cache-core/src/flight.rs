@@ -21,11 +21,12 @@ use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Shared},
     codec::frame::Payload,
-    coherence::{course::End, ledger::Standing, table::OperationId},
+    coherence::{course::End, ledger::Standing, proof::Stamp, table::OperationId},
     entry::Entry,
     load::Failure,
     stack::Running,
     tag::Tags,
+    token::EntryId,
 };
 
 /// What those who joined a flight hold on to.
@@ -33,6 +34,8 @@ pub(crate) struct Flight<K, V> {
     pub(crate) id: OperationId,
     /// Its birth, and the marks that are known to touch it.
     pub(crate) standing: Standing,
+    /// When it was registered: joining it is being served something as current as that.
+    pub(crate) as_of: Stamp,
     outcome: OnceLock<Outcome<K, V>>,
     landed: Notify,
     seats: AtomicUsize,
@@ -61,10 +64,11 @@ impl<K, V> Clone for Outcome<K, V> {
 }
 
 impl<K, V> Flight<K, V> {
-    pub(crate) fn new(id: OperationId, standing: Standing) -> Self {
+    pub(crate) fn new(id: OperationId, standing: Standing, as_of: Stamp) -> Self {
         Self {
             id,
             standing,
+            as_of,
             outcome: OnceLock::new(),
             landed: Notify::new(),
             seats: AtomicUsize::new(0),
@@ -178,6 +182,8 @@ pub(crate) struct Cargo<V> {
     pub(crate) payload: Option<Payload>,
     /// Its size in bytes.
     pub(crate) size: Option<usize>,
+    /// Its name in L2, once it is stored there.
+    pub(crate) id: Option<EntryId>,
 }
 
 /// The shortest time to live that a store can keep.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use crate::{breaker::BreakerState, error::Error, trace};
@@ -15,6 +16,12 @@ pub struct Health {
     pub l2: Option<L2Health>,
     /// Invalidations that L2 has not heard of yet. Until it has, this process trusts no copy there that they cover.
     pub queued_invalidations: usize,
+    /// How long ago all invalidations of the fleet were known to be applied here. Beyond
+    /// [`max_staleness`](crate::StackBuilder::max_staleness), L1 serves only what is validated one by one. `None` for a stack
+    /// without a shared store.
+    pub proof_age: Option<Duration>,
+    /// How often L1 was revoked as a whole.
+    pub flushes: u64,
     /// What is wrong with single caches, each said once.
     pub problems: Vec<Problem>,
 }

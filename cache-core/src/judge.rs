@@ -51,6 +51,7 @@ pub(crate) const OTHER_SCHEMA: &str = "it was written for another schema";
 /// A usable entry.
 pub(crate) struct Promotion<V> {
     pub(crate) value: V,
+    pub(crate) id: EntryId,
     /// Since its load began.
     pub(crate) age: Duration,
     /// For so long it is fresh.
@@ -89,7 +90,7 @@ impl<V> Judge<'_, V> {
         match self.codec.decode(frame.payload) {
             Ok(value) => {
                 let tags = self.asked.only(&frame.tags);
-                Verdict::Usable(promotion(value, &frame, remaining, tags, stored.frame.len()))
+                Verdict::Usable(promotion(value, stored, &frame, remaining, tags))
             }
             Err(error) => Verdict::Unreadable(stored.id, error),
         }
@@ -112,11 +113,11 @@ impl<V> Judge<'_, V> {
     }
 }
 
-fn promotion<V>(value: V, frame: &Frame<'_>, remaining: Duration, tags: Tags, size: usize) -> Promotion<V> {
+fn promotion<V>(value: V, stored: &Stored, frame: &Frame<'_>, remaining: Duration, tags: Tags) -> Promotion<V> {
     let life = Duration::from_millis(frame.life_ms);
     // The store's time to live can only have been read early, so it is an upper bound; and never above what was given.
     let remaining = remaining.min(life);
     let age = Duration::from_millis(frame.load_ms) + (life - remaining);
     let fresh = Duration::from_millis(frame.ttl_ms).saturating_sub(age);
-    Promotion { value, age, remaining: remaining.min(fresh), tags, size }
+    Promotion { value, id: stored.id, age, remaining: remaining.min(fresh), tags, size: stored.frame.len() }
 }

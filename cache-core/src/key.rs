@@ -94,6 +94,13 @@ impl EntryKey {
     }
 }
 
+impl EntryKey {
+    /// What its names have in common in every version, but for the version itself.
+    pub(crate) fn stem(&self) -> &str {
+        &self.stem
+    }
+}
+
 impl fmt::Debug for EntryKey {
     /// Shows a short digest, not the key: keys carry what users typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -213,6 +220,33 @@ impl Namespace {
     }
 }
 
+/// What a name in the log stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Named<'a> {
+    /// An entry, by what its names in all versions begin with.
+    Entry(&'a str),
+    Mark(Mark),
+}
+
+impl Namespace {
+    /// What `name` stands for, if it is the name of an entry or a mark of this namespace.
+    pub(crate) fn parse<'a>(&self, name: &'a str) -> Option<Named<'a>> {
+        let own = name.strip_prefix(&*self.0)?.strip_prefix(':')?;
+        let mark = |scope| Some(Named::Mark(Mark { name: name.into(), scope }));
+        match own {
+            "#" => return mark(Scope::Namespace),
+            "#*" => return mark(Scope::Tag),
+            _ if own.starts_with("#{") && own.ends_with('}') => return mark(Scope::Tag),
+            _ if own.starts_with('#') => return None,
+            _ if own.ends_with(":{}") => return mark(Scope::Cache),
+            _ => {}
+        }
+        let version = name.rfind("}:v")? + 3;
+        let is_number = !name[version..].is_empty() && name[version..].bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| Named::Entry(&name[..version]))
+    }
+}
+
 /// The escaped name of a cache, with its namespace before it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct CacheName {
@@ -287,6 +321,23 @@ mod tests {
         let a = Namespace::new("a").unwrap();
         assert_ne!(a.tag("x}"), a.tag("x%7D"));
         assert_ne!(a.tag("*"), a.any_tag());
+    }
+
+    #[test]
+    fn names_in_the_log_are_those_that_were_written() {
+        let shop = Namespace::new("shop").unwrap();
+        let users = CacheName::new(&shop, "user").unwrap();
+        let key = EntryKey::new(&users, 3, "alice");
+        assert_eq!(shop.parse(&key.entry(3)), Some(Named::Entry(key.stem())));
+        assert_eq!(shop.parse(&key.entry(4)), Some(Named::Entry(key.stem())));
+        for mark in [shop.mark(), shop.any_tag(), shop.tag("org:7"), users.mark()] {
+            assert_eq!(shop.parse(mark.name()), Some(Named::Mark(mark.clone())));
+        }
+        for nonsense in
+            ["", "shop", "shop:", "shop:#log", "shop:user", "shop:user:{a}:v", "shop:user:{a}:v1x", "other:#"]
+        {
+            assert_eq!(shop.parse(nonsense), None, "{nonsense}");
+        }
     }
 
     #[test]

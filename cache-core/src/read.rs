@@ -7,12 +7,13 @@ use std::sync::Arc;
 use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Call, Shared},
+    clock,
     codec::frame::MAX_TAGS,
     coherence::{course::Mode, ledger::Moment, table::Kind},
     entry::Entry,
     error::{Error, ErrorKind, LoadError},
     flight::{Flight, Landing, Order, Outcome, Seat, fly},
-    key::encode::KeyText,
+    key::{EntryKey, encode::KeyText},
     load::{BoxLoad, Failure, Lineage, Load, LoaderError},
     stats::Event,
     tag::Tags,
@@ -34,6 +35,7 @@ struct Passenger<'a, K: CacheKey, V: CacheValue> {
     key: K,
     hash: u64,
     text: KeyText,
+    entry_key: EntryKey,
     tags: Tags,
     call: Call,
     lineage: Lineage,
@@ -73,7 +75,8 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         cache.stack.ensure_tended();
         let since = cache.stack.ledger.moment();
         let text = cache.encode(&key)?;
-        Ok(Self { cache, key, hash, text, tags, call, lineage: Lineage::current(), since, alone: false })
+        let entry_key = cache.entry_key(&text);
+        Ok(Self { cache, key, hash, text, entry_key, tags, call, lineage: Lineage::current(), since, alone: false })
     }
 
     async fn travel<F, Fut, E>(mut self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
@@ -117,16 +120,15 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// flight, before L2 or the origin is asked.
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
-        if self.call.mode != Mode::Refresh
+        if !self.asks_further()
             && let Some(entry) = self.cache.hit(self.hash, &&self.key)
         {
             return Ok(Boarding::Hit(entry));
         }
         let kind = self.kind();
-        let joined = match self.call.mode {
-            Mode::Refresh => None,
-            _ if self.alone => None,
-            _ => table.join(&self.key, kind, |flight| flight.standing.may_serve(self.since)),
+        let joined = match self.alone || self.asks_further() {
+            true => None,
+            false => table.join(&self.key, kind, |flight| self.may_join(flight)),
         };
         if let Some(flight) = joined {
             if self.lineage.contains(flight.id) {
@@ -134,11 +136,26 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             }
             return Ok(Boarding::Joined(flight.seat()));
         }
-        let standing = self.cache.standing(self.cache.stack.ledger.moment(), &self.tags);
-        let flight = Arc::new(Flight::new(self.cache.stack.next_operation(), standing));
+        let standing = self.cache.standing(&self.entry_key, self.cache.stack.ledger.moment(), &self.tags);
+        let as_of = self.cache.stack.proof.stamp(clock::now());
+        let flight = Arc::new(Flight::new(self.cache.stack.next_operation(), standing, as_of));
         table.lead(&self.key, kind, flight.id, Arc::clone(&flight));
         let seat = flight.seat();
         Ok(Boarding::Leads(flight, seat))
+    }
+
+    /// Whether neither L1 as it is nor another call's flight can answer.
+    fn asks_further(&self) -> bool {
+        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.stack.l2.is_some())
+    }
+
+    /// Joining is serving: what could not be served had it been in L1 is not joined either.
+    fn may_join(&self, flight: &Flight<K, V>) -> bool {
+        let is_proven = self.cache.stack.proof.holds(flight.as_of, clock::now());
+        if !is_proven {
+            self.cache.counters.count(Event::JoinRefused);
+        }
+        is_proven && flight.standing.may_serve(self.since)
     }
 
     fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
@@ -151,6 +168,8 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
         let order = Order {
             text: self.text.clone(),
+            entry_key: self.entry_key.clone(),
+            resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
             mode: self.call.mode,
             tags: self.tags.clone(),
             ttl: self.call.ttl,

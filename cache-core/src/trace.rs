@@ -6,7 +6,7 @@
 mod on {
     use tracing::{Instrument, debug, debug_span, error, info, warn};
 
-    use crate::{error::Error, health::Problem};
+    use crate::{coherence::follower::Reason, error::Error, health::Problem};
 
     pub(crate) fn load<F: Future>(cache: &str, load: F) -> impl Future<Output = F::Output> + use<F> {
         load.instrument(debug_span!("cache.load", cache))
@@ -32,6 +32,10 @@ mod on {
         error!(cache = problem.cache, "{}", problem.message);
     }
 
+    pub(crate) fn flushed(reason: Reason) {
+        warn!(?reason, "L1 was revoked as a whole");
+    }
+
     pub(crate) fn queued(invalidations: usize, error: &Error) {
         warn!(invalidations, %error, "invalidations could not reach the shared store and are retried");
     }
@@ -43,7 +47,7 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use crate::{error::Error, health::Problem};
+    use crate::{coherence::follower::Reason, error::Error, health::Problem};
 
     pub(crate) fn load<F: Future>(_: &str, load: F) -> F {
         load
@@ -58,6 +62,8 @@ mod off {
     pub(crate) fn damaged(_: &str, _: &str) {}
 
     pub(crate) fn problem(_: &Problem) {}
+
+    pub(crate) fn flushed(_: Reason) {}
 
     pub(crate) fn queued(_: usize, _: &Error) {}
 

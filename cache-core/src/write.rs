@@ -3,10 +3,12 @@
 //! L2 first, then this process, then the answer. Each runs in a task of its own, so that a caller who is dropped half-way
 //! leaves no half of it behind.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc, time::Duration};
+
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    backend::{FillReply, Put},
+    backend::{FillReply, Guard, Put},
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
     coherence::{course::Loaded, ledger::Moment, outbox::Target, table::OperationId},
@@ -18,7 +20,7 @@ use crate::{
     stack::StackInner,
     stats::Event,
     tag::Tags,
-    token::EntryId,
+    token::{EntryId, LeaseToken},
     trace,
 };
 
@@ -34,7 +36,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         stack.to_the_end(insert(self, key, hash, value, call)).await
     }
 
-    pub(crate) async fn invalidate(self: Arc<Self>, key: K, hash: u64) -> Result<()> {
+    pub(crate) async fn invalidate(self: Arc<Self>, key: K, hash: u64, hold_off: Option<Duration>) -> Result<()> {
         let text = self.encode(&key)?;
         self.counters.count(Event::Invalidation);
         let entry_key = self.entry_key(&text);
@@ -43,7 +45,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             .to_the_end(async move {
                 // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
                 self.drop_local(hash, &key);
-                let told = self.stack.revoke(std::slice::from_ref(&entry_key), &[]).await;
+                let told =
+                    self.stack.revoke(slice::from_ref(&entry_key), &[], hold_off.map(|ttl| Guard::Hold { ttl })).await;
                 self.drop_local(hash, &key);
                 if told.is_err() {
                     self.counters.count(Event::InvalidationQueued);
@@ -51,6 +54,51 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
                 told
             })
             .await
+    }
+}
+
+/// Guarded writes.
+impl<K: CacheKey, V: CacheValue> Shared<K, V> {
+    pub(crate) async fn write<T: Send + 'static>(
+        self: Arc<Self>,
+        key: K,
+        hash: u64,
+        commit: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        let text = self.encode(&key)?;
+        let entry_key = self.entry_key(&text);
+        let stack = Arc::clone(&self.stack);
+        stack
+            .to_the_end(async move {
+                let (token, ttl) = (LeaseToken::random(), self.stack.settings.guard_ttl);
+                self.drop_local(hash, &key);
+                let opened = self.stack.tell(slice::from_ref(&entry_key), &[], Some(Guard::Open { token, ttl })).await;
+                self.drop_local(hash, &key);
+                opened.map_err(|error| error.context("no guard could be opened, so nothing was committed"))?;
+                let keeper = self.keep_guard(&entry_key, token);
+                let written = commit.await;
+                drop(keeper);
+                // What can't be told is queued; the guard denies until it ends.
+                let _ = self.stack.revoke(slice::from_ref(&entry_key), &[], Some(Guard::Close { token })).await;
+                self.drop_local(hash, &key);
+                Ok(written)
+            })
+            .await
+    }
+
+    /// Prolongs a guard until it is dropped.
+    fn keep_guard(self: &Arc<Self>, key: &EntryKey, token: LeaseToken) -> JoinSet<()> {
+        let (cache, key) = (Arc::clone(self), key.clone());
+        let ttl = cache.stack.settings.guard_ttl;
+        let mut keeper = JoinSet::new();
+        keeper.spawn(async move {
+            loop {
+                sleep(ttl / 3).await;
+                // One that fails leaves two more tries before the guard ends.
+                let _ = cache.stack.tell(slice::from_ref(&key), &[], Some(Guard::Open { token, ttl })).await;
+            }
+        });
+        keeper
     }
 }
 
@@ -63,7 +111,7 @@ impl StackInner {
         stack
             .to_the_end(async move {
                 self.ledger.renew(&marks);
-                let told = self.revoke(&[], &marks).await;
+                let told = self.revoke(&[], &marks, None).await;
                 self.ledger.renew(&marks);
                 told
             })
@@ -71,9 +119,8 @@ impl StackInner {
     }
 
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
-    async fn revoke(&self, keys: &[EntryKey], marks: &[Mark]) -> Result<()> {
-        let Some(l2) = &self.l2 else { return Ok(()) };
-        let Err(error) = l2.invalidate(self.invalidation(keys, marks, None)).await else {
+    async fn revoke(&self, keys: &[EntryKey], marks: &[Mark], guard: Option<Guard>) -> Result<()> {
+        let Err(error) = self.tell(keys, marks, guard).await else {
             return Ok(());
         };
         let entries = keys.iter().cloned().map(Target::Entry);
@@ -85,8 +132,19 @@ impl StackInner {
         Err(error.context("dropped here, queued for L2, and retried until it gets through"))
     }
 
+    /// Tells L2, if there is one.
+    async fn tell(&self, keys: &[EntryKey], marks: &[Mark], guard: Option<Guard>) -> Result<()> {
+        match &self.l2 {
+            Some(l2) => l2.invalidate(self.invalidation(keys, marks, guard)).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Runs `write` to its end, whether or not the caller waits for it. A shutdown does.
-    async fn to_the_end(self: &Arc<Self>, write: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    async fn to_the_end<T: Send + 'static>(
+        self: &Arc<Self>,
+        write: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         // What fails is queued, and somebody must be there to retry it.
         self.ensure_tended();
         let running = self.running();
@@ -114,14 +172,14 @@ async fn insert<K: CacheKey, V: CacheValue>(
     let text = cache.encode(&key)?;
     let tags = Tags::new(&cache.stack.namespace, &call.tags);
     let ttl = cache.lifetime(&value, call.ttl);
-    let mut cargo = Cargo { value, started: clock::now(), ttl, tags, payload: None, size: None };
+    let mut cargo = Cargo { value, started: clock::now(), ttl, tags, payload: None, size: None, id: None };
     let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&mut cargo) {
         Loaded::Keep => put(&cache, &text, &mut cargo).await,
         _ => Err(unstorable()),
     };
     if stored.is_ok() {
-        write.succeeded(cargo);
+        write.succeeded(&cache.entry_key(&text), cargo);
     }
     stored
 }
@@ -133,9 +191,10 @@ async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, c
     let frame =
         cache.frame(text, cargo, payload, names, clock::now() - cargo.started, cargo.ttl).ok_or_else(unstorable)?;
     let marks: Vec<Mark> = cache.scopes.iter().chain(cargo.tags.marks()).cloned().collect();
+    let id = EntryId::random();
     let put = Put {
         key: &cache.entry_key(text),
-        id: EntryId::random(),
+        id,
         marks: &marks,
         frame: &frame,
         ttl: cargo.ttl,
@@ -144,7 +203,10 @@ async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, c
         from: cache.stack.process,
     };
     match l2.put(put, &cache.counters).await? {
-        FillReply::Stored => Ok(()),
+        FillReply::Stored => {
+            cargo.id = Some(id);
+            Ok(())
+        }
         FillReply::Refused => Err(Error::new(ErrorKind::Refused, "insert")
             .context("a guarded write or a hold-off is under way for the key: try again when it has ended")),
     }
@@ -176,8 +238,8 @@ impl<K: CacheKey, V: CacheValue> Write<K, V> {
         Self { cache: Arc::clone(cache), key, hash, id, born, stored: None }
     }
 
-    fn succeeded(mut self, cargo: Cargo<V>) {
-        self.stored = Some(self.cache.landed(&self.key, self.born, cargo));
+    fn succeeded(mut self, entry_key: &EntryKey, cargo: Cargo<V>) {
+        self.stored = Some(self.cache.landed(&self.key, entry_key, self.born, cargo));
     }
 }
 

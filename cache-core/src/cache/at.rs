@@ -1,6 +1,8 @@
 //! One call with options of its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
 
 use super::{Cache, CacheKey, CacheValue, Call, infallible, only_cache};
 use crate::{
@@ -42,6 +44,20 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// 100 years; below a millisecond nothing is stored. The loader's own word ([`Load::ttl`]) counts more.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.call.ttl = Some(ttl);
+        self
+    }
+
+    /// Serves this call only what is known to be current after it began: what L1 has is compared with L2 first, in one round
+    /// trip that moves no value if nothing changed. No other call's flight is joined. Where L2 can't be asked, the loader is.
+    pub fn validated(mut self) -> Self {
+        self.call.validated = true;
+        self
+    }
+
+    /// For so long after [`invalidate`](Self::invalidate) nothing is cached under the key by anybody, and calls are answered by
+    /// their loaders: for loaders that read a replica which lags behind the origin. A later invalidation does not end it.
+    pub fn hold_off(mut self, lag: Duration) -> Self {
+        self.call.hold_off = Some(lag);
         self
     }
 
@@ -131,10 +147,27 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// As for [`Cache::invalidate`].
     pub async fn invalidate(self) -> Result<()> {
         let hash = self.cache.shared().hash(&self.key);
-        self.cache.shared().clone().invalidate(self.key.to_key(), hash).await
+        self.cache.shared().clone().invalidate(self.key.to_key(), hash, self.call.hold_off).await
+    }
+
+    /// [`Cache::invalidate`], which returns when no process anywhere serves an older value from its L1 any more: after the
+    /// largest [`max_staleness`](crate::StackBuilder::max_staleness) of the fleet.
+    ///
+    /// # Errors
+    /// As for [`Cache::invalidate`]; it then returns at once, and nothing is promised of other processes.
+    pub async fn invalidate_everywhere(self) -> Result<()> {
+        let stack = Arc::clone(&self.cache.shared().stack);
+        self.invalidate().await?;
+        if stack.l2.is_some() {
+            sleep(stack.fleet_staleness()).await;
+        }
+        Ok(())
     }
 
     fn hit(&self, hash: u64) -> Option<Answer<V>> {
+        if self.call.validated && self.cache.shared().stack.l2.is_some() {
+            return None;
+        }
         let entry = self.cache.shared().hit(hash, &self.key)?;
         Some(Answer::new(&entry, Source::L1))
     }

@@ -141,7 +141,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// Revokes an entry: in L2 first, with every load of it in flight anywhere, then here.
     ///
     /// Once this has returned `Ok`, no value loaded before can be read from L2 again by any process, and none is served to
-    /// a call that begins here afterwards. Other processes may serve theirs from L1 for their `l1_ttl`.
+    /// a call that begins here afterwards. Other processes drop theirs from L1 when the message reaches them, as a rule within
+    /// a millisecond, and serve it for [`max_staleness`](crate::StackBuilder::max_staleness) at most.
     ///
     /// # Errors
     /// L2 could not be told. The entry is dropped here all the same, this process trusts no copy of it in L2, and the
@@ -164,6 +165,31 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             self.shared.counters.count(Event::InvalidationQueued);
         }
         told
+    }
+
+    /// Runs `commit`, which changes the data behind a key at its origin, so that nothing stale can come of it, not even if
+    /// this process dies half-way.
+    ///
+    /// The entry is revoked and a guard opened on it in L2 before `commit` runs. While the guard is open nothing is cached
+    /// under the key by anybody; calls are answered by their loaders. When `commit` has ended, whatever came of it, the entry
+    /// is revoked once more and the guard closed. Should this process die, the guard ends after
+    /// [`guard_ttl`](crate::StackBuilder::guard_ttl). Writes of one key may overlap. With all writers guarded, and read by
+    /// [validated](At::validated) calls, a key is a linearizable register; a `commit` that is still to take effect after its
+    /// guard ended (its process was stopped for longer) is the exception.
+    ///
+    /// # Errors
+    /// L2 could not be told, and `commit` was not run. Once it ran its own output is returned: a guard that can't be closed
+    /// ends by itself, and the last revocation is queued like any other.
+    ///
+    /// # Cancellation
+    /// Once begun it is finished in the background.
+    pub async fn write<L, T>(&self, key: L, commit: impl Future<Output = T> + Send + 'static) -> Result<T>
+    where
+        L: Lookup<Key = K>,
+        T: Send + 'static,
+    {
+        let hash = self.shared.hash(&key);
+        self.shared.clone().write(key.to_key(), hash, commit).await
     }
 
     /// Whether [`get`](Self::get) would find a value.
@@ -251,11 +277,15 @@ pub(crate) struct Call {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) to_the_end: bool,
+    /// Served only what is validated after it began.
+    pub(crate) validated: bool,
+    /// How long nothing is cached after an invalidation.
+    pub(crate) hold_off: Option<Duration>,
 }
 
 impl Default for Call {
     fn default() -> Self {
-        Self { mode: Mode::Load, tags: Vec::new(), ttl: None, to_the_end: false }
+        Self { mode: Mode::Load, tags: Vec::new(), ttl: None, to_the_end: false, validated: false, hold_off: None }
     }
 }
 

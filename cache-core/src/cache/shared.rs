@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{CacheKey, CacheValue};
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
         ledger::{LocalMark, Moment, Standing},
         table::Table,
     },
-    entry::{Entry, Life, Name},
+    entry::{self, Entry, Life, Name, Origin},
     error::{Error, Result},
     flight::{Cargo, Flight, MIN_LIFE},
     judge::OTHER_SCHEMA,
@@ -116,11 +117,18 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     #[inline]
     pub(crate) fn hit<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
         let entry = self.stack.store.get::<L, V>(self.id, hash, key)?;
-        if !entry.is_live(clock::now()) {
+        let now = clock::now();
+        if !entry.is_live(now) || !self.stack.proof.holds(entry.as_of(), now) {
             return None;
         }
         self.counters.count(Event::L1Hit);
         Some(entry)
+    }
+
+    /// The entry that L1 has, proven or not, if L2 can tell whether it is still current.
+    pub(crate) fn resident(&self, hash: u64, key: &K) -> Option<Arc<Entry<K, V>>> {
+        let entry = self.stack.store.get::<_, V>(self.id, hash, &key)?;
+        (entry.is_live(clock::now()) && entry.origin.id.is_some()).then_some(entry)
     }
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
@@ -146,9 +154,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// What something born at `born` rests on.
-    pub(crate) fn standing(&self, born: Moment, tags: &Tags) -> Standing {
+    pub(crate) fn standing(&self, key: &EntryKey, born: Moment, tags: &Tags) -> Standing {
+        let lot = self.stack.ledger.lot(key.stem());
         let tags = tags.marks().map(|mark| self.stack.ledger.local(mark));
-        Standing { born, marks: self.local_scopes.iter().cloned().chain(tags).collect() }
+        Standing { born, marks: self.local_scopes.iter().cloned().chain([lot]).chain(tags).collect() }
     }
 
     /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
@@ -263,35 +272,43 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// The entry of a value whose load was registered at `born`, as old as its load.
-    pub(crate) fn landed(&self, key: &K, born: Moment, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
+    ///
+    /// What was loaded shows all that was committed before its load began, so it is current as of then.
+    pub(crate) fn landed(&self, key: &K, entry_key: &EntryKey, born: Moment, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
         let now = clock::now();
         let age = now - cargo.started;
         let remaining = cargo.ttl.saturating_sub(age);
         let life = Life::new(now, age, remaining, self.l1_lifetime());
-        let standing = self.standing(born, &cargo.tags);
-        self.entry(key, cargo.value, life, standing, cargo.size)
+        let standing = self.standing(entry_key, born, &cargo.tags);
+        let origin = Origin { id: cargo.id, tags: cargo.tags };
+        self.entry(key, cargo.value, life, standing, origin, cargo.started, cargo.size)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "each is what one of the two kinds of entries knows of itself")]
     pub(crate) fn entry(
         &self,
         key: &K,
         value: V,
         life: Life,
         standing: Standing,
+        origin: Origin,
+        as_of: Instant,
         size: Option<usize>,
     ) -> Arc<Entry<K, V>> {
         let weight = match &self.weigher {
             Some(weigher) => weigher(key, &value),
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
-        Arc::new(Entry {
+        Arc::new(Entry::new(entry::Parts {
             name: Arc::new(Name { cache: self.id, key: key.clone() }),
             value,
             life,
             standing,
+            origin,
+            as_of: self.stack.proof.stamp(as_of),
             weight: weight.saturating_add(ENTRY_OVERHEAD),
             counters: Arc::clone(&self.counters),
-        })
+        }))
     }
 
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it

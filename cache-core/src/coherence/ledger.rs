@@ -10,11 +10,14 @@
 
 use std::{
     collections::HashMap,
+    hash::BuildHasher,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
+
+use foldhash::quality::RandomState;
 
 use crate::key::Mark;
 
@@ -60,7 +63,13 @@ impl Standing {
 pub(crate) struct Ledger {
     moment: AtomicU64,
     marks: Mutex<Marks>,
+    lots: OnceLock<Box<[OnceLock<Arc<LocalMark>>]>>,
+    hasher: RandomState,
 }
+
+/// Entries are drawn into so many lots, each with a mark. When others invalidate an entry, its lot is renewed: that costs
+/// no index of what is in L1, and one in so many of the other entries.
+const LOTS: usize = 16_384;
 
 struct Marks {
     live: HashMap<Mark, Arc<LocalMark>>,
@@ -72,7 +81,12 @@ struct Marks {
 
 impl Ledger {
     pub(crate) fn new() -> Self {
-        Self { moment: AtomicU64::new(0), marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }) }
+        Self {
+            moment: AtomicU64::new(0),
+            marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }),
+            lots: OnceLock::new(),
+            hasher: RandomState::default(),
+        }
     }
 
     /// Now, in the order of invalidations.
@@ -97,10 +111,25 @@ impl Ledger {
     /// under way.
     pub(crate) fn renew<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) {
         for mark in marks {
-            let local = self.local(mark);
-            let moment = self.moment.fetch_add(1, Ordering::AcqRel) + 1;
-            local.renewed.fetch_max(moment, Ordering::AcqRel);
+            self.renew_local(&self.local(mark));
         }
+    }
+
+    /// The mark of the lot that an entry is in, by the stem of its names.
+    pub(crate) fn lot(&self, stem: &str) -> Arc<LocalMark> {
+        let lots = self.lots.get_or_init(|| (0..LOTS).map(|_| OnceLock::new()).collect());
+        let lot = &lots[self.hasher.hash_one(stem) as usize % LOTS];
+        Arc::clone(lot.get_or_init(|| Arc::new(LocalMark { renewed: AtomicU64::new(0) })))
+    }
+
+    /// Applies another process's invalidation of an entry.
+    pub(crate) fn renew_entry(&self, stem: &str) {
+        self.renew_local(&self.lot(stem));
+    }
+
+    fn renew_local(&self, local: &LocalMark) {
+        let moment = self.moment.fetch_add(1, Ordering::AcqRel) + 1;
+        local.renewed.fetch_max(moment, Ordering::AcqRel);
     }
 
     /// Forgets marks that nothing rests on, unless they were renewed since the last sweep.
@@ -138,6 +167,8 @@ impl Ledger {
         Self {
             moment: AtomicU64::new(self.moment().0),
             marks: Mutex::new(Marks { live, floor: marks.floor, swept: marks.swept }),
+            lots: OnceLock::new(),
+            hasher: self.hasher.clone(),
         }
     }
 
@@ -195,6 +226,17 @@ mod tests {
         ledger.renew([&tag("late")]);
         assert!(!Standing { born, marks: [ledger.local(&tag("late"))].into() }.holds());
         assert!(Standing { born, marks: [ledger.local(&tag("untouched"))].into() }.holds());
+    }
+
+    #[test]
+    fn an_entry_that_others_invalidate_ends_with_its_lot() {
+        let ledger = Ledger::new();
+        let standing = |stem| Standing { born: ledger.moment(), marks: [ledger.lot(stem)].into() };
+        let (before, other) = (standing("shop:user:{a}:v"), standing("shop:user:{b}:v"));
+        ledger.renew_entry("shop:user:{a}:v");
+        assert!(!before.holds());
+        assert!(standing("shop:user:{a}:v").holds());
+        assert!(other.holds() || Arc::ptr_eq(&other.marks[0], &before.marks[0]), "unless both are in one lot");
     }
 
     #[test]

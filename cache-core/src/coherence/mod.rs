@@ -7,8 +7,10 @@
 //! - [`ledger`]: was anything invalidated, by tag or as a whole, since an entry's load began?
 //! - [`outbox`]: which invalidations has L2 not heard of yet, so that it must not be believed?
 //! - [`validity`]: may an entry that L2 has be believed?
+//! - [`follower`]: what do we know of the invalidations of others, and as of when?
+//! - [`proof`]: is what we hold proven fresh enough to be served?
 //!
-//! They hold three invariants between them.
+//! They hold four invariants between them.
 //!
 //! **Admission.** A value enters L1 only if no invalidation that touches it was applied here since its flight was
 //! registered, and flights are registered before L2 or the origin is asked. [`Table::finish`](table::Table::finish) and
@@ -18,13 +20,18 @@
 //! **Joining is serving.** A flight is joined only by calls that could also have been given its value had it been in L1:
 //! one that was registered before an invalidation is never joined by a call that began after it.
 //!
+//! **Proof.** Nothing is served from here, and no flight joined, that is not known to have been current, or this process
+//! to have heard of all invalidations, within the last `max_staleness`. A heartbeat proves what was so when it was sent.
+//!
 //! **Absence denies.** A fill needs its lease token in the store, an entry needs all its marks there, byte for byte. What
 //! was lost permits nothing.
 
 #[cfg(test)]
 mod checker;
 pub(crate) mod course;
+pub(crate) mod follower;
 pub(crate) mod ledger;
 pub(crate) mod outbox;
+pub(crate) mod proof;
 pub(crate) mod table;
 pub(crate) mod validity;

@@ -21,7 +21,7 @@ use crate::{
         outbox::Trust,
         validity::SCOPES,
     },
-    entry::{Entry, Life},
+    entry::{Entry, Life, Origin},
     judge::{Judge, Promotion, Verdict},
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
@@ -34,6 +34,9 @@ use crate::{
 /// What a flight is to do.
 pub(crate) struct Order<K, V> {
     pub(crate) text: KeyText,
+    pub(crate) entry_key: EntryKey,
+    /// What L1 has and may not serve as it is.
+    pub(crate) resident: Option<Arc<Entry<K, V>>>,
     pub(crate) mode: Mode,
     pub(crate) tags: Tags,
     pub(crate) ttl: Option<Duration>,
@@ -68,6 +71,8 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     /// Epochs captured with the lease: of the scopes, of `known`, and of any tag.
     captured: Vec<Epoch>,
     promotion: Option<(Promotion<V>, Instant)>,
+    /// What L1 has, found to be current still.
+    validated: Option<Arc<Entry<K, V>>>,
     cargo: Option<Cargo<V>>,
     failure: Option<Failure>,
 }
@@ -88,12 +93,13 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         Self {
             landing,
             cache,
-            entry_key: cache.entry_key(&order.text),
+            entry_key: order.entry_key.clone(),
             token: None,
             known: order.tags.clone(),
             order,
             captured: Vec::new(),
             promotion: None,
+            validated: None,
             cargo: None,
             failure: None,
         }
@@ -148,6 +154,12 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// One round trip, unless the entry has tags that nobody here knew of.
     async fn read(&mut self) -> Seen {
+        if let Some(resident) = self.order.resident.take()
+            && self.validate(&resident).await
+        {
+            self.validated = Some(resident);
+            return Seen::Usable;
+        }
         let mut seen = Seen::Absent;
         for _ in 0..MAX_READS {
             let asked = self.asking();
@@ -162,6 +174,26 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             }
         }
         seen
+    }
+
+    /// Whether L2 still has the entry that L1 has, with the marks as they are: one round trip that moves no value.
+    async fn validate(&mut self, resident: &Entry<K, V>) -> bool {
+        let asked = clock::now();
+        let Origin { id, tags } = &resident.origin;
+        let marks: Vec<Mark> = self.cache.scopes.iter().chain(tags.marks()).cloned().collect();
+        let read = Read { key: &self.entry_key, marks: &marks, part: Part::Head };
+        let Some(found) = self.l2().read(read, &self.cache.counters).await else { return false };
+        let is_same = found.entry.is_some_and(|stored| {
+            // No two marks ever have one epoch, so the order, which the frame would tell, is not needed.
+            let has = |epoch: &Option<Epoch>| epoch.is_some_and(|epoch| stored.epochs.contains(&epoch));
+            Some(stored.id) == *id && stored.epochs.len() == marks.len() && found.epochs.iter().all(has)
+        });
+        let names_all = self.order.tags.names().all(|name| tags.contains(name));
+        if is_same && names_all {
+            resident.validated(self.cache.stack.proof.stamp(asked));
+            self.count(stats::Event::Validated);
+        }
+        is_same && names_all
     }
 
     async fn lease(&mut self, claim: Claim) -> Leased {
@@ -261,7 +293,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let wishes = load.take();
         let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
         let ttl = self.cache.lifetime(&value, wishes.ttl.or(self.order.ttl));
-        let mut cargo = Cargo { value, started, ttl, tags, payload: None, size: None };
+        let mut cargo = Cargo { value, started, ttl, tags, payload: None, size: None, id: None };
         let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
         self.cargo = Some(cargo);
         loaded
@@ -303,10 +335,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let epochs: Vec<Epoch> = (0..SCOPES).chain(places).map(|place| self.captured[place]).collect();
         let late: Vec<Mark> = late.marks().cloned().collect();
         let unchanged = *self.captured.last().expect("the mark of any tag is always captured");
+        let id = EntryId::random();
         let fill = Fill {
             key: &self.entry_key,
             token: self.token.expect("a course fills only under a lease"),
-            id: EntryId::random(),
+            id,
             epochs: &epochs,
             late: (!late.is_empty()).then_some(Late {
                 marks: &late,
@@ -316,7 +349,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             frame,
             ttl: *life,
         };
-        self.l2().fill(fill, &self.cache.counters).await
+        let reply = self.l2().fill(fill, &self.cache.counters).await;
+        if let (Some(FillReply::Stored), Some(cargo)) = (reply, &mut self.cargo) {
+            cargo.id = Some(id);
+        }
+        reply
     }
 
     /// Gives back the lease that may be held.
@@ -348,6 +385,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     fn outcome(&mut self, end: End) -> Outcome<K, V> {
         match end {
             End::Promote => {
+                if let Some(validated) = self.validated.take() {
+                    self.count(stats::Event::L1Hit);
+                    return Outcome::Landed(validated, Source::L1);
+                }
                 self.count(stats::Event::L2Hit);
                 let (promotion, asked) = self.promotion.take().expect("a course promotes what was found usable");
                 Outcome::Landed(self.promoted(promotion, asked), Source::L2)
@@ -358,7 +399,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     // What nobody may keep is fresh for nobody.
                     cargo.ttl = Duration::ZERO;
                 }
-                Outcome::Landed(self.cache.landed(&self.landing.key, self.born(), cargo), Source::Loaded)
+                Outcome::Landed(
+                    self.cache.landed(&self.landing.key, &self.entry_key, self.born(), cargo),
+                    Source::Loaded,
+                )
             }
             End::Failed => Outcome::Failed(self.failure.take().expect("a course that failed has a failure")),
             End::Absent => Outcome::Absent,
@@ -366,9 +410,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, age, remaining, tags, size } = promotion;
+        let Promotion { value, id, age, remaining, tags, size } = promotion;
         let life = Life::new(asked, age, remaining, self.cache.l1_lifetime());
-        self.cache.entry(&self.landing.key, value, life, self.cache.standing(self.born(), &tags), Some(size))
+        let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
+        let origin = Origin { id: Some(id), tags };
+        self.cache.entry(&self.landing.key, value, life, standing, origin, asked, Some(size))
     }
 
     /// When the flight was registered, in the order of invalidations.

@@ -15,14 +15,16 @@ use super::{Stack, StackInner};
 use crate::{
     backend::Backend,
     breaker::BreakerSettings,
+    clock,
     codec::Format,
-    coherence::{course::Patience, ledger::Ledger, outbox::Outbox},
+    coherence::{course::Patience, follower::Follower, ledger::Ledger, outbox::Outbox, proof::Proof},
     error::{Error, ErrorKind, Result},
     health::Problems,
     key::{Namespace, encode},
     l1::{L1, Store},
     l2::L2,
-    policy::Policies,
+    policy::{LONGEST, Policies},
+    stats::Flushes,
     token::ProcessId,
     warm::Warmers,
 };
@@ -43,6 +45,9 @@ pub struct StackBuilder {
 pub(crate) struct Settings {
     pub(crate) codec: Format,
     pub(crate) l1_ttl: Duration,
+    pub(crate) max_staleness: Duration,
+    pub(crate) keep_warm: bool,
+    pub(crate) guard_ttl: Duration,
     pub(crate) lease_ttl: Duration,
     pub(crate) patience: Patience,
 }
@@ -61,7 +66,10 @@ impl StackBuilder {
             policies: Policies::default(),
             settings: Settings {
                 codec: Format::default(),
-                l1_ttl: Duration::from_secs(5),
+                l1_ttl: LONGEST,
+                max_staleness: Duration::from_secs(1),
+                keep_warm: false,
+                guard_ttl: Duration::from_secs(10),
                 lease_ttl: Duration::from_secs(3),
                 patience: Patience {
                     first: Duration::from_millis(10),
@@ -108,12 +116,37 @@ impl StackBuilder {
         self
     }
 
-    /// How long L1 may keep an entry of a stack with an L2, where the policy does not say. Default: 5 s.
+    /// How long L1 may keep an entry of a stack with an L2, where the policy does not say. Default: as long as it lives.
     ///
-    /// Other processes don't hear of an invalidation at once: this bounds how stale an entry can be there. A stack without
-    /// an L2 keeps entries for their whole time to live.
+    /// No promise needs it: what others revoke is dropped when their message arrives, and not served beyond
+    /// [`max_staleness`](Self::max_staleness) in any case.
     pub fn l1_ttl(mut self, ttl: Duration) -> Self {
         self.settings.l1_ttl = ttl;
+        self
+    }
+
+    /// The longest that this process serves from L1 what another one has revoked, whatever happens to the messages that
+    /// tell it so. Default: 1 s; at least 10 ms.
+    ///
+    /// As a rule it takes about a millisecond. The bound counts when the shared store, or the way to it, is slow or gone:
+    /// then an entry that is not known to be current is validated in L2 before it is served, or loaded anew. A heartbeat
+    /// goes out three times in this span.
+    pub fn max_staleness(mut self, longest: Duration) -> Self {
+        self.settings.max_staleness = longest;
+        self
+    }
+
+    /// Keeps entries valid when the shared store turns out to be another server than before, after a restart or a promotion.
+    /// Default: they are all revoked, once, since that server may have lost invalidations that were acknowledged.
+    pub fn keep_warm_on_failover(mut self) -> Self {
+        self.settings.keep_warm = true;
+        self
+    }
+
+    /// How long the guard of a [guarded write](crate::Cache::write) outlives a process that died. While the write runs it
+    /// is prolonged. Default: 10 s.
+    pub fn guard_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.guard_ttl = ttl;
         self
     }
 
@@ -140,6 +173,7 @@ impl StackBuilder {
         let inner = Arc::new(self.assemble()?);
         if let Some(l2) = &inner.l2 {
             l2.check().await?;
+            inner.begin_to_follow().await?;
         }
         inner.ensure_tended();
         Ok(Stack::from_inner(inner))
@@ -150,12 +184,23 @@ impl StackBuilder {
         let namespace = Namespace::new(&self.namespace)?;
         self.check()?;
         let any_tag = namespace.any_tag();
+        let process = ProcessId::random();
+        let (now, max_staleness) = (clock::now(), self.settings.max_staleness);
+        let proof = match &self.l2 {
+            Some(_) => Proof::new(now, max_staleness),
+            None => Proof::unneeded(now),
+        };
         Ok(StackInner {
             domain: encode::domain(&namespace),
             outbox: Mutex::new(Outbox::new(namespace.mark(), OUTBOX)),
             any_tag,
             log: namespace.log(),
-            process: ProcessId::random(),
+            process,
+            proof,
+            follower: Mutex::new(Follower::new(process, max_staleness)),
+            attached: Notify::new(),
+            fleet: AtomicU64::new(0),
+            flushes: Flushes::new(namespace.name()),
             namespace,
             settings: self.settings,
             policies: self.policies,
@@ -179,6 +224,8 @@ impl StackBuilder {
         let least = [
             ("l2_deadline", self.l2_deadline, Duration::from_millis(1)),
             ("l1_ttl", self.settings.l1_ttl, Duration::from_millis(1)),
+            ("max_staleness", self.settings.max_staleness, Duration::from_millis(10)),
+            ("guard_ttl", self.settings.guard_ttl, Duration::from_millis(100)),
             ("lease_ttl", self.settings.lease_ttl, Duration::from_millis(100)),
         ];
         for (name, value, least) in least {

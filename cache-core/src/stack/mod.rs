@@ -1,6 +1,7 @@
 //! A stack: the tiers of a service, and what its caches share.
 
 mod builder;
+mod follow;
 mod global;
 mod tend;
 
@@ -22,9 +23,12 @@ pub use self::builder::StackBuilder;
 use crate::{
     backend::{Guard, Invalidate, Position},
     cache::{CacheBuilder, CacheKey, CacheValue},
+    clock,
     coherence::{
+        follower::Follower,
         ledger::Ledger,
         outbox::{Batch, Outbox, Target, Trust},
+        proof::Proof,
         table::OperationId,
     },
     error::{Error, ErrorKind, Result},
@@ -33,7 +37,7 @@ use crate::{
     l1::Store,
     l2::L2,
     policy::Policies,
-    stats::{Counters, Stats},
+    stats::{Counters, Flushes, Stats},
     token::ProcessId,
     trace,
     warm::Warmers,
@@ -61,6 +65,13 @@ pub(crate) struct StackInner {
     pub(crate) store: Store,
     pub(crate) l2: Option<L2>,
     pub(crate) ledger: Ledger,
+    pub(crate) proof: Proof,
+    follower: Mutex<Follower>,
+    /// Told when the store was attached to.
+    attached: Notify,
+    /// The fleet's largest `max_staleness`, in milliseconds.
+    fleet: AtomicU64,
+    pub(crate) flushes: Flushes,
     pub(crate) problems: Problems,
     pub(crate) warmers: Warmers,
     outbox: Mutex<Outbox>,
@@ -148,6 +159,8 @@ impl Stack {
             l2: self.inner.l2.as_ref().map(L2::health),
             queued_invalidations: self.inner.queued.load(Ordering::Acquire),
             problems: self.inner.problems.list(),
+            proof_age: self.inner.l2.as_ref().map(|_| self.inner.proof.age(clock::now())),
+            flushes: self.inner.flushes.total(),
         }
     }
 
@@ -183,6 +196,19 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 impl StackInner {
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    fn follower(&self) -> MutexGuard<'_, Follower> {
+        lock(&self.follower)
+    }
+
+    fn note_fleet(&self, max_staleness: Duration) {
+        self.fleet.store(u64::try_from(max_staleness.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// After so long no process serves from L1 what was revoked before.
+    pub(crate) fn fleet_staleness(&self) -> Duration {
+        Duration::from_millis(self.fleet.load(Ordering::Acquire)).max(self.settings.max_staleness)
     }
 
     pub(crate) fn next_operation(&self) -> OperationId {
@@ -298,6 +324,8 @@ impl StackInner {
         for cache in self.registry().values() {
             cache.counters.publish();
         }
+        let proof_age = self.l2.as_ref().map(|_| self.proof.age(clock::now()));
+        self.flushes.publish(proof_age, self.queued.load(Ordering::Acquire));
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a stack does in the background: retry queued invalidations, let L1 evict and expire, hand out metrics.
+//! What a stack does in the background: follow the log, retry queued invalidations, let L1 evict and expire, hand out metrics.
 
 use std::{
     sync::{Arc, Weak, atomic::Ordering},
@@ -29,6 +29,7 @@ impl StackInner {
 
 /// Ends with the stack.
 async fn tend(stack: Weak<StackInner>, _tending: Tending) {
+    let Some(_following) = stack.upgrade().map(|stack| stack.follow()) else { return };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for tick in 1u64.. {

@@ -43,7 +43,8 @@ impl Exported {
     }
 }
 
-static METADATA: Metadata<'static> = Metadata::new(env!("CARGO_PKG_NAME"), Level::INFO, Some(module_path!()));
+pub(super) static METADATA: Metadata<'static> =
+    Metadata::new(env!("CARGO_PKG_NAME"), Level::INFO, Some(module_path!()));
 
 const LOAD_TIME: &str = "cache_load_seconds";
 
@@ -73,6 +74,8 @@ fn series(event: Event) -> Option<Series> {
         Event::Damaged => plain("cache_damaged_total"),
         Event::BackendError => plain("cache_backend_errors_total"),
         Event::LeaseWait => plain("cache_lease_waits_total"),
+        Event::Validated => plain("cache_validated_total"),
+        Event::JoinRefused => plain("cache_joins_refused_total"),
         Event::Unleased => plain("cache_unleased_loads_total"),
         Event::Invalidation => plain("cache_invalidations_total"),
         Event::InvalidationQueued => plain("cache_invalidations_queued_total"),
@@ -95,7 +98,7 @@ fn describe() {
     describe_histogram!(LOAD_TIME, Unit::Seconds, "How long loaders took, whatever came of it");
 }
 
-const DESCRIPTIONS: [(&str, &str); 16] = [
+const DESCRIPTIONS: [(&str, &str); 18] = [
     ("cache_hits_total", "Calls that a tier answered"),
     ("cache_stale_hits_total", "Calls answered by an entry inside a stale window"),
     ("cache_misses_total", "Calls that found a value nowhere"),
@@ -109,6 +112,8 @@ const DESCRIPTIONS: [(&str, &str); 16] = [
     ("cache_damaged_total", "Entries of L2 that could not be used"),
     ("cache_backend_errors_total", "Calls to L2 that failed"),
     ("cache_lease_waits_total", "Waits for another process that was loading the same key"),
+    ("cache_validated_total", "Entries of L1 that were compared with L2 and found to be current"),
+    ("cache_joins_refused_total", "Flights that were not joined because they were not proven current enough"),
     ("cache_unleased_loads_total", "Loads without a lease"),
     ("cache_invalidations_total", "Invalidations of the cache or of one of its keys"),
     ("cache_invalidations_queued_total", "Invalidations that could not reach L2 and are retried"),

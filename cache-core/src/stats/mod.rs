@@ -27,13 +27,24 @@
 //! | `cache_damaged_total` | counter | [`damaged`](Stats::damaged) |
 //! | `cache_backend_errors_total` | counter | [`backend_errors`](Stats::backend_errors) |
 //! | `cache_lease_waits_total` | counter | [`lease_waits`](Stats::lease_waits) |
+//! | `cache_validated_total` | counter | [`validated`](Stats::validated) |
+//! | `cache_joins_refused_total` | counter | [`joins_refused`](Stats::joins_refused) |
 //! | `cache_unleased_loads_total` | counter | [`unleased`](Stats::unleased) |
 //! | `cache_invalidations_total` | counter | [`invalidations`](Stats::invalidations) |
 //! | `cache_invalidations_queued_total` | counter | [`invalidations_queued`](Stats::invalidations_queued) |
 //!
+//! Three belong to the stack, and have the label `namespace` alone:
+//!
+//! | metric | type | what |
+//! |---|---|---|
+//! | `cache_flushes_total{reason="…"}` | counter | L1 was revoked as a whole: `attached` to the store anew, a `gap` in its log, a log that was `rewound`, or too far `behind` |
+//! | `cache_proof_age_seconds` | gauge | how long ago all invalidations of the fleet were known to be applied here |
+//! | `cache_queued_invalidations` | gauge | invalidations that wait for the shared store |
+//!
 //! A recorder that is installed after the stack was built is told too; only the descriptions of the metrics reach none
 //! but the one that was there when a cache was built.
 
+mod coherence;
 mod counters;
 mod export;
 
@@ -43,7 +54,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use counters::Counters;
+pub(crate) use self::{coherence::Flushes, counters::Counters};
 
 /// Says once what is counted: the event as it happens, and the field of [`Stats`] it is read from.
 macro_rules! events {
@@ -118,6 +129,10 @@ events! {
     BackendError => backend_errors,
     /// Waits for another process that was loading the same key.
     LeaseWait => lease_waits,
+    /// Entries of L1 that were compared with L2 and found to be current still.
+    Validated => validated,
+    /// Calls that did not join a flight under way, because it was not proven to be current enough.
+    JoinRefused => joins_refused,
     /// Loads without a lease: L2 was away, or the wait for its holder was over.
     Unleased => unleased,
     /// Invalidations of this cache or of one of its keys. Those of tags and of the namespace count for no cache.

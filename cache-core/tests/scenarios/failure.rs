@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use cache_core::{
     BreakerState, Bytes, ErrorKind, Overrides, Source, Stack,
-    backend::{Backend, Memory, Put, Read},
+    backend::{Backend, Memory, Part, Put, Read},
     clock,
     key::EntryKey,
     testing::{Faulty, Operation},
-    token::EntryId,
+    token::{EntryId, ProcessId},
 };
 use tokio::{task::JoinSet, time::advance};
 
@@ -184,12 +184,13 @@ impl Tampering {
     }
 
     async fn frame(&self) -> Bytes {
-        self.store.read(Read { key: &self.key, marks: &[] }).await.unwrap().entry.unwrap().frame
+        self.store.read(Read { key: &self.key, marks: &[], part: Part::Whole }).await.unwrap().entry.unwrap().frame
     }
 
     async fn write(&self, frame: impl Into<Bytes>) {
         let (frame, ttl) = (frame.into(), Duration::from_secs(60));
-        let put = Put { key: &self.key, id: EntryId::random(), marks: &self.marks(), frame: &frame, ttl, retain: ttl };
+        let (id, log, from) = (EntryId::random(), &namespace().log(), ProcessId::random());
+        let put = Put { key: &self.key, id, marks: &self.marks(), frame: &frame, ttl, retain: ttl, log, from };
         self.store.put(put).await.unwrap();
     }
 
@@ -267,7 +268,7 @@ async fn a32_an_entry_of_another_key_type_codec_or_schema_is_a_counted_miss() {
         let items: Items = stack.cache("item").build().unwrap();
         items.at("other").tag("t").get_with(|_| async { 1 }).await.unwrap();
         let key = keys.lock().unwrap()[0].clone();
-        tampering.store.read(Read { key: &key, marks: &[] }).await.unwrap().entry.unwrap().frame
+        tampering.store.read(Read { key: &key, marks: &[], part: Part::Whole }).await.unwrap().entry.unwrap().frame
     };
     tampering.write(other).await;
     tampering.assert_replaced("another key").await;

@@ -10,10 +10,13 @@ use std::{
 
 use cache_core::{
     Cache, L1, LoadError, Overrides, Result, Stack, StackBuilder,
-    backend::{Backend, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Memory, Put, Read},
-    key::{EntryKey, Mark, Namespace},
+    backend::{
+        Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Memory, Message,
+        Position, Pulse, Put, Read,
+    },
+    key::{EntryKey, Log, Mark, Namespace},
     testing::{Faults, Faulty},
-    token::LeaseToken,
+    token::{LeaseToken, ProcessId},
 };
 use tokio::{
     sync::oneshot,
@@ -75,8 +78,9 @@ pub(crate) fn namespace() -> Namespace {
 
 /// Removes marks, as an eviction would.
 pub(crate) async fn evict(store: &Memory, marks: &[Mark]) {
-    let elsewhere = Namespace::new("elsewhere").unwrap().any_tag();
-    store.invalidate(Invalidate { keys: &[], marks, any_tag: &elsewhere }).await.unwrap();
+    let elsewhere = Namespace::new("elsewhere").unwrap();
+    let (any_tag, log, from) = (&elsewhere.any_tag(), &elsewhere.log(), ProcessId::random());
+    store.invalidate(Invalidate { keys: &[], marks, any_tag, guard: None, log, from }).await.unwrap();
 }
 
 /// The source of truth: a number that every commit raises by one.
@@ -227,16 +231,28 @@ impl Backend for Tap {
         self.store.release(key, token).await
     }
 
-    async fn put(&self, put: Put<'_>) -> Result<()> {
+    async fn put(&self, put: Put<'_>) -> Result<FillReply> {
         self.store.put(put).await
     }
 
-    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.store.invalidate(what).await
     }
 
     async fn probe(&self) -> Result<()> {
         self.store.probe().await
+    }
+
+    async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
+        self.store.attach(ask).await
+    }
+
+    async fn beat(&self, log: &Log) -> Result<Pulse> {
+        self.store.beat(log).await
+    }
+
+    async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        self.store.follow(ask).await
     }
 
     async fn close(&self) {

@@ -1,0 +1,96 @@
+//! Is what this process holds proven fresh enough to be served?
+//!
+//! What is known to have been current at `t` may be served to calls that begin no more than `max_staleness` after it, or
+//! after the moment up to which all invalidations are known to be applied here, whichever is later.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// A moment as nanoseconds since the stack was built, so that it fits into an atomic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Stamp(pub(crate) u64);
+
+/// How far this process is in step with the log.
+pub(crate) struct Proof {
+    start: Instant,
+    synced: AtomicU64,
+    max_staleness: u64,
+}
+
+impl Proof {
+    pub(crate) fn new(start: Instant, max_staleness: Duration) -> Self {
+        Self { start, synced: AtomicU64::new(0), max_staleness: nanos(max_staleness) }
+    }
+
+    /// For a process that shares nothing: it knows of every invalidation.
+    pub(crate) fn unneeded(start: Instant) -> Self {
+        Self { start, synced: AtomicU64::new(u64::MAX), max_staleness: u64::MAX }
+    }
+
+    #[inline]
+    pub(crate) fn stamp(&self, at: Instant) -> Stamp {
+        Stamp(nanos(at.saturating_duration_since(self.start)))
+    }
+
+    /// Whether what was current at `as_of` may be served to a call that begins `now`.
+    #[inline]
+    pub(crate) fn holds(&self, as_of: Stamp, now: Instant) -> bool {
+        let latest = as_of.0.max(self.synced.load(Ordering::Acquire));
+        self.stamp(now).0.saturating_sub(latest) <= self.max_staleness
+    }
+
+    /// All that was invalidated before `at` is applied here.
+    pub(crate) fn sync(&self, at: Instant) {
+        self.synced.fetch_max(self.stamp(at).0, Ordering::AcqRel);
+    }
+
+    /// How long ago that was.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        Duration::from_nanos(self.stamp(now).0.saturating_sub(self.synced.load(Ordering::Acquire)))
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+    const BIT: Duration = Duration::from_nanos(1);
+
+    #[test]
+    fn what_is_current_is_served_for_so_long_and_no_longer() {
+        let start = clock::now();
+        let proof = Proof::new(start, LIMIT);
+        let loaded = start + 5 * LIMIT;
+        assert!(proof.holds(proof.stamp(loaded), loaded + LIMIT));
+        assert!(!proof.holds(proof.stamp(loaded), loaded + LIMIT + BIT));
+    }
+
+    #[test]
+    fn being_in_step_prolongs_it_and_never_shortens_it() {
+        let start = clock::now();
+        let proof = Proof::new(start, LIMIT);
+        let (loaded, synced) = (proof.stamp(start), start + 2 * LIMIT);
+        proof.sync(synced);
+        proof.sync(start);
+        assert!(proof.holds(loaded, synced + LIMIT));
+        assert!(!proof.holds(loaded, synced + LIMIT + BIT));
+        assert_eq!(proof.age(synced + LIMIT), LIMIT);
+    }
+
+    #[test]
+    fn a_process_that_shares_nothing_needs_no_proof() {
+        let start = clock::now();
+        let proof = Proof::unneeded(start);
+        assert!(proof.holds(proof.stamp(start), start + 1_000_000 * LIMIT));
+    }
+}

@@ -1,0 +1,154 @@
+//! Keeping in step with the log: what a [`Follower`] decides is carried out here.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::sleep};
+
+use super::StackInner;
+use crate::{
+    backend::{Attach, Follow, Message},
+    clock,
+    coherence::follower::{Effect, Event},
+    error::{ErrorKind, Result},
+    key::Named,
+    token::random_unit,
+    trace,
+};
+
+/// How long one read of the log waits for a message. A stack that nobody holds any more lives on for so long at most.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Messages of one read.
+const MOST: usize = 256;
+
+/// The least pause after a read of the log that failed.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl StackInner {
+    /// Attaches for the first time, so that what is invalidated from now on reaches this process.
+    ///
+    /// # Errors
+    /// Permanent ones, but not that the store keeps no log.
+    pub(super) async fn begin_to_follow(&self) -> Result<()> {
+        match self.attach().await {
+            Err(error) if !error.is_temporary() && error.kind() != ErrorKind::Unsupported => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tasks that follow the log, which end with the set.
+    pub(super) fn follow(self: &Arc<Self>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        if self.l2.is_some() {
+            tasks.spawn(beat(Arc::downgrade(self), self.settings.max_staleness / 3));
+            tasks.spawn(read_on(Arc::downgrade(self)));
+        }
+        tasks
+    }
+
+    async fn attach(&self) -> Result<()> {
+        let Some(l2) = &self.l2 else { return Ok(()) };
+        let asked = clock::now();
+        let attached = l2
+            .attach(Attach {
+                log: &self.log,
+                from: self.process,
+                max_staleness: self.settings.max_staleness,
+                keep: self.settings.keep_warm,
+            })
+            .await?;
+        self.note_fleet(attached.max_staleness);
+        self.carry_out(Event::Attached { attached, asked });
+        self.attached.notify_waiters();
+        Ok(())
+    }
+
+    /// One heartbeat.
+    async fn beat(&self) -> Result<()> {
+        let Some(l2) = &self.l2 else { return Ok(()) };
+        self.carry_out(Event::Tick { now: clock::now() });
+        let Some(asked) = self.follower().ask(clock::now()) else { return self.attach().await };
+        let pulse = l2.beat(&self.log).await?;
+        self.note_fleet(pulse.max_staleness);
+        for effect in self.carry_out(Event::Beat { asked, pulse }) {
+            match effect {
+                Effect::Attach => self.attach().await?,
+                Effect::CatchUp => drop(self.read_log(Duration::ZERO).await?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what comes after our position, and applies it.
+    async fn read_log(&self, wait: Duration) -> Result<Vec<Message>> {
+        let (Some(l2), Some(after)) = (&self.l2, self.follower().position()) else { return Ok(Vec::new()) };
+        let messages = l2.follow(Follow { log: &self.log, after, wait, most: MOST }).await?;
+        self.carry_out(Event::Messages(&messages));
+        Ok(messages)
+    }
+
+    /// What an event means for what is here, done in one go; the effects that take I/O are handed back.
+    fn carry_out(&self, event: Event<'_>) -> Vec<Effect> {
+        let mut follower = self.follower();
+        let mut effects = follower.next(event);
+        effects.retain(|effect| {
+            match effect {
+                Effect::Revoke(names) => self.apply(names),
+                Effect::RevokeAll(reason) => {
+                    self.flushes.count(*reason);
+                    trace::flushed(*reason);
+                    self.ledger.renew([&self.namespace.mark()]);
+                }
+                Effect::Synced(at) => self.proof.sync(*at),
+                Effect::Attach | Effect::CatchUp => return true,
+            }
+            false
+        });
+        effects
+    }
+
+    /// Names that are none of ours mean that we don't understand the message: then it may mean anything.
+    fn apply(&self, names: &[String]) {
+        for name in names {
+            match self.namespace.parse(name) {
+                Some(Named::Entry(stem)) => self.ledger.renew_entry(stem),
+                Some(Named::Mark(mark)) => self.ledger.renew([&mark]),
+                None => self.ledger.renew([&self.namespace.mark()]),
+            }
+        }
+    }
+}
+
+async fn beat(stack: Weak<StackInner>, pace: Duration) {
+    loop {
+        // Not all processes at once.
+        sleep(pace.mul_f64(0.9 + 0.1 * random_unit())).await;
+        let Some(stack) = stack.upgrade() else { return };
+        match stack.beat().await {
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Closed) => return,
+            _ => {}
+        }
+    }
+}
+
+async fn read_on(stack: Weak<StackInner>) {
+    loop {
+        let Some(stack) = stack.upgrade() else { return };
+        if stack.follower().position().is_none() {
+            // A bounded wait: the stack may go.
+            let _ = tokio::time::timeout(WAIT, stack.attached.notified()).await;
+            continue;
+        }
+        if let Err(error) = stack.read_log(WAIT).await {
+            if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Closed) {
+                return;
+            }
+            drop(stack);
+            sleep(PAUSE).await;
+        }
+    }
+}
