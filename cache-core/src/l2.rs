@@ -89,20 +89,29 @@ impl L2 {
     }
 
     pub(crate) async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
-        self.call("attach", self.backend.attach(ask)).await
+        self.beside("attach", self.deadline, self.backend.attach(ask)).await
     }
 
     pub(crate) async fn beat(&self, log: &Log) -> Result<Pulse> {
-        self.call("beat", self.backend.beat(log)).await
+        self.beside("beat", self.deadline, self.backend.beat(log)).await
     }
 
-    /// Past the breaker, which counts heartbeats anyway: a blocking read is not answered for as long as it waits.
     pub(crate) async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        self.beside("follow", self.deadline + ask.wait, self.backend.follow(ask)).await
+    }
+
+    /// Past the breaker: a log that fails must not cut off what works, and one that comes back is to be known of at once.
+    async fn beside<T>(
+        &self,
+        operation: &'static str,
+        deadline: Duration,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Closed, "follow"));
+            return Err(Error::new(ErrorKind::Closed, operation));
         }
-        let deadline = self.deadline + ask.wait;
-        timeout(deadline, self.backend.follow(ask)).await.unwrap_or_else(|_| Err(self.too_late("follow")))
+        let result = timeout(deadline, call).await.unwrap_or_else(|_| Err(self.too_late(operation)));
+        result.inspect_err(|error| self.note(error))
     }
 
     /// An invalidation that is tried although the circuit breaker may be open: there is no later.

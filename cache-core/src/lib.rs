@@ -25,7 +25,7 @@
 //!
 //! ```text
 //! get_with(key, loader)
-//!  ├ L1: there, fresh, none of its marks renewed ──────────────────────────────► hit: no lock, no I/O, no decoding
+//!  ├ L1: there, fresh, none of its marks renewed, proven recent ───────────────► hit: no lock, no I/O, no decoding
 //!  └ flight: join the one under way for the key, or lead one in a task of its own
 //!     ├ L2: one round trip for the entry and its marks; all marks equal ───────► promoted to L1, hit
 //!     ├ lease in L2: taken ► load │ held by another process ► wait for its fill │ L2 away ► load
@@ -37,33 +37,19 @@
 //!
 //! ```text
 //! invalidate(key), invalidate_tag(tag), invalidate_all()
-//!  ├ L2: the entry and its lease are removed in every live version, or the mark, in one atomic step
+//!  ├ L2: the entry and its lease are removed in every live version, or the mark, and the log is told, in one atomic step
 //!  │  └ can't be reached ► queued and retried; until then this process believes no copy there; the caller is told
+//!  ├ other processes read the log and do the last step
 //!  └ this process: L1 drops it, flights under way are joined by nobody any more and store nothing
 //! ```
 //!
 //! # What is promised
 //!
-//! - **No resurrection.** Once an invalidation has returned `Ok`, no value loaded before it is ever read from L2 again, by
-//!   any process: no load in flight, refresh, promotion, retry or late packet puts it back.
-//! - **Read your own invalidations.** In the process that invalidated, no call that begins afterwards is served an older
-//!   value.
-//! - **Bounded staleness elsewhere.** Another process may serve an older value from its L1 for its `l1_ttl`
-//!   ([`StackBuilder::l1_ttl`], 5 s by default): processes don't hear of each other's invalidations yet.
-//! - **Fail closed.** Marks that L2 has lost (an eviction, a restart) turn entries into misses, never into old values.
-//! - **Age.** No value is served for longer than its time to live, counted from the start of its load; L1 never outlives L2.
-//! - **One load** per key runs in the fleet while its holder's lease lives; callers in one process share its value or its
-//!   error.
-//! - **The cache is optional.** With L2 down, hung or wrong, reads answer with the loader's value, each operation of L2
-//!   bounded by its deadline. Only `invalidate*` and `insert` report that they could not reach L2.
-//!
-//! Each has its tests, on real servers where it speaks of them; and `cargo test -p cache-core --lib checker` takes the state
-//! machines behind them through every schedule of a small fleet, with requests and replies delayed, lost and reordered, and
-//! through every way in which the protocol is known to break.
-//!
-//! Not promised: monotonic reads across processes, the order of blind inserts, anything when the loader itself reads a
-//! replica that lags, an acknowledged invalidation that a failover of the store loses. No promise depends on the clocks of
-//! two processes agreeing.
+//! Once an invalidation has returned, no value loaded before it is read from L2 again by anybody, nor served in its own process;
+//! every other process stops serving it from L1 as soon as it hears of it, and after
+//! [`max_staleness`](StackBuilder::max_staleness) (1 s) whether it hears of it or not. What is lost turns into misses, one load
+//! per key runs in the fleet, and with L2 gone the loaders answer. [`consistency`] states the contract in full, says what is
+//! not promised and what holds under each failure, and how all of it is proven.
 //!
 //! # Tasks
 //!
@@ -72,6 +58,7 @@
 //! | cache a function | [`#[cached]`](macro@cached) |
 //! | cache by hand | [`Stack::cache`], [`Cache::get_with`], [`Cache::try_get_with`] |
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
+//! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
 //! | keep TTLs per kind of data in a file | [`policy`] |
 //! | warm up | [`warm`] |
@@ -100,6 +87,7 @@ mod cache;
 pub mod clock;
 pub mod codec;
 mod coherence;
+pub mod consistency;
 mod entry;
 pub mod error;
 mod flight;

@@ -22,6 +22,8 @@
 mod log;
 mod memory;
 
+#[cfg(feature = "test-util")]
+pub use self::memory::Snapshot;
 pub use self::{
     log::{Attach, Attached, Follow, Message, Position, Pulse},
     memory::Memory,
@@ -90,7 +92,7 @@ pub trait Backend: Send + Sync + 'static {
     /// and the removal appended to the log; if there is no log, an empty message begins one; the fleet's largest
     /// `max_staleness` is raised to the caller's.
     ///
-    /// The default is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported): a store without a log. Its stacks then ask L2
+    /// The default is [`ErrorKind::Unsupported`]: a store without a log. Its stacks then ask L2
     /// about each entry of L1 that is older than their `max_staleness`.
     async fn attach(&self, _ask: Attach<'_>) -> Result<Attached> {
         Err(unsupported("attach"))
@@ -107,11 +109,11 @@ pub trait Backend: Send + Sync + 'static {
         Err(unsupported("follow"))
     }
 
-    /// Asks the store for a sign of life. A permanent error ([`ErrorKind::Denied`](crate::ErrorKind::Denied),
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)) means that waiting won't help.
+    /// Asks the store for a sign of life. A permanent error ([`ErrorKind::Denied`],
+    /// [`ErrorKind::Unsupported`]) means that waiting won't help.
     async fn probe(&self) -> Result<()>;
 
-    /// Gives up connections. Later calls fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed).
+    /// Gives up connections. Later calls fail with [`ErrorKind::Closed`].
     async fn close(&self);
 
     /// A short name for metrics and messages, such as `"redis"`.

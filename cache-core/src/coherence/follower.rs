@@ -145,9 +145,8 @@ impl Follower {
             place.position = message.position;
         }
         let position = place.position;
-        while let Some(reached) = self.targets.pop_front_if(|target| target.end <= position) {
-            effects.push(Effect::Synced(reached.asked));
-        }
+        let reached = self.targets.iter().take_while(|target| target.end <= position).count();
+        effects.extend(self.targets.drain(..reached).map(|target| Effect::Synced(target.asked)));
         effects
     }
 

@@ -155,6 +155,17 @@ impl Faults {
         self.state().calls.get(&operation).copied().unwrap_or(0)
     }
 
+    /// How many calls there were of all operations but those that keep a stack in step with the log.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        let in_step = [Operation::Attach, Operation::Beat, Operation::Follow];
+        Operation::ALL
+            .iter()
+            .filter(|operation| !in_step.contains(operation))
+            .map(|operation| self.calls(*operation))
+            .sum()
+    }
+
     fn set(&self, operation: Operation, fault: Fault) {
         self.state().faults.insert(operation, fault);
     }
