@@ -58,6 +58,7 @@
 //! | cache a function | [`#[cached]`](macro@cached) |
 //! | cache by hand | [`Stack::cache`], [`Cache::get_with`], [`Cache::try_get_with`] |
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
+//! | revoke many things in one call, or bursts in few | [`Stack::invalidation`] |
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
 //! | keep TTLs per kind of data in a file | [`policy`] |
@@ -125,6 +126,6 @@ pub use self::{
     load::Load,
     lookup::Lookup,
     policy::{Overrides, Policies, Policy},
-    stack::{Stack, StackBuilder},
+    stack::{Invalidation, Stack, StackBuilder},
     stats::Stats,
 };

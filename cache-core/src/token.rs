@@ -59,7 +59,7 @@ random_token! {
 }
 
 random_token! {
-    /// One process of the fleet, or one stack in it: who sent a message of the [log](crate::backend::Log).
+    /// One process of the fleet, or one stack in it: who sent a message of the [log](crate::key::Log).
     ProcessId
 }
 

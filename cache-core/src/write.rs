@@ -11,14 +11,19 @@ use crate::{
     backend::{FillReply, Guard, Put},
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
-    coherence::{course::Loaded, ledger::Moment, outbox::Target, table::OperationId},
+    coherence::{
+        course::Loaded,
+        ledger::{Ledger, Moment},
+        outbox::Target,
+        table::OperationId,
+    },
     entry::Entry,
     error::{Error, ErrorKind, Result},
     flight::Cargo,
     key::{EntryKey, Mark, encode::KeyText},
     load::panicked,
     stack::StackInner,
-    stats::Event,
+    stats::{Counters, Event},
     tag::Tags,
     token::{EntryId, LeaseToken},
     trace,
@@ -36,24 +41,45 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         stack.to_the_end(insert(self, key, hash, value, call)).await
     }
 
-    pub(crate) async fn invalidate(self: Arc<Self>, key: K, hash: u64, hold_off: Option<Duration>) -> Result<()> {
-        let text = self.encode(&key)?;
+    /// What it takes to revoke one entry.
+    pub(crate) fn revocation_of(self: Arc<Self>, key: K, hash: u64) -> Result<(Local, EntryKey)> {
+        let entry_key = self.entry_key(&self.encode(&key)?);
         self.counters.count(Event::Invalidation);
-        let entry_key = self.entry_key(&text);
-        let stack = Arc::clone(&self.stack);
-        stack
-            .to_the_end(async move {
-                // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
-                self.drop_local(hash, &key);
-                let told =
-                    self.stack.revoke(slice::from_ref(&entry_key), &[], hold_off.map(|ttl| Guard::Hold { ttl })).await;
-                self.drop_local(hash, &key);
-                if told.is_err() {
-                    self.counters.count(Event::InvalidationQueued);
-                }
-                told
-            })
-            .await
+        let local = Local { counters: Arc::clone(&self.counters), drop: Box::new(move || self.drop_local(hash, &key)) };
+        Ok((local, entry_key))
+    }
+}
+
+/// What is to be revoked.
+#[derive(Default)]
+pub(crate) struct Revocation {
+    pub(crate) keys: Vec<EntryKey>,
+    /// Of the keys, in this process.
+    pub(crate) locals: Vec<Local>,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) hold_off: Option<Duration>,
+}
+
+/// An entry in this process, without its types.
+pub(crate) struct Local {
+    counters: Arc<Counters>,
+    drop: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Revocation {
+    /// Drops it in this process, with the flights that it touches.
+    fn apply(&self, ledger: &Ledger) {
+        self.locals.iter().for_each(|local| (local.drop)());
+        ledger.renew(&self.marks);
+    }
+
+    fn count(&self, event: Event) {
+        self.locals.iter().for_each(|local| local.counters.count(event));
+    }
+
+    fn targets(&self) -> impl Iterator<Item = Target> {
+        let entries = self.keys.iter().cloned().map(Target::Entry);
+        entries.chain(self.marks.iter().cloned().map(Target::Mark))
     }
 }
 
@@ -104,18 +130,37 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
 impl StackInner {
     pub(crate) async fn invalidate_marks(self: Arc<Self>, marks: Vec<Mark>) -> Result<()> {
-        if marks.is_empty() {
+        self.invalidate(Revocation { marks, ..Revocation::default() }).await
+    }
+
+    pub(crate) async fn invalidate(self: Arc<Self>, what: Revocation) -> Result<()> {
+        if what.keys.is_empty() && what.marks.is_empty() {
             return Ok(());
         }
         let stack = Arc::clone(&self);
         stack
             .to_the_end(async move {
-                self.ledger.renew(&marks);
-                let told = self.revoke(&[], &marks, None).await;
-                self.ledger.renew(&marks);
+                // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
+                what.apply(&self.ledger);
+                let guard = what.hold_off.map(|ttl| Guard::Hold { ttl });
+                let told = self.revoke(&what.keys, &what.marks, guard).await;
+                what.apply(&self.ledger);
+                if told.is_err() {
+                    what.count(Event::InvalidationQueued);
+                }
                 told
             })
             .await
+    }
+
+    /// Drops it here, and leaves it to the background to tell L2: as if it could not be told now.
+    pub(crate) fn invalidate_soon(self: Arc<Self>, what: Revocation) {
+        if self.l2.is_some() {
+            self.queue(what.targets());
+        }
+        what.apply(&self.ledger);
+        self.ensure_tended();
+        self.hurry.notify_one();
     }
 
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.

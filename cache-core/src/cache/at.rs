@@ -11,6 +11,7 @@ use crate::{
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
+    write::Revocation,
 };
 
 /// One call on one key of a [`Cache`], with options of its own: made by [`Cache::at`].
@@ -146,8 +147,11 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// # Errors
     /// As for [`Cache::invalidate`].
     pub async fn invalidate(self) -> Result<()> {
-        let hash = self.cache.shared().hash(&self.key);
-        self.cache.shared().clone().invalidate(self.key.to_key(), hash, self.call.hold_off).await
+        let shared = self.cache.shared();
+        let hash = shared.hash(&self.key);
+        let (local, key) = shared.clone().revocation_of(self.key.to_key(), hash)?;
+        let what = Revocation { keys: vec![key], locals: vec![local], marks: Vec::new(), hold_off: self.call.hold_off };
+        shared.stack.clone().invalidate(what).await
     }
 
     /// [`Cache::invalidate`], which returns when no process anywhere serves an older value from its L1 any more: after the

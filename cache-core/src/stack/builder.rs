@@ -198,6 +198,7 @@ impl StackBuilder {
             process,
             proof,
             follower: Mutex::new(Follower::new(process, max_staleness)),
+            hurry: Arc::new(Notify::new()),
             attached: Notify::new(),
             fleet: AtomicU64::new(0),
             flushes: Flushes::new(namespace.name()),

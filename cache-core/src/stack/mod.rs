@@ -3,6 +3,7 @@
 mod builder;
 mod follow;
 mod global;
+mod invalidation;
 mod tend;
 
 use std::{
@@ -19,7 +20,7 @@ use std::{
 use tokio::{sync::Notify, time::timeout};
 
 pub(crate) use self::builder::Settings;
-pub use self::builder::StackBuilder;
+pub use self::{builder::StackBuilder, invalidation::Invalidation};
 use crate::{
     backend::{Guard, Invalidate, Position},
     cache::{CacheBuilder, CacheKey, CacheValue},
@@ -67,6 +68,8 @@ pub(crate) struct StackInner {
     pub(crate) ledger: Ledger,
     pub(crate) proof: Proof,
     follower: Mutex<Follower>,
+    /// Told when something was queued that need not wait for the next look.
+    pub(crate) hurry: Arc<Notify>,
     /// Told when the store was attached to.
     attached: Notify,
     /// The fleet's largest `max_staleness`, in milliseconds.

@@ -5,13 +5,19 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    select,
+    time::{MissedTickBehavior, interval, sleep},
+};
 
 use super::StackInner;
 use crate::l2::L2;
 
 /// How often it looks after things.
 const TICK: Duration = Duration::from_millis(500);
+
+/// What need not be told at once waits so long for company.
+const WINDOW: Duration = Duration::from_millis(50);
 
 /// Marks that nothing rests on are forgotten every so many ticks.
 const SWEEP: u64 = 60;
@@ -27,24 +33,37 @@ impl StackInner {
     }
 }
 
-/// Ends with the stack.
+/// Ends with the stack, and holds it only while it does something.
 async fn tend(stack: Weak<StackInner>, _tending: Tending) {
-    let Some(_following) = stack.upgrade().map(|stack| stack.follow()) else { return };
+    let Some((_following, hurry)) = stack.upgrade().map(|stack| (stack.follow(), Arc::clone(&stack.hurry))) else {
+        return;
+    };
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for tick in 1u64.. {
-        ticks.tick().await;
+    let mut tick = 0u64;
+    loop {
+        let is_hurry = select! {
+            _ = ticks.tick() => false,
+            () = hurry.notified() => true,
+        };
+        if is_hurry {
+            sleep(WINDOW).await;
+        }
         let Some(stack) = stack.upgrade() else { return };
         if stack.is_closed() {
             return;
         }
+        // What fails stays queued, and the next tick tries again.
+        let _ = stack.deliver(L2::invalidate).await;
+        if is_hurry {
+            continue;
+        }
         stack.store.tend();
         stack.publish();
+        tick += 1;
         if tick % SWEEP == 0 {
             stack.ledger.sweep();
         }
-        // What fails stays queued, and the next tick tries again.
-        let _ = stack.deliver(L2::invalidate).await;
     }
 }
 

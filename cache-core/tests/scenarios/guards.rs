@@ -143,6 +143,24 @@ async fn a_write_whose_caller_left_is_finished() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn race_42_a_hold_off_of_a_tag_outlasts_a_later_invalidation_of_it() {
+    let (store, replica) = (Memory::new(), Origin::new());
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let lag = Duration::from_secs(2);
+    here.stack.invalidation().tag("t").hold_off(lag).send().await.unwrap();
+    peer.stack.invalidate_tag("t").await.unwrap();
+    for process in [&here, &peer] {
+        let answer = process.items().at(KEY).tag("t").get_with(|_| replica.load()).await.unwrap();
+        assert_eq!((answer.value, answer.source), (0, Source::Loaded));
+    }
+    assert_eq!(stored(&store).await, None);
+    replica.commit();
+    advance(lag).await;
+    peer.items().at(KEY).tag("t").get_with(|_| replica.load()).await.unwrap();
+    assert_eq!(stored(&store).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn race_42_a_hold_off_outlasts_the_lag_of_the_origins_replica() {
     let (store, replica) = (Memory::new(), Origin::new());
     let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
