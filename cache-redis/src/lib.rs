@@ -77,14 +77,17 @@
 //!
 //! [`ca_file`]: RedisConfig::ca_file
 
+mod attach;
 mod backend;
 mod builder;
 mod config;
 mod connection;
 mod error;
+mod log;
 mod pool;
 mod record;
 mod script;
+mod server;
 #[cfg(feature = "test-util")]
 pub mod testing;
 #[cfg(feature = "tls")]
