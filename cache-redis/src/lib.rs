@@ -67,7 +67,8 @@
 //!
 //! ```text
 //! ACL SETUSER shop-cache on >secret resetchannels ~shop:* -@all
-//!     +hello +select +ping +evalsha +script|load +mget +pttl +set +pexpire +del
+//!     +hello +select +info +ping +evalsha +script|load +mget +getrange +pttl +set +pexpire +del
+//!     +xadd +xread +xrevrange +time +type +zadd +zrem +zrange +zremrangebyscore +pexpireat
 //! ```
 //!
 //! # Features
