@@ -8,18 +8,23 @@ use async_trait::async_trait;
 use bb8_redis::redis::{self, Cmd, Value};
 use cache_core::{
     Bytes, Error, ErrorKind, Result,
-    backend::{Backend, Claim, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put, Read},
-    key::{EntryKey, Mark, Scope},
-    token::{Epoch, LeaseToken},
+    backend::{
+        Attach, Attached, Backend, Claim, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message, Part,
+        Position, Pulse, Put, Read,
+    },
+    key::{EntryKey, Log, Mark, Scope},
+    token::{Epoch, LeaseToken, ServerId},
 };
 
 use crate::{
+    attach,
     builder::Builder,
     config::RedisConfig,
     error::unexpected,
+    log,
     pool::Pool,
     record::{self, millis},
-    script,
+    script, server,
 };
 
 /// Redis as the shared tier. See the [crate](crate) for what it needs and how it behaves.
@@ -69,21 +74,17 @@ impl Redis {
 #[async_trait]
 impl Backend for Redis {
     async fn read(&self, ask: Read<'_>) -> Result<Found> {
-        let entry = ask.key.entry(ask.key.version());
-        let mut both = redis::pipe();
-        // In this order: what is told to remain must not be longer than what remains of what is read.
-        both.cmd("PTTL").arg(&entry);
-        both.cmd("MGET").arg(&entry).arg(names(ask.marks));
-        match <[Value; 2]>::try_from(self.pool.pipeline("read", &both).await?) {
-            Ok([Value::Int(left), Value::Array(values)]) => found(left, values, ask.marks),
-            _ => Err(unexpected("read")),
+        match ask.part {
+            Part::Whole => self.read_whole(ask).await,
+            Part::Head => self.read_head(ask).await,
         }
     }
 
     async fn lease(&self, ask: Lease<'_>) -> Result<LeaseReply> {
         let version = ask.key.version();
         let (entry, lease) = (ask.key.entry(version), ask.key.lease(version));
-        let mut call = script::LEASE.call(keys(&entry, &lease, ask.key.cache(), ask.marks));
+        let guards = ask.key.guard();
+        let mut call = script::LEASE.call(keys([&entry, &guards, &lease], ask.key.cache(), ask.marks));
         call.arg(ask.token.as_bytes()).arg(millis(ask.ttl));
         match &ask.claim {
             Claim::Join { seen: None } => call.arg("join").arg(""),
@@ -108,7 +109,8 @@ impl Backend for Redis {
         let (entry, lease) = (fill.key.entry(version), fill.key.lease(version));
         let (late, any_tag) = fill.late.map_or((&[][..], None), |late| (late.marks, Some(late.unchanged.0)));
         check_size("fill", fill.epochs.len() + late.len(), fill.frame)?;
-        let names = [entry.as_str(), &lease].into_iter().chain(any_tag.map(Mark::name));
+        let guards = fill.key.guard();
+        let names = [entry.as_str(), &lease, &guards].into_iter().chain(any_tag.map(Mark::name));
         let names: Vec<_> = names.chain(late.iter().map(Mark::name)).collect();
 
         let ttl = millis(fill.ttl);
@@ -119,11 +121,7 @@ impl Backend for Redis {
             call.arg(late.unchanged.1.as_bytes());
             add_marks(&mut call, late.marks, late.retain);
         }
-        match self.pool.script("fill", &script::FILL, &call).await? {
-            Value::Int(1) => Ok(FillReply::Stored),
-            Value::Int(_) => Ok(FillReply::Refused),
-            _ => Err(unexpected("fill")),
-        }
+        fill_reply("fill", &self.pool.script("fill", &script::FILL, &call).await?)
     }
 
     async fn release(&self, key: &EntryKey, token: LeaseToken) -> Result<()> {
@@ -133,20 +131,62 @@ impl Backend for Redis {
         self.pool.script("release", &script::RELEASE, &call).await.map(drop)
     }
 
-    async fn put(&self, put: Put<'_>) -> Result<()> {
+    async fn put(&self, put: Put<'_>) -> Result<FillReply> {
         check_size("put", put.marks.len(), put.frame)?;
         let version = put.key.version();
-        let (entry, lease) = (put.key.entry(version), put.key.lease(version));
+        let (entry, lease, guards) = (put.key.entry(version), put.key.lease(version), put.key.guard());
         let ttl = millis(put.ttl);
-        let mut call = script::PUT.call(keys(&entry, &lease, put.key.cache(), put.marks));
+        let names = [&entry, &lease, &guards, put.log.name()];
+        let mut call = script::PUT.call(keys(names, put.key.cache(), put.marks));
         call.arg(record::head(put.id, ttl, &[], put.marks.len())).arg(put.frame.as_ref()).arg(ttl);
-        call.arg(&version.to_be_bytes()).arg(Epoch::random().as_bytes());
+        call.arg(record::process(put.from)).arg(&version.to_be_bytes()).arg(Epoch::random().as_bytes());
         add_marks(&mut call, put.marks, put.retain);
-        self.pool.script("put", &script::PUT, &call).await.map(drop)
+        fill_reply("put", &self.pool.script("put", &script::PUT, &call).await?)
     }
 
-    async fn invalidate(&self, what: Invalidate<'_>) -> Result<()> {
+    async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         invalidate::run(&self.pool, what).await
+    }
+
+    async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
+        // Before the attempt: a connection that is made meanwhile must not miss it.
+        let attachment = self.pool.connector().attachments().add(&ask);
+        let link = self.pool.checkout("attach").await?;
+        // A server may have become another one while the link stood.
+        let info = self.pool.command_on(&link, "attach", &server::question()).await?;
+        let server = server::primary("attach", &info).inspect_err(|_| link.health.end())?;
+        self.pool.connector().recognize(&link, server);
+        let reply = self.pool.script_on(&link, "attach", &script::ATTACH, &attachment.call(server)).await?;
+        attach::attached(reply, server).ok_or_else(|| unexpected("attach"))
+    }
+
+    async fn beat(&self, log: &Log) -> Result<Pulse> {
+        let link = self.pool.checkout("beat").await?;
+        let mut all = redis::pipe();
+        all.cmd("XREVRANGE").arg(log.name()).arg("+").arg("-").arg("COUNT").arg(1);
+        all.cmd("MGET").arg(log.server());
+        all.add_command(server::question());
+        let replies = self.pool.pipeline_on(&link, "beat", &all).await?;
+        let [last, record, info] = <[Value; 3]>::try_from(replies).map_err(|_| unexpected("beat"))?;
+        let server = server::primary("beat", &info).inspect_err(|_| link.health.end())?;
+        self.pool.connector().recognize(&link, server);
+        let recorded = recorded(&record);
+        Ok(Pulse {
+            end: log::position_of_first(&last),
+            server,
+            recorded: recorded.map(|(server, _)| server),
+            max_staleness: recorded.map_or(Duration::ZERO, |(_, longest)| longest),
+        })
+    }
+
+    async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
+        if !ask.wait.is_zero() {
+            return self.pool.followers().wait(&ask).await;
+        }
+        let mut one = redis::pipe();
+        one.add_command(log::question(&ask, None));
+        let reply = self.pool.pipeline("follow", &one).await?.pop();
+        reply.and_then(log::messages).ok_or_else(|| unexpected("follow"))
     }
 
     async fn probe(&self) -> Result<()> {
@@ -162,14 +202,57 @@ impl Backend for Redis {
     }
 }
 
-/// What lease and put declare.
-fn keys<'a>(
-    entry: &'a str,
-    lease: &'a str,
+impl Redis {
+    /// All of it in one command: what is found together was there together.
+    async fn read_whole(&self, ask: Read<'_>) -> Result<Found> {
+        let entry = ask.key.entry(ask.key.version());
+        let mut both = redis::pipe();
+        // In this order: what is told to remain must not be longer than what remains of what is read.
+        both.cmd("PTTL").arg(&entry);
+        both.cmd("MGET").arg(&entry).arg(names(ask.marks));
+        match <[Value; 2]>::try_from(self.pool.pipeline("read", &both).await?) {
+            Ok([Value::Int(left), Value::Array(values)]) => found(left, values, ask.marks),
+            _ => Err(unexpected("read")),
+        }
+    }
+
+    /// The marks after the entry: epochs never come round again, so an entry that they match was valid when it was read.
+    async fn read_head(&self, ask: Read<'_>) -> Result<Found> {
+        let entry = ask.key.entry(ask.key.version());
+        let mut all = redis::pipe();
+        all.cmd("PTTL").arg(&entry);
+        all.cmd("GETRANGE").arg(&entry).arg(0).arg(record::head_length(ask.marks.len()) - 1);
+        if !ask.marks.is_empty() {
+            all.cmd("MGET").arg(names(ask.marks));
+        }
+        let mut replies = self.pool.pipeline("read", &all).await?.into_iter();
+        let (Some(Value::Int(left)), Some(head)) = (replies.next(), replies.next()) else {
+            return Err(unexpected("read"));
+        };
+        let entry = match head {
+            // Nothing there: no entry of ours is empty. Without an end, it is somebody else's.
+            Value::BulkString(bytes) if bytes.is_empty() && left != -1 => None,
+            Value::BulkString(bytes) => Some(record::beginning(left, bytes, ask.marks.len())),
+            // Another type.
+            Value::Nil => Some(record::foreign()),
+            _ => return Err(unexpected("read")),
+        };
+        let epochs = match replies.next() {
+            Some(Value::Array(values)) => epochs_of(values.into_iter(), ask.marks)?,
+            None => Vec::new(),
+            Some(_) => return Err(unexpected("read")),
+        };
+        Ok(Found { entry, epochs })
+    }
+}
+
+/// What lease and put declare: `first`, the mark of the cache, marks.
+fn keys<'a, const N: usize>(
+    first: [&'a str; N],
     cache: &'a Mark,
     marks: &'a [Mark],
 ) -> impl ExactSizeIterator<Item = &'a str> {
-    let keys: Vec<_> = [entry, lease, cache.name()].into_iter().chain(names(marks)).collect();
+    let keys: Vec<_> = first.into_iter().chain([cache.name()]).chain(names(marks)).collect();
     keys.into_iter()
 }
 
@@ -199,6 +282,10 @@ fn found(left: i64, values: Vec<Value>, marks: &[Mark]) -> Result<Found> {
         Some(Value::Nil) => None,
         _ => return Err(unexpected("read")),
     };
+    Ok(Found { entry, epochs: epochs_of(values, marks)? })
+}
+
+fn epochs_of(values: impl ExactSizeIterator<Item = Value>, marks: &[Mark]) -> Result<Vec<Option<Epoch>>> {
     if values.len() != marks.len() {
         return Err(unexpected("read"));
     }
@@ -206,7 +293,25 @@ fn found(left: i64, values: Vec<Value>, marks: &[Mark]) -> Result<Found> {
         Value::BulkString(bytes) => record::epoch(mark.scope(), &bytes),
         _ => None,
     });
-    Ok(Found { entry, epochs: epochs.collect() })
+    Ok(epochs.collect())
+}
+
+fn recorded(record: &Value) -> Option<(ServerId, Duration)> {
+    match record {
+        Value::Array(records) => match records.first()? {
+            Value::BulkString(record) => record::server(record),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn fill_reply(operation: &'static str, reply: &Value) -> Result<FillReply> {
+    match reply {
+        Value::Int(1) => Ok(FillReply::Stored),
+        Value::Int(_) => Ok(FillReply::Refused),
+        _ => Err(unexpected(operation)),
+    }
 }
 
 fn lease_reply(reply: Value) -> Option<LeaseReply> {
@@ -217,14 +322,15 @@ fn lease_reply(reply: Value) -> Option<LeaseReply> {
     let Value::BulkString(outcome) = parts.next()? else {
         return None;
     };
-    match (outcome.as_slice(), parts.next()?, parts.next(), parts.next()) {
-        (b"granted", Value::BulkString(bytes), None, None) => {
+    match (outcome.as_slice(), parts.next(), parts.next(), parts.next()) {
+        (b"guarded", None, None, None) => Some(LeaseReply::Guarded),
+        (b"granted", Some(Value::BulkString(bytes)), None, None) => {
             Some(LeaseReply::Granted { epochs: epochs(&bytes).collect() })
         }
-        (b"held", Value::Int(left), None, None) => {
+        (b"held", Some(Value::Int(left)), None, None) => {
             Some(LeaseReply::Held { remaining: Duration::from_millis(left.try_into().ok()?) })
         }
-        (b"found", Value::Int(left), Some(Value::BulkString(entry)), Some(Value::BulkString(bytes))) => {
+        (b"found", Some(Value::Int(left)), Some(Value::BulkString(entry)), Some(Value::BulkString(bytes))) => {
             Some(LeaseReply::Found(Found {
                 entry: Some(record::entry(left, entry)),
                 epochs: epochs(&bytes).map(Some).collect(),

@@ -16,16 +16,18 @@ use std::{
 use bb8_redis::{
     bb8::ManageConnection,
     redis::{
-        self, AsyncConnectionConfig, Client, ConnectionInfo, PushInfo, PushKind, Value, aio::MultiplexedConnection,
-        io::tcp::socket2::TcpKeepalive,
+        self, AsyncConnectionConfig, Client, Cmd, ConnectionInfo, PushInfo, PushKind, Value,
+        aio::MultiplexedConnection, io::tcp::socket2::TcpKeepalive,
     },
 };
-use cache_core::{Error, ErrorKind, Result, clock};
+use cache_core::{Error, ErrorKind, Result, clock, token::ServerId};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    attach::Attachments,
     config::RedisConfig,
     error::{TOO_OLD, classify},
+    script, server,
 };
 
 /// Connects for the pool, and tells those who wait for a connection why there is none.
@@ -36,6 +38,9 @@ pub(crate) struct Connector {
     server: String,
     timeout: Duration,
     failures: watch::Sender<Option<Failure>>,
+    attachments: Attachments,
+    /// The server to which data connections lead, as far as is known.
+    primary: watch::Sender<Option<ServerId>>,
 }
 
 /// An attempt to connect that failed.
@@ -56,6 +61,8 @@ impl Connector {
             client,
             timeout: config.connect_timeout,
             failures: watch::Sender::new(None),
+            attachments: Attachments::default(),
+            primary: watch::Sender::new(None),
         })
     }
 
@@ -69,7 +76,52 @@ impl Connector {
         last.as_ref().filter(|failure| clock::now() - failure.at < PAUSE).cloned()
     }
 
-    async fn open(&self) -> Result<Link> {
+    /// What every new connection for data attaches.
+    pub(crate) const fn attachments(&self) -> &Attachments {
+        &self.attachments
+    }
+
+    pub(crate) fn server(&self) -> Option<ServerId> {
+        *self.primary.borrow()
+    }
+
+    /// Compares the server that answers on a link with the one that it led to. Where that is another one, it may have
+    /// lost what it had acknowledged: the link is given up, and what takes its place attaches anew.
+    pub(crate) fn recognize(&self, link: &Link, server: ServerId) {
+        self.primary.send_replace(Some(server));
+        if link.server != server {
+            link.health.end();
+        }
+    }
+
+    /// A connection to a primary.
+    pub(crate) async fn open(&self) -> Result<Link> {
+        self.in_time(self.greet()).await
+    }
+
+    /// One on which every namespace is attached.
+    async fn open_for_data(&self) -> Result<Link> {
+        let attached = async {
+            let mut link = self.greet().await?;
+            for attachment in self.attachments.all() {
+                let call = attachment.call(link.server);
+                let reply = script::ATTACH.send(&mut link.connection, &call).await;
+                reply.map_err(|error| classify("connect", error))?;
+            }
+            Ok(link)
+        };
+        let link = self.in_time(attached).await?;
+        self.primary.send_replace(Some(link.server));
+        Ok(link)
+    }
+
+    async fn in_time(&self, opening: impl Future<Output = Result<Link>>) -> Result<Link> {
+        let opened = tokio::time::timeout(self.timeout, opening).await;
+        let opened = opened.unwrap_or_else(|_| Err(Error::new(ErrorKind::Timeout, "connect")));
+        opened.map_err(|error| self.explain(error))
+    }
+
+    async fn greet(&self) -> Result<Link> {
         let health = Arc::new(Health::default());
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None).set_push_sender({
@@ -81,19 +133,15 @@ impl Connector {
                     Ok(())
                 }
             });
-        let open = async {
-            let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-            let greeting = connection.send_packed_command(&redis::cmd("HELLO")).await?;
-            Ok((connection, greeting.extract_error()?))
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = connection.map_err(|error| classify("connect", error))?;
+        let mut ask = async |question: &Cmd| -> Result<Value> {
+            let reply = connection.send_packed_command(question).await.and_then(Value::extract_error);
+            reply.map_err(|error| classify("connect", error))
         };
-        match tokio::time::timeout(self.timeout, open).await {
-            Ok(Ok((connection, greeting))) => {
-                check_server(&greeting)?;
-                Ok(Link { connection, health })
-            }
-            Ok(Err(error)) => Err(self.explain(classify("connect", error))),
-            Err(_) => Err(self.explain(Error::new(ErrorKind::Timeout, "connect"))),
-        }
+        check_server(&ask(&redis::cmd("HELLO")).await?)?;
+        let server = server::primary("connect", &ask(&server::question()).await?)?;
+        Ok(Link { connection, health, server })
     }
 
     fn explain(&self, error: Error) -> Error {
@@ -115,7 +163,7 @@ impl ManageConnection for Connector {
             self.failures.send_replace(Some(failure));
             return Err(error);
         }
-        self.open().await.inspect_err(|error| {
+        self.open_for_data().await.inspect_err(|error| {
             let failure = Failure { error: error.clone(), at: clock::now() };
             self.failures.send_replace(Some(failure));
         })
@@ -138,6 +186,8 @@ impl ManageConnection for Connector {
 pub(crate) struct Link {
     pub(crate) connection: MultiplexedConnection,
     pub(crate) health: Arc<Health>,
+    /// The server to which it leads.
+    pub(crate) server: ServerId,
 }
 
 impl fmt::Debug for Link {
@@ -156,7 +206,7 @@ pub(crate) struct Health {
 impl Health {
     const MOST_SILENCES: u32 = 3;
 
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 

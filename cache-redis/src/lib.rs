@@ -67,7 +67,8 @@
 //!
 //! ```text
 //! ACL SETUSER shop-cache on >secret resetchannels ~shop:* -@all
-//!     +hello +select +ping +evalsha +script|load +mget +pttl +set +pexpire +del
+//!     +hello +select +info +ping +evalsha +script|load +mget +getrange +pttl +set +pexpire +del
+//!     +xadd +xread +xrevrange +time +type +zadd +zrem +zrange +zremrangebyscore +pexpireat
 //! ```
 //!
 //! # Features
@@ -77,14 +78,17 @@
 //!
 //! [`ca_file`]: RedisConfig::ca_file
 
+mod attach;
 mod backend;
 mod builder;
 mod config;
 mod connection;
 mod error;
+mod log;
 mod pool;
 mod record;
 mod script;
+mod server;
 #[cfg(feature = "test-util")]
 pub mod testing;
 #[cfg(feature = "tls")]

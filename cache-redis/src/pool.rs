@@ -19,6 +19,7 @@ use crate::{
     config::RedisConfig,
     connection::{Connector, Failure, Link},
     error::classify,
+    log::{Followers, is_wrong_type},
     script::Script,
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Pool {
     /// `None` once it was closed.
     links: RwLock<Option<bb8::Pool<Connector>>>,
     failures: watch::Sender<Option<Failure>>,
+    connector: Connector,
+    followers: Followers,
     response_timeout: Duration,
 }
 
@@ -37,41 +40,79 @@ impl Pool {
         let failures = connector.failures().clone();
         let links = match settings(config).build(connector.clone()).await {
             Ok(links) => links,
-            Err(error) if error.is_temporary() => settings(config).build_unchecked(connector),
+            Err(error) if error.is_temporary() => settings(config).build_unchecked(connector.clone()),
             Err(error) => return Err(error),
         };
-        Ok(Self { links: RwLock::new(Some(links)), failures, response_timeout: config.response_timeout })
+        let followers = Followers::new(connector.clone(), config);
+        let (links, response_timeout) = (RwLock::new(Some(links)), config.response_timeout);
+        Ok(Self { links, failures, connector, followers, response_timeout })
+    }
+
+    pub(crate) const fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    pub(crate) const fn followers(&self) -> &Followers {
+        &self.followers
     }
 
     pub(crate) async fn command(&self, operation: &'static str, command: &Cmd) -> Result<Value> {
-        let mut link = self.checkout(operation).await?;
-        let reply = link.connection.send_packed_command(command);
+        let link = self.checkout(operation).await?;
+        self.command_on(&link, operation, command).await
+    }
+
+    pub(crate) async fn command_on(&self, link: &Link, operation: &'static str, command: &Cmd) -> Result<Value> {
+        let mut connection = link.connection.clone();
+        let reply = connection.send_packed_command(command);
         let reply = timeout(self.response_timeout, reply).await;
-        self.judge(operation, &link, reply.map(|reply| reply?.extract_error()))
+        self.judge(operation, link, reply.map(|reply| reply?.extract_error()))
     }
 
     /// Sends all commands at once and returns a reply for each.
     pub(crate) async fn pipeline(&self, operation: &'static str, commands: &Pipeline) -> Result<Vec<Value>> {
-        let mut link = self.checkout(operation).await?;
-        let replies = link.connection.req_packed_commands(commands, 0, commands.len());
+        let link = self.checkout(operation).await?;
+        self.pipeline_on(&link, operation, commands).await
+    }
+
+    /// A command that finds another type than its own is answered with nil: the others' replies are worth having.
+    pub(crate) async fn pipeline_on(
+        &self,
+        link: &Link,
+        operation: &'static str,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>> {
+        let mut connection = link.connection.clone();
+        let replies = connection.req_packed_commands(commands, 0, commands.len());
         let replies = timeout(self.response_timeout, replies).await;
-        let replies = replies.map(|replies| replies?.into_iter().map(Value::extract_error).collect());
-        self.judge(operation, &link, replies)
+        let replies = replies.map(|replies| replies?.into_iter().map(unless_wrong_type).collect());
+        self.judge(operation, link, replies)
     }
 
     pub(crate) async fn script(&self, operation: &'static str, script: &Script, call: &Cmd) -> Result<Value> {
-        let mut link = self.checkout(operation).await?;
-        let reply = script.send(&mut link.connection, call);
+        let link = self.checkout(operation).await?;
+        self.script_on(&link, operation, script, call).await
+    }
+
+    pub(crate) async fn script_on(
+        &self,
+        link: &Link,
+        operation: &'static str,
+        script: &Script,
+        call: &Cmd,
+    ) -> Result<Value> {
+        let mut connection = link.connection.clone();
+        let reply = script.send(&mut connection, call);
         let reply = timeout(self.response_timeout, reply).await;
-        self.judge(operation, &link, reply)
+        self.judge(operation, link, reply)
     }
 
     /// Later calls fail; those in flight end as they end.
     pub(crate) fn close(&self) {
         self.links.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.followers.close();
     }
 
-    async fn checkout(&self, operation: &'static str) -> Result<Link> {
+    pub(crate) async fn checkout(&self, operation: &'static str) -> Result<Link> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner).clone();
         let links = links.ok_or_else(|| Error::new(ErrorKind::Closed, operation))?;
         // Before an attempt can be made, so that none is missed.
@@ -111,6 +152,13 @@ impl Pool {
                     .context(format!("no answer from Redis within {:?}", self.response_timeout)))
             }
         }
+    }
+}
+
+fn unless_wrong_type(reply: Value) -> RedisResult<Value> {
+    match reply.extract_error() {
+        Err(error) if is_wrong_type(&error) => Ok(Value::Nil),
+        reply => reply,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! entry   id (16) · time to live in ms (8) · n (1) · n epochs (16 each) · frame
-//! mark    epoch (16); of a cache, then its live versions (4 each, at most 16)
+//! mark    epoch (16); of a cache, then its live versions (4 each, at most 16); or `hold`
+//! server  server (16) · the fleet's longest staleness in ms (8)
 //! ```
 //!
 //! The time to live is in the entry because `PTTL` and `MGET` are two commands: if the entry was rewritten in between,
@@ -12,9 +13,9 @@ use std::time::Duration;
 
 use cache_core::{
     Bytes,
-    backend::Stored,
+    backend::{Position, Stored},
     key::Scope,
-    token::{EntryId, Epoch},
+    token::{EntryId, Epoch, ProcessId, ServerId},
 };
 
 const ID: usize = 16;
@@ -41,6 +42,21 @@ pub(crate) fn head(id: EntryId, ttl: u64, epochs: &[Epoch], late: usize) -> Vec<
 /// An entry that was read after its `PTTL`, which said `left`.
 pub(crate) fn entry(left: i64, bytes: Vec<u8>) -> Stored {
     parse(left, &Bytes::from(bytes)).unwrap_or_else(foreign)
+}
+
+/// How many of an entry's bytes are read where only its head is wanted: as many epochs as marks that are asked for.
+pub(crate) const fn head_length(marks: usize) -> usize {
+    HEAD + EPOCH * marks
+}
+
+/// The first [`head_length`] bytes of an entry, read after its `PTTL`, which said `left`.
+pub(crate) fn beginning(left: i64, bytes: Vec<u8>, marks: usize) -> Stored {
+    let mut bytes = bytes;
+    if bytes.len() == head_length(marks) && usize::from(bytes[TTL]) > marks {
+        // They were cut off here: those that were read are told, and that they are too many or too few is enough.
+        bytes[TTL] = u8::try_from(marks).expect("fewer than a byte says");
+    }
+    entry(left, bytes)
 }
 
 /// What is read where something lies that this library did not write.
@@ -77,6 +93,35 @@ pub(crate) fn versions(mark: &[u8]) -> impl Iterator<Item = u32> {
     versions.chunks_exact(VERSION).map(|version| u32::from_be_bytes(version.try_into().expect("4 bytes")))
 }
 
+/// The server that is recorded for a namespace, and the longest staleness of its fleet.
+pub(crate) fn server(record: &[u8]) -> Option<(ServerId, Duration)> {
+    let (server, longest) = record.split_first_chunk()?;
+    let longest = u64::from_be_bytes(longest.try_into().ok()?);
+    Some((ServerId::from_bytes(*server), Duration::from_millis(longest)))
+}
+
+/// A staleness as it is recorded: in whole milliseconds, and no shorter than it is.
+pub(crate) fn staleness(staleness: Duration) -> [u8; 8] {
+    u64::try_from(staleness.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).to_be_bytes()
+}
+
+/// A position as Redis shows it.
+pub(crate) fn position(text: &[u8]) -> Option<Position> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Who sends a message, as the log shows it: 32 hexadecimal digits.
+pub(crate) fn process(process: ProcessId) -> String {
+    format!("{:032x}", u128::from_be_bytes(*process.as_bytes()))
+}
+
+/// Reads what [`process`] wrote.
+pub(crate) fn process_of(text: &str) -> Option<ProcessId> {
+    let fits = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| fits)?;
+    Some(ProcessId::from_bytes(number.to_be_bytes()))
+}
+
 /// Whole milliseconds, at least one and at most a century: Redis adds them to the date.
 pub(crate) fn millis(ttl: Duration) -> u64 {
     const CENTURY: u128 = 100 * 365 * 24 * 60 * 60 * 1000;
@@ -97,6 +142,34 @@ mod tests {
         assert_eq!((entry.id, entry.epochs.as_slice()), (id, epochs.as_slice()));
         assert_eq!(entry.remaining, Some(Duration::from_millis(300)));
         assert_eq!(entry.frame, "frame");
+    }
+
+    #[test]
+    fn the_head_of_an_entry_tells_the_epochs_that_were_read() {
+        let (id, epochs) = (EntryId::random(), [Epoch::random(), Epoch::random()]);
+        let mut bytes = head(id, 500, &epochs, 0);
+        bytes.extend_from_slice(b"frame");
+        for marks in 0..4 {
+            let head = bytes[..bytes.len().min(head_length(marks))].to_vec();
+            let entry = beginning(300, head, marks);
+            assert_eq!((entry.id, entry.remaining), (id, Some(Duration::from_millis(300))));
+            assert_eq!(entry.epochs, epochs[..marks.min(2)]);
+        }
+        let cut = beginning(300, bytes[..head_length(2) - 1].to_vec(), 2);
+        assert_eq!(cut.id, EntryId::from_bytes([0; 16]), "the entry itself is too short");
+    }
+
+    #[test]
+    fn the_record_of_a_server_is_read_as_it_was_written() {
+        let id = ServerId::random();
+        let record = |longest| [&id.as_bytes()[..], &staleness(longest)].concat();
+        for longest in [Duration::ZERO, Duration::from_secs(60)] {
+            assert_eq!(server(&record(longest)), Some((id, longest)));
+        }
+        let (_, longest) = server(&record(Duration::from_micros(1))).unwrap();
+        assert_eq!(longest, Duration::from_millis(1), "never shorter than it is");
+        assert!(server(&record(Duration::MAX)).is_some());
+        assert_eq!(server(&record(Duration::ZERO)[1..]), None);
     }
 
     #[test]

@@ -4,16 +4,23 @@ use std::sync::LazyLock;
 
 use bb8_redis::redis::{self, Cmd, RedisResult, ServerErrorKind, Value, aio::MultiplexedConnection};
 
+const MARKS: &str = include_str!("scripts/marks.lua");
+const GUARDS: &str = include_str!("scripts/guards.lua");
+const LOG: &str = include_str!("scripts/log.lua");
+
 pub(crate) static LEASE: LazyLock<Script> =
-    LazyLock::new(|| Script::growing(concat!(include_str!("scripts/marks.lua"), include_str!("scripts/lease.lua"))));
+    LazyLock::new(|| Script::growing(&[MARKS, GUARDS, include_str!("scripts/lease.lua")]));
 pub(crate) static FILL: LazyLock<Script> =
-    LazyLock::new(|| Script::growing(concat!(include_str!("scripts/marks.lua"), include_str!("scripts/fill.lua"))));
+    LazyLock::new(|| Script::growing(&[MARKS, GUARDS, include_str!("scripts/fill.lua")]));
 pub(crate) static PUT: LazyLock<Script> =
-    LazyLock::new(|| Script::growing(concat!(include_str!("scripts/marks.lua"), include_str!("scripts/put.lua"))));
-pub(crate) static EXTEND: LazyLock<Script> = LazyLock::new(|| Script::shrinking(include_str!("scripts/extend.lua")));
-pub(crate) static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::shrinking(include_str!("scripts/release.lua")));
+    LazyLock::new(|| Script::growing(&[MARKS, GUARDS, LOG, include_str!("scripts/put.lua")]));
+pub(crate) static EXTEND: LazyLock<Script> = LazyLock::new(|| Script::shrinking(&[include_str!("scripts/extend.lua")]));
+pub(crate) static RELEASE: LazyLock<Script> =
+    LazyLock::new(|| Script::shrinking(&[include_str!("scripts/release.lua")]));
 pub(crate) static INVALIDATE: LazyLock<Script> =
-    LazyLock::new(|| Script::shrinking(include_str!("scripts/invalidate.lua")));
+    LazyLock::new(|| Script::shrinking(&[GUARDS, LOG, include_str!("scripts/invalidate.lua")]));
+pub(crate) static ATTACH: LazyLock<Script> =
+    LazyLock::new(|| Script::shrinking(&[GUARDS, LOG, include_str!("scripts/attach.lua")]));
 
 /// A script under its hash. The server is sent its text only when it does not know the hash.
 #[derive(Debug)]
@@ -21,13 +28,13 @@ pub(crate) struct Script(redis::Script);
 
 impl Script {
     /// One that the server refuses to run while it is out of memory.
-    fn growing(code: &str) -> Self {
-        Self(redis::Script::new(&format!("#!lua\n{code}")))
+    fn growing(parts: &[&str]) -> Self {
+        Self(redis::Script::new(&format!("#!lua\n{}", parts.concat())))
     }
 
-    /// One that runs even then, since it needs no more memory than there is.
-    fn shrinking(code: &str) -> Self {
-        Self(redis::Script::new(&format!("#!lua flags=allow-oom\n{code}")))
+    /// One that runs even then, since it needs no more memory than there is, or as little as a message of the log.
+    fn shrinking(parts: &[&str]) -> Self {
+        Self(redis::Script::new(&format!("#!lua flags=allow-oom\n{}", parts.concat())))
     }
 
     /// A call, to which the arguments are still to be added.

@@ -225,8 +225,8 @@ impl Backend for Memory {
             for version in store.versions(key) {
                 store.entries.remove(&key.entry(version));
                 store.leases.remove(&key.lease(version));
+                revoked.push(key.entry(version));
             }
-            revoked.push(key.entry(key.version()));
             store.guard(key, what.guard, now);
         }
         for mark in what.marks {
@@ -252,7 +252,7 @@ impl Backend for Memory {
         store.attached.insert(ask.log.server().to_owned(), (server, max_staleness));
         let renewed = !is_known && !ask.keep;
         if renewed {
-            store.marks.remove(ask.log.mark().name());
+            store.revoke(ask.log.mark(), None, now);
             store.append(ask.log, Some(ask.from), vec![ask.log.mark().name().to_owned()], now);
         }
         let end = match store.end(ask.log) {
@@ -293,6 +293,8 @@ impl Backend for Memory {
 
     async fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        // Those who wait find out.
+        self.grown.send_replace(());
     }
 
     fn name(&self) -> &'static str {

@@ -14,16 +14,20 @@
 
 mod entries;
 mod fills;
+mod guards;
 mod invalidations;
 mod leases;
 mod limits;
+mod log;
 mod steps;
 
 pub use entries::*;
 pub use fills::*;
+pub use guards::*;
 pub use invalidations::*;
 pub use leases::*;
 pub use limits::*;
+pub use log::*;
 
 use crate::backend::Backend;
 
@@ -81,6 +85,37 @@ macro_rules! conformance {
             racing_leases_are_granted_once,
             a_probe_answers,
             a_closed_backend_says_so,
+            an_invalidation_appends_its_names_after_the_message_before,
+            an_invalidation_of_nothing_appends_nothing,
+            every_version_that_was_removed_is_announced,
+            a_large_batch_is_announced_in_full,
+            a_put_announces_its_entry,
+            a_fill_announces_nothing,
+            following_gives_what_came_after_a_position,
+            following_waits_for_a_message,
+            following_ends_when_its_time_is_over,
+            a_dropped_wait_leaves_the_next_one_alone,
+            a_wait_ends_when_the_backend_is_closed,
+            a_log_that_is_not_there_has_no_messages,
+            attaching_renews_the_namespace_once,
+            attaching_may_keep_what_is_there,
+            attaching_another_namespace_is_independent,
+            attaching_raises_the_longest_staleness_and_never_lowers_it,
+            a_beat_tells_the_end_and_the_server,
+            racing_invalidations_form_one_chain,
+            a_guard_denies_until_it_is_closed,
+            a_guard_is_announced_as_what_it_removes,
+            closing_one_guard_leaves_the_other,
+            a_guard_expires,
+            a_guard_is_prolonged_by_opening_it_again,
+            a_hold_on_a_key_outlives_invalidations,
+            a_hold_on_a_mark_outlives_invalidations,
+            a_hold_on_a_mark_ends_by_itself,
+            a_guard_does_not_hold_marks,
+            a_late_mark_is_refused_while_it_is_held,
+            a_guard_covers_other_versions,
+            a_thousand_keys_are_guarded_in_one_call,
+            the_head_of_an_entry_tells_its_id_and_epochs,
         }
     };
     (@test($make:expr) $($check:ident,)+) => {

@@ -9,38 +9,41 @@ use std::{
     mem,
 };
 
-use bb8_redis::redis::Value;
+use bb8_redis::redis::{Cmd, Value};
 use cache_core::{
     Result,
-    backend::Invalidate,
+    backend::{Guard, Invalidate, Position},
     key::{EntryKey, Mark, Scope},
+    token::LeaseToken,
 };
 
 use crate::{error::unexpected, pool::Pool, record, script};
 
-pub(super) async fn run(pool: &Pool, what: Invalidate<'_>) -> Result<()> {
-    let mut registered = Registered::default();
+pub(super) async fn run(pool: &Pool, what: Invalidate<'_>) -> Result<Option<Position>> {
+    let mut sender = Sender { pool, what: &what, registered: Registered::default(), end: None };
     let mut batch = Batch::default();
     // Versions are registered with marks, so keys go first.
     for key in what.keys {
         batch.add_entry(key, key.version());
         batch.ask(key.cache());
-        batch.send_if_full(pool, &mut registered).await?;
+        if what.guard.is_some() {
+            batch.guards.push(key.guard());
+        }
+        sender.send_if_full(&mut batch).await?;
     }
     for mark in what.marks {
         batch.add_mark(mark, what.any_tag);
-        batch.send_if_full(pool, &mut registered).await?;
+        sender.send_if_full(&mut batch).await?;
     }
-    batch.send(pool, &mut registered).await?;
+    sender.send(batch).await?;
 
     let mut others = Batch::default();
-    for key in what.keys {
-        for version in registered.versions(key).filter(|version| *version != key.version()) {
-            others.add_entry(key, version);
-            others.send_if_full(pool, &mut Registered::default()).await?;
-        }
+    for (key, version) in sender.registered.others(what.keys) {
+        others.add_entry(key, version);
+        sender.send_if_full(&mut others).await?;
     }
-    others.send(pool, &mut Registered::default()).await
+    sender.send(others).await?;
+    Ok(sender.end)
 }
 
 /// The live versions of caches, by the names of their marks.
@@ -48,8 +51,11 @@ pub(super) async fn run(pool: &Pool, what: Invalidate<'_>) -> Result<()> {
 struct Registered(HashMap<String, BTreeSet<u32>>);
 
 impl Registered {
-    fn versions(&self, key: &EntryKey) -> impl Iterator<Item = u32> {
-        self.0.get(key.cache().name()).into_iter().flatten().copied()
+    /// The keys in the versions that are not their own.
+    fn others<'a>(&self, keys: &'a [EntryKey]) -> Vec<(&'a EntryKey, u32)> {
+        let versions = |key: &EntryKey| self.0.get(key.cache().name()).into_iter().flatten().copied();
+        let all = keys.iter().flat_map(|key| versions(key).map(move |version| (key, version)));
+        all.filter(|(key, version)| *version != key.version()).collect()
     }
 
     fn add(&mut self, cache: String, mark: &[u8]) {
@@ -60,7 +66,11 @@ impl Registered {
 /// What one call of the script removes, and the caches whose versions it tells.
 #[derive(Default)]
 struct Batch {
-    names: Vec<String>,
+    entries: Vec<String>,
+    /// Leases, and the mark of any tag: nobody needs to be told of these.
+    silent: Vec<String>,
+    marks: Vec<String>,
+    guards: Vec<String>,
     caches: BTreeSet<String>,
     has_tag: bool,
 }
@@ -70,7 +80,8 @@ impl Batch {
     const MOST_KEYS: usize = 490;
 
     fn add_entry(&mut self, key: &EntryKey, version: u32) {
-        self.names.extend([key.entry(version), key.lease(version)]);
+        self.entries.push(key.entry(version));
+        self.silent.push(key.lease(version));
     }
 
     fn ask(&mut self, cache: &Mark) {
@@ -82,33 +93,81 @@ impl Batch {
     /// A tag takes the mark of any tag with it in the same step: fills judge the one by the other.
     fn add_mark(&mut self, mark: &Mark, any_tag: &Mark) {
         if mark.scope() == Scope::Tag && !mem::replace(&mut self.has_tag, true) {
-            self.names.push(any_tag.name().to_owned());
+            self.silent.push(any_tag.name().to_owned());
         }
-        self.names.push(mark.name().to_owned());
+        self.marks.push(mark.name().to_owned());
     }
 
-    async fn send_if_full(&mut self, pool: &Pool, registered: &mut Registered) -> Result<()> {
-        if self.names.len() + self.caches.len() < Self::MOST_KEYS {
-            return Ok(());
-        }
-        mem::take(self).send(pool, registered).await
+    fn groups(&self) -> [&[String]; 4] {
+        [&self.entries, &self.silent, &self.marks, &self.guards]
     }
 
-    async fn send(self, pool: &Pool, registered: &mut Registered) -> Result<()> {
-        if self.names.is_empty() {
+    fn is_full(&self) -> bool {
+        self.groups().iter().map(|group| group.len()).sum::<usize>() + self.caches.len() >= Self::MOST_KEYS
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.marks.is_empty()
+    }
+}
+
+/// Sends batches, and keeps what they answer.
+struct Sender<'a> {
+    pool: &'a Pool,
+    what: &'a Invalidate<'a>,
+    registered: Registered,
+    /// Where the last message stands.
+    end: Option<Position>,
+}
+
+impl Sender<'_> {
+    async fn send_if_full(&mut self, batch: &mut Batch) -> Result<()> {
+        match batch.is_full() {
+            true => self.send(mem::take(batch)).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, batch: Batch) -> Result<()> {
+        if batch.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> = self.names.iter().chain(&self.caches).map(String::as_str).collect();
-        let mut call = script::INVALIDATE.call(keys.into_iter());
-        call.arg(self.names.len());
-        let Value::Array(marks) = pool.script("invalidate", &script::INVALIDATE, &call).await? else {
-            return Err(unexpected("invalidate"));
-        };
-        for (cache, mark) in self.caches.into_iter().zip(marks) {
+        let reply = self.pool.script("invalidate", &script::INVALIDATE, &self.call(&batch)).await?;
+        let (end, marks) = parse(reply).ok_or_else(|| unexpected("invalidate"))?;
+        self.end = Some(end);
+        for (cache, mark) in batch.caches.into_iter().zip(marks) {
             if let Value::BulkString(mark) = mark {
-                registered.add(cache, &mark);
+                self.registered.add(cache, &mark);
             }
         }
         Ok(())
+    }
+
+    fn call(&self, batch: &Batch) -> Cmd {
+        let groups = batch.groups();
+        let names = groups.into_iter().flatten().chain(&batch.caches).map(String::as_str);
+        let keys: Vec<_> = [self.what.log.name()].into_iter().chain(names).collect();
+        let mut call = script::INVALIDATE.call(keys.into_iter());
+        call.arg(record::process(self.what.from));
+        for group in groups {
+            call.arg(group.len());
+        }
+        match self.what.guard {
+            None => call.arg("").arg("").arg(0),
+            Some(Guard::Open { token, ttl }) => call.arg("open").arg(token.as_bytes()).arg(record::millis(ttl)),
+            Some(Guard::Close { token }) => call.arg("close").arg(token.as_bytes()).arg(0),
+            Some(Guard::Hold { ttl }) => call.arg("hold").arg(LeaseToken::random().as_bytes()).arg(record::millis(ttl)),
+        };
+        call
+    }
+}
+
+fn parse(reply: Value) -> Option<(Position, Vec<Value>)> {
+    let Value::Array(parts) = reply else {
+        return None;
+    };
+    match <[Value; 2]>::try_from(parts).ok()? {
+        [Value::BulkString(end), Value::Array(marks)] => Some((record::position(&end)?, marks)),
+        _ => None,
     }
 }

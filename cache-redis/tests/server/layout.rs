@@ -7,7 +7,7 @@ use cache_core::{
     backend::{Backend, Claim, Fill, FillReply, Found, Invalidate, Lease, LeaseReply, Put},
     key::{EntryKey, Mark},
     testing::Names,
-    token::{EntryId, Epoch, LeaseToken},
+    token::{EntryId, Epoch, LeaseToken, ProcessId},
 };
 use cache_redis::Redis;
 
@@ -29,7 +29,8 @@ async fn lease(redis: &Redis, key: &EntryKey, claim: Claim, marks: &[Mark]) -> (
 
 async fn invalidate(redis: &Redis, names: &Names, keys: &[EntryKey]) {
     let any_tag = &names.any_tag();
-    let what = Invalidate { keys, marks: &[], any_tag };
+    let (log, from) = (&names.log(), ProcessId::random());
+    let what = Invalidate { keys, marks: &[], any_tag, guard: None, log, from };
     redis.invalidate(what).await.expect("invalidate");
 }
 
@@ -285,7 +286,8 @@ async fn an_entry_has_at_most_255_marks() {
     let marks: Vec<_> = (0..256).map(|n| names.tag(&n.to_string())).collect();
     put(&redis, key, &marks[..255], frame).await;
     assert_eq!(found(&redis, key, &[]).await.entry.unwrap().epochs.len(), 255);
-    let put = Put { key, id, marks: &marks, frame, ttl: MINUTE, retain: MINUTE };
+    let (log, from) = (&names.log(), ProcessId::random());
+    let put = Put { key, id, marks: &marks, frame, ttl: MINUTE, retain: MINUTE, log, from };
     assert_eq!(redis.put(put).await.unwrap_err().kind(), ErrorKind::Codec);
     let (token, epochs) = (LeaseToken::random(), &[Epoch::random(); 256]);
     let fill = Fill { key, token, id, epochs, late: None, frame, ttl: MINUTE };

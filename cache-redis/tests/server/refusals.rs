@@ -1,12 +1,12 @@
 //! A server that answers, and says no.
 
-use std::error::Error as _;
+use std::{error::Error as _, time::Duration};
 
 use cache_core::{
     Bytes, Error, ErrorKind,
-    backend::{Backend, Claim, Fill, Lease, LeaseReply},
+    backend::{Attach, Backend, Claim, Fill, Follow, Guard, Invalidate, Lease, LeaseReply, Part, Read},
     testing::Names,
-    token::{EntryId, LeaseToken},
+    token::{EntryId, LeaseToken, ProcessId},
 };
 use cache_redis::{Redis, RedisConfig, testing::RedisServer};
 
@@ -93,8 +93,9 @@ async fn a30_a_missing_right_is_named_and_the_documented_rights_suffice() {
     let server = RedisServer::start();
     let names = Names::random();
     let namespace = names.namespace().name().trim_end_matches('#').to_owned();
-    let rights =
-        ["+hello", "+select", "+ping", "+evalsha", "+script|load", "+mget", "+pttl", "+set", "+pexpire", "+del"];
+    let documentation = include_str!("../../src/lib.rs").lines();
+    let lines = documentation.filter_map(|line| line.strip_prefix("//!     ")).filter(|line| line.starts_with('+'));
+    let rights: Vec<_> = lines.flat_map(|line| line.split(' ')).collect();
     let set_user = |name: &str, rights: &[&str]| {
         let keys = format!("~{namespace}*");
         let mut command = vec!["ACL", "SETUSER", name, "on", ">hunter2", "resetchannels", &keys, "-@all"];
@@ -114,11 +115,12 @@ async fn a30_a_missing_right_is_named_and_the_documented_rights_suffice() {
     redis.release(key, token).await.unwrap();
     invalidate(&redis, &names).await.unwrap();
     redis.probe().await.unwrap();
+    everything_about_the_log(&redis, &names).await;
 
     let foreign = Names::random();
     assert_eq!(put(&redis, &foreign).await.unwrap_err().kind(), ErrorKind::Denied);
     for (at, missing) in ["+evalsha", "+mget", "+set"].into_iter().enumerate() {
-        let rights: Vec<_> = rights.into_iter().filter(|right| *right != missing).collect();
+        let rights: Vec<_> = rights.iter().copied().filter(|right| *right != missing).collect();
         let redis = patient(set_user(&format!("lacks{at}"), &rights)).connect().await.unwrap();
         let error = put(&redis, &names.with_cache("other")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied, "without {missing}: {}", whole(&error));
@@ -126,21 +128,39 @@ async fn a30_a_missing_right_is_named_and_the_documented_rights_suffice() {
     }
 }
 
+/// It may be behind: not even a read is asked of it.
 #[tokio::test]
-async fn a30_a_replica_serves_reads_and_refuses_writes() {
+async fn a30_a_replica_is_refused_until_it_is_promoted() {
     let (primary, replica) = (RedisServer::start(), RedisServer::start());
     let names = Names::random();
     put(&patient(primary.url()).connect().await.unwrap(), &names).await.unwrap();
     follow(&replica, &primary).await;
     let redis = patient(replica.url()).connect().await.unwrap();
-    assert!(is_there(&redis, &names).await.unwrap());
-    for refused in [put(&redis, &names).await, invalidate(&redis, &names).await] {
+    for refused in [is_there(&redis, &names).await.map(drop), put(&redis, &names).await] {
         let error = refused.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Refused, "{}", whole(&error));
-        assert!(error.to_string().contains("READONLY"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", whole(&error));
+        assert!(error.to_string().contains("replica"), "{error}");
     }
     replica.cli(&["REPLICAOF", "NO", "ONE"]);
-    put(&redis, &names).await.unwrap();
+    let promoted = async || put(&redis, &names).await.is_ok();
+    eventually("it is promoted", promoted).await;
+}
+
+/// A connection that stood before learns it from the beat, and is given up.
+#[tokio::test]
+async fn a30_a_beat_on_a_replica_fails() {
+    let (primary, other) = (RedisServer::start(), RedisServer::start());
+    let redis = patient(primary.url()).connections(1).connect().await.unwrap();
+    let names = Names::random();
+    let before = redis.beat(&names.log()).await.unwrap().server;
+    follow(&primary, &other).await;
+    let error = redis.beat(&names.log()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", whole(&error));
+    assert!(error.to_string().contains("replica"), "{error}");
+    primary.cli(&["REPLICAOF", "NO", "ONE"]);
+    let beats = async || redis.beat(&names.log()).await.is_ok();
+    eventually("it beats again", beats).await;
+    assert_ne!(redis.beat(&names.log()).await.unwrap().server, before, "its history is another one");
 }
 
 /// Behind a name that was moved to the new primary, only a new connection leads there.
@@ -154,8 +174,26 @@ async fn a30_the_connection_to_a_demoted_primary_is_given_up() {
     let before = connection();
     follow(&primary, &other).await;
     assert!(put(&redis, &names).await.is_err());
-    assert!(!is_there(&redis, &names).await.unwrap(), "the new primary had nothing");
+    let error = is_there(&redis, &names).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", whole(&error));
     eventually("the old connection ends", async || connection() != before).await;
+}
+
+async fn everything_about_the_log(redis: &Redis, names: &Names) {
+    let (log, from, token) = (&names.log(), ProcessId::random(), LeaseToken::random());
+    let end = redis.attach(Attach { log, from, max_staleness: MINUTE, keep: false }).await.unwrap().end;
+    let (keys, marks, any_tag) = (&[names.key("a")], &[names.tag("a")], &names.any_tag());
+    let ttl = MINUTE;
+    for guard in [Guard::Hold { ttl }, Guard::Hold { ttl }, Guard::Open { token, ttl }, Guard::Close { token }] {
+        let what = Invalidate { keys, marks, any_tag, guard: Some(guard), log, from };
+        redis.invalidate(what).await.unwrap();
+    }
+    assert_eq!(redis.beat(log).await.unwrap().max_staleness, MINUTE);
+    for wait in [Duration::ZERO, MINUTE] {
+        let ask = Follow { log, after: end, wait, most: 100 };
+        assert_eq!(redis.follow(ask).await.unwrap().len(), 4);
+    }
+    redis.read(Read { key: &keys[0], marks, part: Part::Head }).await.unwrap();
 }
 
 async fn follow(replica: &RedisServer, primary: &RedisServer) {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use cache_core::{
     Bytes, Result,
-    backend::{Backend, Claim, Found, Invalidate, Lease, LeaseReply, Put, Read},
-    key::{EntryKey, Mark},
+    backend::{Backend, Claim, FillReply, Found, Invalidate, Lease, LeaseReply, Part, Put, Read},
+    key::{EntryKey, Log, Mark, Namespace},
     testing::Names,
-    token::{EntryId, LeaseToken},
+    token::{EntryId, LeaseToken, ProcessId},
 };
 use cache_redis::{Builder, Redis, testing::RedisServer};
 use tokio::time::{interval, timeout};
@@ -27,7 +27,7 @@ pub(crate) fn patient(url: String) -> Builder {
 }
 
 pub(crate) async fn read(redis: &Redis, key: &EntryKey, marks: &[Mark]) -> Result<Found> {
-    redis.read(Read { key, marks }).await
+    redis.read(Read { key, marks, part: Part::Whole }).await
 }
 
 pub(crate) async fn is_there(redis: &Redis, names: &Names) -> Result<bool> {
@@ -48,7 +48,16 @@ pub(crate) async fn put_at(
     ttl: Duration,
 ) -> Result<EntryId> {
     let id = EntryId::random();
-    redis.put(Put { key, id, marks, frame, ttl, retain: ttl }).await.map(|()| id)
+    let (log, from) = (&log_of(key), ProcessId::random());
+    let reply = redis.put(Put { key, id, marks, frame, ttl, retain: ttl, log, from }).await?;
+    assert_eq!(reply, FillReply::Stored);
+    Ok(id)
+}
+
+/// The log of the namespace in which a key is.
+pub(crate) fn log_of(key: &EntryKey) -> Log {
+    let namespace = key.cache().name().split(':').next().expect("a name has a first part");
+    Namespace::new(namespace).expect("it is one").log()
 }
 
 pub(crate) async fn take(redis: &Redis, names: &Names) -> Result<()> {
@@ -68,7 +77,8 @@ pub(crate) async fn lease(
 
 pub(crate) async fn invalidate(redis: &Redis, names: &Names) -> Result<()> {
     let (keys, marks, any_tag) = (&[names.key("a")], &[names.tag("a")], &names.any_tag());
-    redis.invalidate(Invalidate { keys, marks, any_tag }).await
+    let (log, from) = (&names.log(), ProcessId::random());
+    redis.invalidate(Invalidate { keys, marks, any_tag, guard: None, log, from }).await.map(drop)
 }
 
 /// Polls `condition` until it holds.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::steps::{BLINK, MINUTE, entry, eventually, fill, fill_for, granted, join, present, put_frame, read};
 use crate::{
-    backend::{Backend, FillReply},
+    backend::{Backend, FillReply, Part, Read},
     testing::Names,
     token::LeaseToken,
 };
@@ -75,4 +75,24 @@ pub async fn a_put_gives_missing_marks_an_epoch(store: &dyn Backend) {
     put_frame(store, &key, &marks, &Bytes::new(), MINUTE).await;
     let there = entry(store, &key).await.expect("it was put");
     assert_eq!(there.epochs, present(store, &key, &marks).await);
+}
+
+/// Who has the frame already asks whether it is still the one.
+pub async fn the_head_of_an_entry_tells_its_id_and_epochs(store: &dyn Backend) {
+    let names = Names::random();
+    let (key, tags) = (names.key("a"), [names.tag("a"), names.tag("b"), names.tag("c")]);
+    let head = async |marks| store.read(Read { key: &key, marks, part: Part::Head }).await.expect("read");
+    for marks in [&[][..], &tags] {
+        assert!(head(marks).await.entry.is_none());
+    }
+    for of_entry in [&[][..], &tags[..1], &tags] {
+        let id = put_frame(store, &key, of_entry, &Bytes::from(vec![7; 1000]), MINUTE).await;
+        let whole = read(store, &key, &tags).await;
+        let found = head(&tags).await;
+        let there = found.entry.expect("it was put");
+        assert_eq!((there.id, there.epochs, found.epochs), (id, whole.entry.expect("it was put").epochs, whole.epochs));
+        let remaining = there.remaining.expect("it has an end");
+        assert!(remaining > MINUTE / 2 && remaining <= MINUTE, "{remaining:?}");
+        assert_eq!(head(&[]).await.entry.expect("it was put").id, id);
+    }
 }

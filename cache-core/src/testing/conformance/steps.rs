@@ -6,7 +6,10 @@ use bytes::Bytes;
 use tokio::time::{interval, timeout};
 
 use crate::{
-    backend::{Backend, Claim, Fill, FillReply, Found, Invalidate, Late, Lease, LeaseReply, Part, Put, Read, Stored},
+    backend::{
+        Attach, Attached, Backend, Claim, Fill, FillReply, Follow, Found, Guard, Invalidate, Late, Lease, LeaseReply,
+        Message, Part, Position, Pulse, Put, Read, Stored,
+    },
     key::{EntryKey, Mark},
     testing::Names,
     token::{EntryId, Epoch, LeaseToken, ProcessId},
@@ -134,11 +137,73 @@ pub(super) async fn put_frame(
     id
 }
 
-pub(super) async fn invalidate(store: &dyn Backend, names: &Names, keys: &[EntryKey], marks: &[Mark]) {
+/// A put in the log of `names`.
+pub(super) async fn put_in(store: &dyn Backend, names: &Names, key: &EntryKey, from: ProcessId) {
+    let (id, frame, log, ttl) = (EntryId::random(), &Bytes::from_static(b"put"), &names.log(), MINUTE);
+    let put = Put { key, id, marks: &[], frame, ttl, retain: MINUTE, log, from };
+    assert_eq!(store.put(put).await.expect("put"), FillReply::Stored);
+}
+
+pub(super) async fn put_reply(store: &dyn Backend, names: &Names, key: &EntryKey, marks: &[Mark]) -> FillReply {
+    let (id, frame, log, from) = (EntryId::random(), &Bytes::from_static(b"put"), &names.log(), ProcessId::random());
+    store.put(Put { key, id, marks, frame, ttl: MINUTE, retain: MINUTE, log, from }).await.expect("put")
+}
+
+pub(super) async fn invalidate(
+    store: &dyn Backend,
+    names: &Names,
+    keys: &[EntryKey],
+    marks: &[Mark],
+) -> Option<Position> {
     let any_tag = &names.any_tag();
     let (log, from) = (&names.log(), ProcessId::random());
     let what = Invalidate { keys, marks, any_tag, guard: None, log, from };
+    store.invalidate(what).await.expect("invalidate")
+}
+
+/// An invalidation with a guard.
+pub(super) async fn guard(store: &dyn Backend, names: &Names, keys: &[&EntryKey], marks: &[&Mark], guard: Guard) {
+    let keys: Vec<_> = keys.iter().map(|key| EntryKey::clone(key)).collect();
+    let marks: Vec<_> = marks.iter().map(|mark| Mark::clone(mark)).collect();
+    let (any_tag, log, from) = (&names.any_tag(), &names.log(), ProcessId::random());
+    let what = Invalidate { keys: &keys, marks: &marks, any_tag, guard: Some(guard), log, from };
     store.invalidate(what).await.expect("invalidate");
+}
+
+/// Whether a lease is denied because of a guard or a hold-off; it is taken otherwise.
+pub(super) async fn is_guarded(store: &dyn Backend, key: &EntryKey, marks: &[Mark]) -> bool {
+    match take(store, key, LeaseToken::random(), marks).await {
+        LeaseReply::Guarded => true,
+        LeaseReply::Granted { .. } => false,
+        other => panic!("the lease was neither granted nor denied: {other:?}"),
+    }
+}
+
+/// Before every message.
+pub(super) const BEGINNING: Position = Position { millis: 0, sequence: 0 };
+
+pub(super) async fn follow(
+    store: &dyn Backend,
+    names: &Names,
+    after: Position,
+    wait: Duration,
+    most: usize,
+) -> Vec<Message> {
+    store.follow(Follow { log: &names.log(), after, wait, most }).await.expect("follow")
+}
+
+/// All that came after a position.
+pub(super) async fn messages(store: &dyn Backend, names: &Names, after: Position) -> Vec<Message> {
+    follow(store, names, after, Duration::ZERO, usize::MAX).await
+}
+
+pub(super) async fn attach(store: &dyn Backend, names: &Names, max_staleness: Duration, keep: bool) -> Attached {
+    let (log, from) = (&names.log(), ProcessId::random());
+    store.attach(Attach { log, from, max_staleness, keep }).await.expect("attach")
+}
+
+pub(super) async fn beat(store: &dyn Backend, names: &Names) -> Pulse {
+    store.beat(&names.log()).await.expect("beat")
 }
 
 /// Polls `condition` until it holds.
