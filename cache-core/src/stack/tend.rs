@@ -61,7 +61,7 @@ async fn tend(stack: Weak<StackInner>, _tending: Tending) {
         stack.store.tend();
         stack.publish();
         tick += 1;
-        if tick % SWEEP == 0 {
+        if tick.is_multiple_of(SWEEP) {
             stack.ledger.sweep();
         }
     }

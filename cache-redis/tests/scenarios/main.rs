@@ -7,6 +7,7 @@
 mod coherence;
 mod failure;
 mod fleet;
+mod log;
 
 use std::time::Duration;
 
