@@ -212,8 +212,8 @@ mod tests {
 
     fn read(fields: &[&[u8]]) -> Message {
         let fields = Value::Array(fields.iter().map(|field| text(field)).collect());
-        let messages = Value::Array(vec![Value::Array(vec![text(b"7-1"), fields])]);
-        messages(Value::Map(vec![(text(b"shop:#log"), messages)])).unwrap().remove(0)
+        let found = Value::Array(vec![Value::Array(vec![text(b"7-1"), fields])]);
+        messages(Value::Map(vec![(text(b"shop:#log"), found)])).unwrap().remove(0)
     }
 
     #[test]

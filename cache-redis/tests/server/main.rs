@@ -2,6 +2,7 @@
 
 mod conformance;
 mod layout;
+mod log;
 mod recovery;
 mod refusals;
 mod support;
