@@ -12,7 +12,7 @@ use std::{
 use benches::{Counted, Server, User, in_tasks, runtime};
 use cache_core::{
     Bytes, Cache, Source, Stack, StackBuilder,
-    backend::{Backend, Claim, Fill, FillReply, Lease, LeaseReply, Memory, Read},
+    backend::{Backend, Claim, Fill, FillReply, Lease, LeaseReply, Memory, Part, Read},
     testing::Names,
     token::{EntryId, LeaseToken},
 };
@@ -164,7 +164,8 @@ impl<B: Backend> Steps<B> {
     async fn run(self: Arc<Self>, key: u64) {
         let key = &self.names.key(&key.to_string());
         let mut marks = self.names.marks();
-        let found = self.backend.read(Read { key, marks: &marks }).await.expect("a backend that answers");
+        let found =
+            self.backend.read(Read { key, marks: &marks, part: Part::Whole }).await.expect("a backend that answers");
         assert!(found.entry.is_none());
 
         marks.push(self.names.any_tag());
