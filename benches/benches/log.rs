@@ -9,6 +9,7 @@ use std::{
 use cache_core::{Cache, Source, Stack};
 use cache_redis::{Redis, testing::RedisServer};
 use criterion::{Criterion, criterion_group, criterion_main};
+use redis::AsyncCommands;
 use tokio::{runtime::Runtime, task::yield_now};
 
 fn log(c: &mut Criterion) {
@@ -25,8 +26,7 @@ fn log(c: &mut Criterion) {
             runtime.block_on(async {
                 let begun = Instant::now();
                 for round in 0..rounds {
-                    let set = redis::cmd("SET").arg("raw").arg(round).query_async::<()>(&mut raw);
-                    set.await.expect("the server answers");
+                    raw.set::<_, _, ()>("raw", round).await.expect("the server answers");
                 }
                 begun.elapsed()
             })
