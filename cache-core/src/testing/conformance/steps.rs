@@ -163,8 +163,8 @@ pub(super) async fn invalidate(
 
 /// An invalidation with a guard.
 pub(super) async fn guard(store: &dyn Backend, names: &Names, keys: &[&EntryKey], marks: &[&Mark], guard: Guard) {
-    let keys: Vec<_> = keys.iter().map(|key| EntryKey::clone(key)).collect();
-    let marks: Vec<_> = marks.iter().map(|mark| Mark::clone(mark)).collect();
+    let keys: Vec<_> = keys.iter().copied().cloned().collect();
+    let marks: Vec<_> = marks.iter().copied().cloned().collect();
     let (any_tag, log, from) = (&names.any_tag(), &names.log(), ProcessId::random());
     let what = Invalidate { keys: &keys, marks: &marks, any_tag, guard: Some(guard), log, from };
     store.invalidate(what).await.expect("invalidate");
