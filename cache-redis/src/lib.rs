@@ -96,9 +96,13 @@
 //! Other fields are ignored. A message without a correct `after` (none, another form, fields that are not text) makes
 //! every process revoke all that it has in L1: safe, but coarse. `from` may be left out.
 //!
-//! Another program invalidates with the script below, for `redis-cli EVAL "$(cat revoke.lua)" 2 'shop:#log'
-//! 'shop:user:{alice}:v3'`: the log first, then the names of entries, in each version that is in use, and of marks. With a
-//! tag, name `shop:#*` as well: it is how loads in flight learn that some tag was invalidated.
+//! Another program invalidates with this script. It is given the log first, then the names of entries, in each version
+//! that is in use, and of marks. With a tag, name `shop:#*` as well: it is how loads in flight learn that some tag was
+//! invalidated.
+//!
+//! ```text
+//! redis-cli EVAL "$(cat revoke.lua)" 2 'shop:#log' 'shop:user:{alice}:v3'
+//! ```
 //!
 //! ```lua
 //! #!lua flags=allow-oom
