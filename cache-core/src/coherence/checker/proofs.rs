@@ -163,5 +163,5 @@ fn servers_that_lack_what_their_predecessors_had() {
 #[test]
 #[ignore = "broken: `Follower::attached` revokes nothing the first time"]
 fn processes_that_attach_late() {
-    hold([Setting::new(&[InvalidateKey], &[Get, Get]).warm().followed(2, 1).detached()], &[Revoked, Proven]);
+    hold([Setting::new(&[InvalidateKey], &[Get, Get]).warm().followed(2, 1).detached()], &[Revoked]);
 }
