@@ -52,6 +52,18 @@ impl Proof {
     pub(crate) fn age(&self, now: Instant) -> Duration {
         Duration::from_nanos(self.stamp(now).0.saturating_sub(self.synced.load(Ordering::Acquire)))
     }
+
+    /// One of its own that is as far.
+    #[cfg(test)]
+    pub(crate) fn fork(&self) -> Self {
+        Self { synced: AtomicU64::new(self.synced.load(Ordering::Acquire)), ..*self }
+    }
+
+    /// All that tells two of one stack apart.
+    #[cfg(test)]
+    pub(crate) fn contents(&self) -> u64 {
+        self.synced.load(Ordering::Acquire)
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {

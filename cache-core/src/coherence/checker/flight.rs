@@ -2,9 +2,10 @@
 
 use super::{
     mutant::Mutant,
+    process::{Process, Resident},
     property::Value,
     setting::{PATIENCE, Setting},
-    store::{Captured, Found, Reply, Request},
+    store::{Captured, Entry, Found, Reply, Request},
 };
 use crate::{
     backend::{Claim, FillReply},
@@ -22,6 +23,8 @@ pub(super) struct Flight {
     /// The call that leads it, by which it is named.
     pub(super) id: usize,
     pub(super) born: Moment,
+    /// The tick at which it was registered.
+    pub(super) as_of: u8,
     pub(super) stage: Stage,
     mode: Mode,
     course: Option<Course>,
@@ -29,7 +32,13 @@ pub(super) struct Flight {
     knows_tag: bool,
     captured: Option<Captured>,
     /// What it found or loaded.
-    pub(super) cargo: Option<Value>,
+    pub(super) cargo: Option<Cargo>,
+    /// What L1 has and could not serve.
+    resident: Option<Resident>,
+    /// What it reads is whether L2 has the same.
+    validates: bool,
+    /// The tick at which it asked what it waits for.
+    asked: u8,
     pauses: u32,
     /// Reads in a row.
     reads: u8,
@@ -57,6 +66,22 @@ pub(super) enum Stage {
     Landed(End),
 }
 
+/// What a flight found or loaded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Cargo {
+    pub(super) value: Value,
+    as_of: u8,
+    id: Option<EntryId>,
+}
+
+/// What a flight looks at beside itself.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub(super) outbox: &'a Outbox,
+    pub(super) now: u8,
+    pub(super) setting: &'a Setting,
+}
+
 /// Mirrors the constant of the same name.
 const MAX_READS: u8 = 3;
 
@@ -75,16 +100,20 @@ pub(super) enum Exchange {
 }
 
 impl Flight {
-    pub(super) fn new(id: usize, mode: Mode, born: Moment, registered: u8, knows_tag: bool) -> Self {
+    pub(super) fn new(id: usize, mode: Mode, process: &Process, now: u8, setting: &Setting) -> Self {
         Self {
             id,
-            born,
+            born: process.ledger.moment(),
+            as_of: now,
             stage: Stage::Boarded,
             mode,
             course: None,
-            knows_tag,
+            knows_tag: setting.is_declared(),
             captured: None,
             cargo: None,
+            resident: process.unproven(setting).filter(|_| mode != Mode::Refresh),
+            validates: false,
+            asked: 0,
             pauses: 0,
             reads: 0,
             deliveries: 0,
@@ -92,27 +121,30 @@ impl Flight {
             may_hold_lease: false,
             loads_leased: false,
             lost_lease: false,
-            registered,
+            registered: process.returned,
             is_touched: false,
         }
     }
 
     /// Mirrors the beginning of `Pilot::follow_course`.
-    pub(super) fn take_off(&mut self, outbox: &Outbox, setting: &Setting) {
+    pub(super) fn take_off(&mut self, around: Around<'_>) {
+        let Around { outbox, setting, .. } = around;
         let fixtures = &setting.fixtures;
         let declared = fixtures.tags(setting.is_declared());
         let is_distrusted =
             outbox.distrusts(&fixtures.key, declared.marks()) && !setting.lacks(Mutant::DistrustIgnored);
         let reach = if is_distrusted { Reach::LocalOnly } else { Reach::Shared };
         self.course = Some(Course::new(self.mode, reach, PATIENCE));
-        self.steer(Event::Began, outbox, setting);
+        self.steer(Event::Began, around);
     }
 
     /// Mirrors `Pilot::read`, `lease`, `load`, `fill` and `release`.
-    pub(super) fn hear(&mut self, request: Request, reply: Reply, outbox: &Outbox, setting: &Setting) {
+    pub(super) fn hear(&mut self, request: Request, reply: Reply, around: Around<'_>) {
         let event = match reply {
-            Reply::Found(found) => match self.weigh(found, outbox, setting) {
-                Weighed::AskAgain(_) if self.reads < MAX_READS => return self.read(outbox),
+            Reply::Found(found) if self.validates && self.validate(found, around.setting) => Event::Read(Seen::Usable),
+            Reply::Found(_) | Reply::Lost if self.validates => return self.begin_to_read(around),
+            Reply::Found(found) => match self.weigh(found, around) {
+                Weighed::AskAgain(_) if self.reads < MAX_READS => return self.read(around),
                 Weighed::Seen(seen) | Weighed::AskAgain(seen) if self.asks_for_lease => {
                     Event::Lease(Leased::Found(seen))
                 }
@@ -124,11 +156,16 @@ impl Flight {
             }
             Reply::Held => Event::Lease(Leased::Held { remaining: PATIENCE.budget }),
             Reply::Loaded(value) => {
-                self.cargo = Some(value);
+                self.cargo = Some(Cargo { value, as_of: self.asked, id: None });
                 Event::Loaded(Loaded::Keep)
             }
             Reply::LoadFailed => Event::Loaded(Loaded::Failed),
-            Reply::Filled(reply) => Event::Filled(Some(reply)),
+            Reply::Filled(reply) => {
+                if let Some(cargo) = self.cargo.as_mut().filter(|_| reply == FillReply::Stored) {
+                    cargo.id = around.setting.has_log.then(|| entry_id(self.id));
+                }
+                Event::Filled(Some(reply))
+            }
             Reply::Done => Event::Released,
             Reply::Lost => match request {
                 Request::Lease { .. } => Event::Lease(Leased::Unreachable),
@@ -138,16 +175,17 @@ impl Flight {
                 _ => Event::Read(Seen::Unreachable),
             },
         };
-        self.steer(event, outbox, setting);
+        self.steer(event, around);
     }
 
     /// Mirrors `Pilot::weigh`.
-    fn weigh(&mut self, found: Found, outbox: &Outbox, setting: &Setting) -> Weighed {
+    fn weigh(&mut self, found: Found, around: Around<'_>) -> Weighed {
         let Some(entry) = found.entry else { return Weighed::Seen(Seen::Absent) };
-        match found.weigh(entry, setting) {
-            Validity::Current => match self.trust(outbox, setting) {
+        match found.weigh(entry, around.setting) {
+            Validity::Current => match self.trust(around) {
                 Trust::Full => {
-                    self.cargo = Some(entry.value);
+                    let id = around.setting.has_log.then_some(entry.id);
+                    self.cargo = Some(Cargo { value: entry.value, as_of: self.asked, id });
                     Weighed::Seen(Seen::Usable)
                 }
                 Trust::Denied => Weighed::Seen(Seen::Unreachable),
@@ -161,7 +199,21 @@ impl Flight {
         }
     }
 
-    fn trust(&self, outbox: &Outbox, setting: &Setting) -> Trust {
+    /// Whether L2 has what L1 has. Mirrors `Pilot::validate`.
+    fn validate(&mut self, found: Found, setting: &Setting) -> bool {
+        let Some(resident) = &mut self.resident else { return false };
+        let is_current =
+            |entry: &Entry| setting.lacks(Mutant::ValidatedById) || found.weigh(*entry, setting) == Validity::Current;
+        let is_same = |entry: &Entry| Some(entry.id) == resident.id && is_current(entry);
+        if !found.entry.as_ref().is_some_and(is_same) {
+            return false;
+        }
+        resident.as_of = resident.as_of.max(self.asked);
+        self.cargo = Some(Cargo { value: resident.value, as_of: resident.as_of, id: resident.id });
+        true
+    }
+
+    fn trust(&self, Around { outbox, setting, .. }: Around<'_>) -> Trust {
         if setting.lacks(Mutant::DistrustIgnored) {
             return Trust::Full;
         }
@@ -170,21 +222,25 @@ impl Flight {
         outbox.trust(deliveries, setting.fixtures.tagged.marks())
     }
 
-    fn steer(&mut self, mut event: Event, outbox: &Outbox, setting: &Setting) {
+    fn steer(&mut self, mut event: Event, around: Around<'_>) {
         let course = self.course.as_mut().expect("it took off");
         loop {
             // A pause lasts until the next request executes, or for the whole budget.
-            let now = setting.fixtures.start + PATIENCE.budget * self.pauses;
+            let now = around.setting.fixtures.start + PATIENCE.budget * self.pauses;
             let token = token(self.id);
             let request = match course.next(event, now, || 0.5) {
                 Effect::Read => {
                     self.asks_for_lease = false;
-                    self.reads = 0;
-                    return self.read(outbox);
+                    self.validates = self.resident.is_some();
+                    return if self.validates {
+                        self.ask(Request::Read { tagged: true }, around)
+                    } else {
+                        self.begin_to_read(around)
+                    };
                 }
                 Effect::Lease(claim) => {
                     (self.may_hold_lease, self.asks_for_lease) = (true, true);
-                    (self.reads, self.deliveries) = (0, outbox.deliveries());
+                    (self.reads, self.deliveries) = (0, around.outbox.deliveries());
                     Request::Lease { token, claim, tagged: self.knows_tag }
                 }
                 Effect::Wait(_) => {
@@ -198,24 +254,33 @@ impl Flight {
                 }
                 Effect::Fill => Request::Fill {
                     token,
-                    id: EntryId::from_bytes([self.id as u8; 16]),
-                    value: self.cargo.expect("a course fills what it loaded"),
+                    id: entry_id(self.id),
+                    value: self.cargo.expect("a course fills what it loaded").value,
                     epochs: self.captured.take().expect("a lease was granted"),
                 },
                 Effect::Release => Request::Release { token },
                 Effect::End(end) => return self.end(end),
             };
-            return self.ask(request);
+            return self.ask(request, around);
         }
     }
 
-    fn read(&mut self, outbox: &Outbox) {
-        self.reads += 1;
-        self.deliveries = outbox.deliveries();
-        self.ask(Request::Read { tagged: self.knows_tag });
+    /// What L1 has is of no use any more.
+    fn begin_to_read(&mut self, around: Around<'_>) {
+        (self.resident, self.validates, self.reads) = (None, false, 0);
+        self.read(around);
     }
 
-    fn ask(&mut self, request: Request) {
+    fn read(&mut self, around: Around<'_>) {
+        self.reads += 1;
+        self.deliveries = around.outbox.deliveries();
+        self.ask(Request::Read { tagged: self.knows_tag }, around);
+    }
+
+    /// Only of these is it asked later when they were sent.
+    fn ask(&mut self, request: Request, around: Around<'_>) {
+        let is_dated = matches!(request, Request::Read { .. } | Request::Lease { .. } | Request::Load);
+        self.asked = if is_dated { around.now } else { 0 };
         self.stage = Stage::Awaits(Exchange::Sent(request));
     }
 
@@ -224,7 +289,26 @@ impl Flight {
         self.stage = Stage::Ends(end);
         self.cargo = self.cargo.filter(|_| matches!(end, End::Promote | End::Loaded { .. }));
         (self.course, self.captured, self.pauses, self.reads, self.deliveries) = (None, None, 0, 0, 0);
+        (self.asked, self.resident) = (0, self.resident.filter(|_| self.validates));
         (self.knows_tag, self.asks_for_lease, self.loads_leased, self.lost_lease) = (false, false, false, false);
+    }
+
+    /// Whether L1 has something that it may validate.
+    pub(super) fn validates_resident(&self) -> bool {
+        self.resident.is_some()
+    }
+
+    /// What it found in L1, if L2 has the same.
+    pub(super) fn validated(&self) -> Option<Resident> {
+        self.resident.filter(|_| self.validates && self.cargo.is_some())
+    }
+
+    /// What it brings to L1. Mirrors the entries of `Pilot::outcome`.
+    pub(super) fn brings(&self) -> Option<Resident> {
+        let Cargo { value, as_of, id } = self.cargo?;
+        let brought = Resident { value, born: self.born, as_of, id, is_touched: self.is_touched };
+        let validated = self.validated().map(|it| Resident { is_touched: it.is_touched || self.is_touched, ..it });
+        Some(validated.unwrap_or(brought))
     }
 
     /// Whether it looks out for everyone having left: while it loads or pauses. A pause is over when the lease is asked for.
@@ -286,6 +370,10 @@ impl Reply {
     pub(super) fn is_refusal(self) -> bool {
         self == Self::Filled(FillReply::Refused)
     }
+}
+
+fn entry_id(id: usize) -> EntryId {
+    EntryId::from_bytes([id as u8; 16])
 }
 
 pub(super) fn token(id: usize) -> LeaseToken {

@@ -43,6 +43,24 @@ pub(super) enum Mutant {
     OldOutlivesNew,
     /// Of overlapping loads and writes, each enters L1.
     WritesNotRegistered,
+    /// Flights are joined although nothing proves that what they bring is fresh enough.
+    JoinedUnproven,
+    /// L1 serves what nothing proves to be fresh enough.
+    ServedUnproven,
+    /// A heartbeat proves what was so when it was answered.
+    BeatDatedOnReceipt,
+    /// A message is not compared with the one before it.
+    GapIgnored,
+    /// An invalidation is not announced.
+    Unannounced,
+    /// A heartbeat proves something although the log has more than was read.
+    EndIgnored,
+    /// Another server is attached to, and its entries live on.
+    EpochOutlivesServer,
+    /// The local drop comes with the message of it.
+    DropWithOwnMessage,
+    /// What L1 has is current if L2 has the same, whatever was invalidated.
+    ValidatedById,
 }
 
 mod tests {
@@ -51,7 +69,7 @@ mod tests {
             explorer::explore,
             property::Property,
             setting::{
-                Operation::{Get, Insert, InvalidateKey, InvalidateTag, Refresh},
+                Operation::{self, Get, Insert, InvalidateKey, InvalidateTag, Refresh},
                 Setting,
             },
         },
@@ -187,5 +205,58 @@ mod tests {
     fn a_write_that_is_not_registered_lets_an_older_load_into_l1() {
         let setting = Setting::new(&[Insert, Get, Get], &[]);
         break_it(Property::ReadYourOwnInvalidations, setting, Mutant::WritesNotRegistered);
+    }
+
+    /// A peer that has the entry in L1 calls once, at any of three ticks.
+    fn peer(invalidation: Operation, beats: u8) -> Setting {
+        Setting::new(&[invalidation], &[Get]).held().followed(2, beats)
+    }
+
+    #[test]
+    fn a_flight_that_is_joined_without_proof_serves_what_others_invalidated() {
+        let setting = Setting::new(&[InvalidateKey], &[Get, Get]).warm().followed(2, 0);
+        break_it(Property::BoundedStaleness, setting, Mutant::JoinedUnproven);
+    }
+
+    #[test]
+    fn l1_that_serves_without_proof_serves_what_others_invalidated() {
+        break_it(Property::BoundedStaleness, peer(InvalidateKey, 0), Mutant::ServedUnproven);
+    }
+
+    #[test]
+    fn a_heartbeat_that_is_dated_on_receipt_proves_too_much() {
+        break_it(Property::BoundedStaleness, peer(InvalidateKey, 1), Mutant::BeatDatedOnReceipt);
+    }
+
+    #[test]
+    fn a_heartbeat_that_ignores_where_the_log_ends_proves_too_much() {
+        break_it(Property::BoundedStaleness, peer(InvalidateTag, 1), Mutant::EndIgnored);
+    }
+
+    #[test]
+    fn a_gap_that_is_ignored_hides_an_invalidation() {
+        break_it(Property::BoundedStaleness, peer(InvalidateKey, 2).log_losses(1), Mutant::GapIgnored);
+    }
+
+    #[test]
+    fn an_invalidation_that_is_not_announced_is_not_heard_of() {
+        break_it(Property::BoundedStaleness, peer(InvalidateKey, 1), Mutant::Unannounced);
+    }
+
+    #[test]
+    fn an_epoch_that_outlives_its_server_resurrects() {
+        break_it(Property::NoResurrection, peer(InvalidateKey, 1).failovers(1), Mutant::EpochOutlivesServer);
+        break_it(Property::BoundedStaleness, peer(InvalidateKey, 1).failovers(1), Mutant::EpochOutlivesServer);
+    }
+
+    #[test]
+    fn a_local_drop_that_waits_for_its_own_message_comes_late() {
+        let setting = Setting::new(&[InvalidateKey, Get], &[]).held().followed(0, 0);
+        break_it(Property::ReadYourOwnInvalidations, setting, Mutant::DropWithOwnMessage);
+    }
+
+    #[test]
+    fn an_entry_that_is_validated_by_its_name_alone_may_have_been_invalidated() {
+        break_it(Property::BoundedStaleness, peer(InvalidateTag, 0), Mutant::ValidatedById);
     }
 }

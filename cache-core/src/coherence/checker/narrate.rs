@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{
+    follow::Errand,
     property::{Source, Value},
     store::{Request, number},
     world::{Party, Step, World},
@@ -34,6 +35,13 @@ impl World {
             Step::LoseTag => "L2 loses the mark of the tag".into(),
             Step::LoseAnyTag => "L2 loses the mark of any tag".into(),
             Step::Sweep(place) => format!("process {place} sweeps its ledger"),
+            Step::Tick => "the clock ticks".into(),
+            Step::ReadOn(place) => format!("process {place} applies the next message of the log"),
+            Step::Beat(place) => format!("process {place} sends a heartbeat"),
+            Step::HearErrand(place) => format!("{} of process {place} is answered", self.errand_name(place)),
+            Step::TrimLog(0) => "the log is lost".into(),
+            Step::TrimLog(left) => format!("the log loses all messages but {left}"),
+            Step::FailOver => "a server takes over that lacks the last invalidation".into(),
         }
     }
 
@@ -44,6 +52,13 @@ impl World {
 
     fn flight(&self, id: usize) -> String {
         format!("the flight of {}", self.call(id))
+    }
+
+    fn errand_name(&self, place: usize) -> &'static str {
+        match self.processes[place].errand {
+            Some(Errand::Beat(..)) => "the heartbeat",
+            _ => "the attachment",
+        }
     }
 
     fn request(&self, party: Party) -> String {
@@ -74,6 +89,9 @@ impl fmt::Display for Request {
 
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.setting.has_log {
+            write!(f, "tick {}, ", self.now)?;
+        }
         write!(f, "origin v{}, L2", self.origin)?;
         match self.store.entry {
             Some(entry) => write!(f, " {} under epoch {}", entry.value, number(entry.epoch))?,
@@ -84,6 +102,9 @@ impl fmt::Display for World {
         write!(f, ", tag {}, any tag {}, lease {lease}", mark(self.store.tag), mark(self.store.any_tag))?;
         for (place, process) in self.processes.iter().enumerate() {
             match process.l1 {
+                Some(resident) if self.setting.has_log => {
+                    write!(f, "; L1 of {place} {} as of {}", resident.value, resident.as_of)?;
+                }
                 Some(resident) => write!(f, "; L1 of {place} {}", resident.value)?,
                 None => write!(f, "; L1 of {place} empty")?,
             }

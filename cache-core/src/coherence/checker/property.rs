@@ -18,6 +18,9 @@ pub(super) enum Property {
     Fence,
     /// Two loads hold a lease at a time only if the older one's was lost or taken.
     OneLoad,
+    /// A call is served nothing older than what an invalidation in *any* process forbids that returned `Ok` more than
+    /// [`MAX_STALENESS`](super::setting::MAX_STALENESS) before the call began. The same of an insert.
+    BoundedStaleness,
     /// When nothing can happen any more, every call was answered, and nothing is left under way.
     NothingIsStuck,
 }
@@ -56,5 +59,26 @@ impl Floors {
             Source::Loaded => value.version >= self.loaded,
             Source::Inserted => value.version >= self.inserted,
         }
+    }
+}
+
+/// What invalidations that returned `Ok` in any process forbid to whoever calls now, by how long ago that was.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Bounds {
+    /// Longer than the longest staleness.
+    pub(super) overdue: Floors,
+    /// At this tick, and at the one before it.
+    recent: [Floors; 2],
+}
+
+impl Bounds {
+    pub(super) fn returned(&mut self, covers: Floors) {
+        self.recent[0].raise(covers);
+    }
+
+    pub(super) fn tick(&mut self) {
+        let [now, before] = self.recent;
+        self.overdue.raise(before);
+        self.recent = [Floors::default(), now];
     }
 }

@@ -54,6 +54,14 @@ pub(super) struct Budget {
     pub(super) leavers: u8,
     /// Sweeps of a ledger.
     pub(super) sweeps: u8,
+    /// How often the clock ticks.
+    pub(super) ticks: u8,
+    /// Heartbeats.
+    pub(super) beats: u8,
+    /// How often the log loses messages, some or all.
+    pub(super) log_losses: u8,
+    /// How often the store is succeeded by a server that lacks the last invalidation.
+    pub(super) failovers: u8,
 }
 
 #[derive(Clone)]
@@ -63,6 +71,12 @@ pub(super) struct Setting {
     pub(super) tagging: Tagging,
     /// Whether L2 begins with an entry of the first version.
     pub(super) is_warm: bool,
+    /// Whether L1 does, too.
+    pub(super) is_held: bool,
+    /// Whether the second process could not attach to the store when it began.
+    pub(super) is_detached: bool,
+    /// Whether the store keeps a log, which both processes are attached to. Otherwise nothing is proven, or need be.
+    pub(super) has_log: bool,
     pub(super) budget: Budget,
     pub(super) mutant: Option<Mutant>,
     /// The property to check, if not all of them.
@@ -78,6 +92,9 @@ pub(super) struct Fixtures {
     pub(super) key: EntryKey,
     pub(super) tag: Mark,
     pub(super) everything: Mark,
+    /// The mark of the lot that the entry is in. Production points to it; here it has a name that nothing else needs.
+    pub(super) lot: Mark,
+    pub(super) namespace: Namespace,
     pub(super) tagged: Tags,
     pub(super) untagged: Tags,
     pub(super) start: Instant,
@@ -85,6 +102,12 @@ pub(super) struct Fixtures {
 
 /// The name of the one tag.
 pub(super) const TAG: &str = "t";
+
+/// What lies between two ticks. All that happens at one tick happens at one moment.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// How long L1 may serve what others have revoked: [`Bounds`](super::property::Bounds) counts on its being one tick.
+pub(super) const MAX_STALENESS: Duration = TICK;
 
 /// A flight that waited once for another's load waits no more: a pause is as long as need be.
 pub(super) const PATIENCE: Patience =
@@ -99,6 +122,9 @@ impl Setting {
             calls,
             tagging: Tagging::Declared,
             is_warm: false,
+            is_held: false,
+            is_detached: false,
+            has_log: false,
             budget: Budget { commits: 1, ..Budget::default() },
             mutant: None,
             watched: None,
@@ -147,6 +173,34 @@ impl Setting {
         self
     }
 
+    /// Warm, down to the L1 of both processes.
+    pub(super) fn held(mut self) -> Self {
+        self.is_held = true;
+        self.warm()
+    }
+
+    pub(super) fn detached(mut self) -> Self {
+        self.is_detached = true;
+        self
+    }
+
+    /// With a log, and a clock.
+    pub(super) fn followed(mut self, ticks: u8, beats: u8) -> Self {
+        self.has_log = true;
+        (self.budget.ticks, self.budget.beats) = (ticks, beats);
+        self
+    }
+
+    pub(super) fn log_losses(mut self, losses: u8) -> Self {
+        self.budget.log_losses = losses;
+        self
+    }
+
+    pub(super) fn failovers(mut self, failovers: u8) -> Self {
+        self.budget.failovers = failovers;
+        self
+    }
+
     pub(super) fn at_depth(mut self, depth: u8) -> Self {
         self.depth = depth;
         self
@@ -161,8 +215,8 @@ impl Setting {
     /// With so much more of every mishap that it has at all, less the depth that it is at.
     pub(super) fn deeper(mut self, depth: u8) -> Self {
         let by = depth - self.depth;
-        let Budget { faults, failures, losses, leavers, .. } = &mut self.budget;
-        for budget in [faults, failures, losses, leavers] {
+        let Budget { faults, failures, losses, leavers, beats, log_losses, .. } = &mut self.budget;
+        for budget in [faults, failures, losses, leavers, beats, log_losses] {
             *budget += if *budget > 0 { by } else { 0 };
         }
         self
@@ -185,13 +239,20 @@ impl Fixtures {
             key: EntryKey::new(&cache, 1, "alice"),
             tag: shop.tag(TAG),
             everything: shop.mark(),
+            lot: cache.mark(),
             tagged: Tags::new(&shop, [TAG]),
             untagged: Tags::default(),
             start: clock::now(),
+            namespace: shop,
         }
     }
 
     pub(super) fn tags(&self, is_tagged: bool) -> &Tags {
         if is_tagged { &self.tagged } else { &self.untagged }
+    }
+
+    /// The moment of a tick.
+    pub(super) fn at(&self, tick: u8) -> Instant {
+        self.start + TICK * u32::from(tick)
     }
 }

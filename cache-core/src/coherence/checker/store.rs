@@ -1,11 +1,15 @@
 //! L2 by its contract: one entry with its lease, and the marks of one tag and of any tag. Every request is atomic.
 //!
-//! The marks of namespace and cache stand still: as marks they are no different from that of a declared tag. So does that
-//! of any tag where the tag is declared, and nobody compares it.
+//! The mark of the cache stands still: as a mark it is no different from that of a declared tag. That of the namespace
+//! stands still while the server is the same one. So does that of any tag where the tag is declared, and nobody compares
+//! it.
+
+use std::rc::Rc;
 
 use super::{
+    log::{Log, Revoked},
     mutant::Mutant,
-    property::Value,
+    property::{Source, Value},
     setting::{Setting, TAG},
 };
 use crate::{
@@ -18,14 +22,20 @@ use crate::{
 pub(super) struct Store {
     pub(super) entry: Option<Entry>,
     pub(super) lease: Option<LeaseToken>,
+    /// The mark of the namespace.
+    pub(super) scope: Option<Epoch>,
     pub(super) tag: Option<Epoch>,
     pub(super) any_tag: Option<Epoch>,
+    pub(super) log: Option<Log>,
+    /// What a replica has that has not heard of the last invalidation; kept while there may be a failover.
+    pub(super) replica: Option<Rc<Store>>,
 }
 
 /// Every entry has the tag, whoever knew of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Entry {
     pub(super) id: EntryId,
+    pub(super) scope: Epoch,
     pub(super) epoch: Epoch,
     pub(super) value: Value,
 }
@@ -54,16 +64,20 @@ pub(super) enum Request {
     Put {
         id: EntryId,
         value: Value,
+        from: Option<usize>,
     },
     Invalidate {
         key: bool,
         tag: bool,
+        /// Who sends it, if there is a log that says so.
+        from: Option<usize>,
     },
 }
 
-/// The epochs that a lease gave to its load: of the tag if it was known by then, and of any tag.
+/// The epochs that a lease gave to its load: of the namespace, of the tag if it was known by then, and of any tag.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Captured {
+    pub(super) scope: Epoch,
     pub(super) tag: Option<Epoch>,
     pub(super) any_tag: Epoch,
 }
@@ -84,6 +98,7 @@ pub(super) enum Reply {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Found {
     pub(super) entry: Option<Entry>,
+    pub(super) scope: Option<Epoch>,
     /// The tag's epoch, if it was asked for.
     pub(super) tag: Option<Option<Epoch>>,
 }
@@ -107,11 +122,25 @@ pub(super) fn number(epoch: Epoch) -> u8 {
     epoch.as_bytes()[0]
 }
 
+impl Entry {
+    /// One that was loaded before all that happens.
+    pub(super) fn first() -> Self {
+        let value = Value { version: 1, source: Source::Loaded };
+        Self { id: EntryId::from_bytes([255; 16]), scope: epoch(0), epoch: epoch(1), value }
+    }
+}
+
 impl Store {
-    pub(super) fn new(is_warm: bool) -> Self {
-        let value = Value { version: 1, source: super::property::Source::Loaded };
-        let entry = Entry { id: EntryId::from_bytes([255; 16]), epoch: epoch(1), value };
-        Self { entry: is_warm.then_some(entry), lease: None, tag: is_warm.then_some(epoch(1)), any_tag: None }
+    pub(super) fn new(setting: &Setting) -> Self {
+        Self {
+            entry: setting.is_warm.then(Entry::first),
+            lease: None,
+            scope: Some(epoch(0)),
+            tag: setting.is_warm.then_some(epoch(1)),
+            any_tag: None,
+            log: setting.has_log.then(Log::new),
+            replica: None,
+        }
     }
 
     pub(super) fn execute(&mut self, request: Request, names: &mut Names, setting: &Setting) -> Reply {
@@ -120,6 +149,7 @@ impl Store {
             Request::Load => unreachable!("the origin is no store"),
             Request::Read { tagged } => Reply::Found(self.found(tagged)),
             Request::Lease { token, claim, tagged } => {
+                let scope = *self.scope.get_or_insert_with(&mut fresh);
                 if tagged {
                     self.tag.get_or_insert_with(&mut fresh);
                 }
@@ -134,7 +164,7 @@ impl Store {
                     }
                 }
                 self.lease = Some(token);
-                Reply::Granted(Captured { tag: self.tag.filter(|_| tagged), any_tag })
+                Reply::Granted(Captured { scope, tag: self.tag.filter(|_| tagged), any_tag })
             }
             Request::Fill { token, id, value, epochs } => {
                 if self.lease != Some(token) && !setting.lacks(Mutant::NoFence) {
@@ -149,20 +179,23 @@ impl Store {
                     Some(captured) if !setting.lacks(Mutant::EpochsCapturedLate) => captured,
                     _ => *self.tag.get_or_insert_with(fresh),
                 };
-                self.entry = Some(Entry { id, epoch, value });
+                self.entry = Some(Entry { id, scope: epochs.scope, epoch, value });
                 Reply::Filled(FillReply::Stored)
             }
             Request::Release { token } => {
                 self.lease = self.lease.filter(|held| *held != token && !setting.lacks(Mutant::ForeignRelease));
                 Reply::Done
             }
-            Request::Put { id, value } => {
+            Request::Put { id, value, from } => {
+                let scope = *self.scope.get_or_insert_with(&mut fresh);
                 let epoch = *self.tag.get_or_insert_with(fresh);
-                self.entry = Some(Entry { id, epoch, value });
+                self.entry = Some(Entry { id, scope, epoch, value });
+                self.announce(from, Revoked { key: true, ..Revoked::default() }, setting);
                 self.lease = self.lease.filter(|_| setting.lacks(Mutant::LeaseSurvivesInsert));
                 Reply::Done
             }
-            Request::Invalidate { key, tag } => {
+            Request::Invalidate { key, tag, from } => {
+                self.announce(from, Revoked { key, tag, ..Revoked::default() }, setting);
                 if key {
                     self.entry = None;
                     self.lease = self.lease.filter(|_| setting.lacks(Mutant::LeaseSurvives));
@@ -178,16 +211,52 @@ impl Store {
     }
 
     pub(super) fn found(&self, tagged: bool) -> Found {
-        Found { entry: self.entry, tag: tagged.then_some(self.tag) }
+        Found { entry: self.entry, scope: self.scope, tag: tagged.then_some(self.tag) }
+    }
+
+    fn announce(&mut self, from: Option<usize>, revoked: Revoked, setting: &Setting) {
+        if let Some(log) = self.log.as_mut().filter(|_| !setting.lacks(Mutant::Unannounced)) {
+            log.append(from, revoked);
+        }
+    }
+
+    /// Says whether the mark of the namespace was renewed.
+    pub(super) fn attach(&mut self, from: usize, setting: &Setting) -> bool {
+        let renews = self.log.as_mut().is_some_and(|log| log.attach(from));
+        if renews && !setting.lacks(Mutant::EpochOutlivesServer) {
+            self.scope = None;
+        }
+        renews
+    }
+
+    pub(super) fn replicate(&mut self) {
+        self.replica = Some(Rc::new(Self { replica: None, ..self.clone() }));
+    }
+
+    pub(super) fn fail_over(&mut self) {
+        let replica = self.replica.take().expect("nothing else takes over");
+        let lost = std::mem::replace(self, Rc::unwrap_or_clone(replica));
+        if let (Some(log), Some(lost)) = (&mut self.log, &lost.log) {
+            log.succeed(lost);
+        }
+    }
+
+    /// The epochs of its marks and its entry, and of its replica's.
+    pub(super) fn epochs(&self) -> Vec<Epoch> {
+        let entry = self.entry.map(|entry| [entry.scope, entry.epoch]);
+        let marks = [self.scope, self.tag, self.any_tag];
+        let replica = self.replica.iter().flat_map(|replica| replica.epochs());
+        entry.into_iter().flatten().chain(marks.into_iter().flatten()).chain(replica).collect()
     }
 }
 
 impl Found {
     /// The judgement of the entry by a call that declares the tag or not. Mirrors the adapter in `Judge::read`.
     pub(super) fn weigh(&self, entry: Entry, setting: &Setting) -> Validity {
-        let scope = epoch(0);
-        let then = [scope, scope, entry.epoch];
-        let mut now = vec![Some(scope); SCOPES];
+        let cache = epoch(0);
+        let then = [entry.scope, cache, entry.epoch];
+        let mut now = vec![self.scope, Some(cache)];
+        debug_assert_eq!(now.len(), SCOPES);
         now.extend(self.tag.map(|tag| match tag {
             None if setting.lacks(Mutant::MissingIsUnchanged) => Some(entry.epoch),
             tag => tag,

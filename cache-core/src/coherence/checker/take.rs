@@ -1,9 +1,9 @@
 //! What each step does: the part of the asynchronous code that lies between the machines.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use super::{
-    flight::{Exchange, Flight, Stage, token},
+    flight::{Around, Exchange, Flight, Stage, token},
     mutant::Mutant,
     process::Process,
     property::{Property, Source, Value},
@@ -93,6 +93,12 @@ impl World {
                 self.budget.sweeps -= 1;
                 self.process(place).ledger.sweep();
             }
+            Step::Tick => self.tick(&setting),
+            Step::ReadOn(place) => self.read_on(place, &setting),
+            Step::Beat(place) => self.beat(place, &setting),
+            Step::HearErrand(place) => self.hear_errand(place, &setting),
+            Step::TrimLog(left) => self.trim_log(left),
+            Step::FailOver => self.fail_over(),
         }
     }
 
@@ -100,9 +106,9 @@ impl World {
         let place = self.process_of(id);
         let process = &self.processes[place];
         self.calls[id].forbidden = process.forbidden;
-        self.calls[id].began = process.returned;
+        (self.calls[id].overdue, self.calls[id].began) = (self.bounds.overdue, process.returned);
         match self.calls[id].operation {
-            Operation::Get | Operation::Lookup => match process.hit(setting) {
+            Operation::Get | Operation::Lookup => match process.hit(self.now, setting) {
                 Some(value) => self.serve_hit(id, value),
                 None => self.arrive(id, setting),
             },
@@ -130,6 +136,7 @@ impl World {
         let place = self.process_of(id);
         let operation = self.calls[id].operation;
         let Progress::Arrived { since } = self.calls[id].progress else { unreachable!("it arrived") };
+        let now = self.now;
         let process = self.process(place);
         let (mode, kind) = match operation {
             Operation::Get => (Mode::Load, Kind::Load),
@@ -137,22 +144,29 @@ impl World {
             _ => (Mode::Lookup, Kind::Lookup),
         };
         if mode != Mode::Refresh {
-            if let Some(value) = process.hit(setting) {
+            if let Some(value) = process.hit(now, setting) {
                 return self.serve_hit(id, value);
             }
+            let was_refused = Cell::new(false);
             let may_join = |flight: &usize| {
-                let born = process.flight(*flight).expect("it is under way").born;
-                setting.lacks(Mutant::JoinedRegardless)
-                    || process.standing(born, setting.is_declared(), setting).may_serve(since)
+                let flight = process.flight(*flight).expect("it is under way");
+                let is_proven = process.is_proven(flight.as_of, now, setting) || setting.lacks(Mutant::JoinedUnproven);
+                was_refused.set(!is_proven);
+                is_proven && process.may_join(flight.born, since, setting)
             };
-            if let Some(flight) = process.table.join(&(), kind, may_join) {
+            let joined = process.table.join(&(), kind, may_join);
+            self.witnesses.note_if(was_refused.get(), Witness::JoinRefused);
+            if let Some(flight) = joined {
                 self.calls[id].progress = Progress::Seated { flight, since };
                 return;
             }
         }
-        let flight = Flight::new(id, mode, process.ledger.moment(), process.returned, setting.is_declared());
+        let process = self.process(place);
+        let flight = Flight::new(id, mode, process, now, setting);
+        let is_unproven = flight.validates_resident();
         process.table.lead(&(), kind, OperationId(id as u64), id);
         process.flights.push(flight);
+        self.witnesses.note_if(is_unproven, Witness::Unproven);
         self.calls[id].progress = Progress::Seated { flight: id, since };
         if self.is_calm(place) {
             self.take_off(id, setting);
@@ -166,17 +180,21 @@ impl World {
 
     fn take_off(&mut self, id: usize, setting: &Setting) {
         let place = self.process_of(id);
+        let now = self.now;
         let Process { flights, outbox, .. } = self.process(place);
         let flight = flights.iter_mut().find(|flight| flight.id == id).expect("it boarded");
-        flight.take_off(outbox, setting);
+        flight.take_off(Around { outbox, now, setting });
         if outbox.len() > 0 {
             self.witnesses.note(Witness::Distrusted);
         }
     }
 
-    fn execute(&mut self, request: Request, setting: &Setting) -> Reply {
+    pub(super) fn execute(&mut self, request: Request, setting: &Setting) -> Reply {
         if request == Request::Load {
             return Reply::Loaded(Value { version: self.origin, source: Source::Loaded });
+        }
+        if self.budget.failovers > 0 && matches!(request, Request::Invalidate { .. }) {
+            self.store.replicate();
         }
         let before = self.store.lease;
         let reply = self.store.execute(request, &mut self.names(), setting);
@@ -197,7 +215,7 @@ impl World {
     }
 
     /// For the properties: the flight that held the lease has lost it, by right.
-    fn note_lost(&mut self, lease: Option<LeaseToken>) {
+    pub(super) fn note_lost(&mut self, lease: Option<LeaseToken>) {
         for process in &mut self.processes {
             if let Some(held) = process.flights.iter().position(|flight| Some(token(flight.id)) == lease) {
                 Rc::make_mut(process).flights[held].lost_lease = true;
@@ -240,10 +258,14 @@ impl World {
         match party {
             Party::Flight(id) => {
                 let place = self.process_of(id);
+                let now = self.now;
                 let Process { flights, outbox, .. } = self.process(place);
                 let flight = flights.iter_mut().find(|flight| flight.id == id).expect("it asked");
-                flight.hear(request, reply, outbox, setting);
-                if let Reply::Found(Found { entry: Some(_), .. }) = reply
+                flight.hear(request, reply, Around { outbox, now, setting });
+                if let Some(validated) = flight.validated() {
+                    self.process(place).validated(validated);
+                    self.witnesses.note(Witness::Validated);
+                } else if let Reply::Found(Found { entry: Some(_), .. }) = reply
                     && flight.stage == Stage::Ends(End::Promote)
                 {
                     self.witnesses.note(Witness::Promoted);
@@ -262,7 +284,7 @@ impl World {
         let flight = process.flights.iter_mut().find(|flight| flight.id == id).expect("it ends now");
         let Stage::Ends(end) = flight.stage else { unreachable!("it ends now") };
         flight.stage = Stage::Landed(end);
-        let value = flight.cargo;
+        let value = flight.cargo.map(|cargo| cargo.value);
         process.land(id, matches!(end, End::Promote | End::Loaded { admit: true }), setting);
         let was_admitted = process.l1.is_some_and(|resident| Some(resident.value) == value);
         if value.is_some() && !was_admitted {
@@ -280,8 +302,9 @@ impl World {
         let process = &self.processes[self.process_of(id)];
         let landed = process.flight(flight).expect("a seat belongs to a flight");
         let registered = landed.registered;
-        let value = landed.cargo;
-        let may_have = process.standing(landed.born, true, setting).may_serve(since);
+        let value = landed.cargo.map(|cargo| cargo.value);
+        let born = landed.brings().map_or(landed.born, |brought| brought.born);
+        let may_have = process.standing(born, true, setting).may_serve(since);
         if value.is_some() && !may_have && !setting.lacks(Mutant::JoinedRegardless) {
             self.witnesses.note(Witness::JoinedInVain);
             self.calls[id].progress = Progress::Arrived { since };
@@ -317,16 +340,20 @@ impl World {
 
     fn serve_hit(&mut self, id: usize, value: Value) {
         self.witnesses.note(Witness::HitInL1);
+        let process = &self.processes[self.process_of(id)];
+        let is_old = process.l1.is_some_and(|resident| self.now - resident.as_of > 1);
+        self.witnesses.note_if(is_old, Witness::Proven);
         self.serve(id, Some(value));
     }
 
     fn serve(&mut self, id: usize, value: Option<Value>) {
         let call = &mut self.calls[id];
-        let forbidden = call.forbidden;
-        (call.progress, call.forbidden, call.began) = (Progress::Over, Default::default(), 0);
+        let (forbidden, overdue) = (call.forbidden, call.overdue);
+        call.end();
         if let Some(value) = value {
             self.hold(Property::ReadYourOwnInvalidations, forbidden.by_ok.allow(value));
             self.hold(Property::Distrust, forbidden.by_err.allow(value));
+            self.hold(Property::BoundedStaleness, overdue.allow(value));
         }
     }
 

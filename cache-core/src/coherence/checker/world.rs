@@ -8,7 +8,7 @@ use std::{
 use super::{
     flight::{Exchange, Stage},
     process::{Forbidden, Process},
-    property::{Floors, Property},
+    property::{Bounds, Floors, Property},
     setting::{Budget, Operation, Setting},
     store::{Names, Request, Store, number},
     witness::Witnesses,
@@ -26,8 +26,14 @@ pub(super) struct World {
     /// Requests whose senders gave them up. Each may execute at any time, or never.
     pub(super) strays: Vec<Request>,
     pub(super) budget: Budget,
+    /// How often the clock has ticked.
+    pub(super) now: u8,
     /// For the properties: what invalidations that returned `Ok` forbid L2 to have.
     pub(super) forbidden: Floors,
+    /// What they forbid anyone to be served.
+    pub(super) bounds: Bounds,
+    /// What they forbade before a failover that nobody has noticed.
+    pub(super) interrupted: Floors,
     /// An insert failed, and may still take effect.
     pub(super) has_stray_insert: bool,
     /// The property that the last step broke.
@@ -42,6 +48,8 @@ pub(super) struct Call {
     pub(super) progress: Progress,
     /// What it must not be served, as of its beginning.
     pub(super) forbidden: Forbidden,
+    /// The same of what others have invalidated.
+    pub(super) overdue: Floors,
     /// How many invalidations had returned in its process when it began.
     pub(super) began: u8,
 }
@@ -57,12 +65,13 @@ pub(super) enum Progress {
         flight: usize,
         since: Moment,
     },
-    /// An invalidation or an insert on its way to L2; `covers` is what the former will forbid, `born` and `is_touched`
-    /// belong to what the latter brings.
+    /// An invalidation or an insert on its way to L2; `covers` is what the former will forbid, the rest belongs
+    /// to what the latter brings.
     Writes {
         exchange: Exchange,
         covers: Floors,
         born: Moment,
+        as_of: u8,
         is_touched: bool,
     },
     /// An invalidation that was queued, before the last local drop.
@@ -99,6 +108,16 @@ pub(super) enum Step {
     LoseTag,
     LoseAnyTag,
     Sweep(usize),
+    Tick,
+    /// A process applies the next message of the log.
+    ReadOn(usize),
+    /// A process sends a heartbeat, and the store answers.
+    Beat(usize),
+    /// It hears the answer, or that of an attachment.
+    HearErrand(usize),
+    /// The log loses all messages but so many.
+    TrimLog(usize),
+    FailOver,
 }
 
 /// Who sent a request.
@@ -116,16 +135,20 @@ impl World {
             operation: *operation,
             progress: Progress::Ahead,
             forbidden: Forbidden::default(),
+            overdue: Floors::default(),
             began: 0,
         });
         Self {
             calls: calls.collect(),
-            store: Store::new(setting.is_warm),
+            store: Store::new(&setting),
             origin: 1,
-            processes: [Rc::new(Process::new(&setting)), Rc::new(Process::new(&setting))],
+            processes: [0, 1].map(|place| Rc::new(Process::new(place, &setting))),
             strays: Vec::new(),
             budget: setting.budget,
+            now: 0,
             forbidden: Floors::default(),
+            bounds: Bounds::default(),
+            interrupted: Floors::default(),
             has_stray_insert: false,
             broken: None,
             witnesses: Witnesses::default(),
@@ -167,12 +190,16 @@ impl World {
             None if process.outbox.len() > 0 => steps.push(Step::Deliver(place)),
             None => {}
         }
+        self.steps_of_following(place, steps);
     }
 
+    /// Where there is a log, what others do may reach a process in which nothing else happens; and so does time.
     fn is_local(&self, step: Step) -> bool {
         match step {
+            Step::Land(_) | Step::DropLocal(_) => true,
+            _ if self.setting.has_log => false,
             Step::Begin(id) => !self.calls[id].operation.is_write(),
-            Step::Board(_) | Step::TakeOff(_) | Step::Land(_) | Step::Wake(_) | Step::DropLocal(_) => true,
+            Step::Board(_) | Step::TakeOff(_) | Step::Wake(_) => true,
             _ => false,
         }
     }
@@ -242,6 +269,17 @@ impl World {
         if self.budget.sweeps > 0 {
             steps.extend([Step::Sweep(0), Step::Sweep(1)]);
         }
+        if self.has_readers(None) {
+            self.steps_of_time_and_server(steps);
+        }
+    }
+
+    fn steps_of_time_and_server(&self, steps: &mut Vec<Step>) {
+        steps.extend((self.budget.ticks > 0).then_some(Step::Tick));
+        if let Some(log) = self.store.log.as_ref().filter(|_| self.budget.log_losses > 0) {
+            steps.extend((0..log.len().min(2)).map(Step::TrimLog));
+        }
+        steps.extend((self.budget.failovers > 0 && self.store.replica.is_some()).then_some(Step::FailOver));
     }
 
     /// How many callers hold a seat on a flight.
@@ -274,7 +312,8 @@ impl World {
             let process = &self.processes[place];
             let forbidden = process.forbidden;
             let is_touched = process.l1.is_some_and(|resident| resident.is_touched);
-            let is_admissible = process.hit(&setting).is_none_or(|value| !is_touched && forbidden.allow(value));
+            let is_admissible =
+                process.resident(&setting).is_none_or(|resident| !is_touched && forbidden.allow(resident.value));
             let is_trusted = usable.is_none_or(|value| forbidden.by_err.allow(value)) || process.outbox.len() > 0;
             self.hold(Property::Admission, is_admissible);
             self.hold(Property::Distrust, is_trusted);
@@ -308,9 +347,23 @@ impl World {
         });
         let flights = self.processes.iter().flat_map(|process| &process.flights);
         let captured = captured.chain(flights.filter_map(|flight| flight.captured()));
-        let store = [self.store.tag, self.store.any_tag, self.store.entry.map(|entry| entry.epoch)];
-        let all = captured.flat_map(|captured| [captured.tag, Some(captured.any_tag)]).chain(store).flatten();
+        let captured = captured.flat_map(|captured| [captured.tag, Some(captured.any_tag), Some(captured.scope)]);
+        let all = captured.flatten().chain(self.store.epochs());
         Names(all.fold(1, |used, epoch| used | 1 << number(epoch)))
+    }
+}
+
+impl Call {
+    /// States that differ in what is needed no more count as one.
+    pub(super) fn end(&mut self) {
+        self.progress = Progress::Over;
+        (self.forbidden, self.overdue, self.began) = Default::default();
+    }
+
+    /// Whether it reads, and neither is answered nor leads a flight.
+    pub(super) fn may_be_served_here(&self, id: usize) -> bool {
+        let leads = matches!(self.progress, Progress::Seated { flight, .. } if flight == id);
+        !self.operation.is_write() && self.progress != Progress::Over && !leads
     }
 }
 
@@ -327,6 +380,12 @@ impl Step {
                 | Self::LoseTag
                 | Self::LoseAnyTag
                 | Self::Sweep(_)
+                | Self::Tick
+                | Self::ReadOn(_)
+                | Self::Beat(_)
+                | Self::HearErrand(_)
+                | Self::TrimLog(_)
+                | Self::FailOver
         )
     }
 }
@@ -334,7 +393,7 @@ impl Step {
 impl Hash for World {
     fn hash<H: Hasher>(&self, into: &mut H) {
         (&self.store, self.origin, &self.calls, &self.strays).hash(into);
-        (self.budget, self.forbidden, self.has_stray_insert).hash(into);
+        (self.budget, self.now, self.forbidden, self.bounds, self.interrupted, self.has_stray_insert).hash(into);
         for process in &self.processes {
             process.hash(&self.setting, into);
         }
