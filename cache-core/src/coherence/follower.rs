@@ -20,8 +20,8 @@ use crate::{
 /// What the driver reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event<'a> {
-    /// The store was attached to; it was asked at `asked`.
-    Attached { attached: Attached, asked: Instant },
+    /// The store was attached to; it was asked at `asked`. `nothing_here`: the stack is being built, nobody has used it yet.
+    Attached { attached: Attached, asked: Instant, nothing_here: bool },
     /// What was read after some position that we stood at.
     Messages(&'a [Message]),
     /// A heartbeat was answered.
@@ -77,7 +77,6 @@ pub(crate) struct Follower {
     place: Option<Place>,
     /// Ends that heartbeats told of and that are ahead of us, in order.
     targets: VecDeque<Target>,
-    has_attached: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -94,7 +93,7 @@ struct Target {
 
 impl Follower {
     pub(crate) fn new(me: ProcessId, max_staleness: Duration) -> Self {
-        Self { me, max_staleness, place: None, targets: VecDeque::new(), has_attached: false }
+        Self { me, max_staleness, place: None, targets: VecDeque::new() }
     }
 
     /// Where to read on from; none before the store was attached to.
@@ -109,23 +108,21 @@ impl Follower {
 
     pub(crate) fn next(&mut self, event: Event<'_>) -> Vec<Effect> {
         match event {
-            Event::Attached { attached, asked } => self.attached(attached, asked),
+            Event::Attached { attached, asked, nothing_here } => self.attached(attached, asked, nothing_here),
             Event::Messages(messages) => self.read_on(messages),
             Event::Beat { asked, pulse } => self.compare(asked, pulse),
             Event::Tick { now } => self.give_up_on_targets(now),
         }
     }
 
-    /// What came here before the first attachment came to an empty L1, and is as old as its own proof says. Later ones
-    /// don't know what they have missed.
-    fn attached(&mut self, attached: Attached, asked: Instant) -> Vec<Effect> {
+    /// Nobody knows what was missed before. A store that could not be reached while the stack was built is no exception:
+    /// what came here meanwhile is as old as its own proof says, and this one would prolong it past invalidations that never
+    /// reached us.
+    fn attached(&mut self, attached: Attached, asked: Instant, nothing_here: bool) -> Vec<Effect> {
         self.place = Some(Place { position: attached.end, server: attached.server });
         self.targets.clear();
-        let mut effects = vec![Effect::RevokeAll(Reason::Attached), Effect::Synced(asked)];
-        if !std::mem::replace(&mut self.has_attached, true) {
-            effects.remove(0);
-        }
-        effects
+        let revoked = (!nothing_here).then_some(Effect::RevokeAll(Reason::Attached));
+        revoked.into_iter().chain([Effect::Synced(asked)]).collect()
     }
 
     fn read_on(&mut self, messages: &[Message]) -> Vec<Effect> {
@@ -202,7 +199,7 @@ mod tests {
         let (server, start) = (ServerId::random(), clock::now());
         let mut follower = Follower::new(ProcessId::random(), LIMIT);
         let attached = Attached { end: at(10), server, renewed: true, max_staleness: LIMIT };
-        let effects = follower.next(Event::Attached { attached, asked: start });
+        let effects = follower.next(Event::Attached { attached, asked: start, nothing_here: true });
         assert_eq!(effects, [Effect::Synced(start)], "nothing was here before");
         (follower, server, start)
     }
@@ -296,7 +293,7 @@ mod tests {
         let pulse = Pulse { end: Some(at(10)), server, recorded: None, max_staleness: LIMIT };
         assert_eq!(follower.next(Event::Beat { asked, pulse }), [Effect::Attach], "its record is gone");
         let attached = Attached { end: at(20), server, renewed: true, max_staleness: LIMIT };
-        let effects = follower.next(Event::Attached { attached, asked: start });
+        let effects = follower.next(Event::Attached { attached, asked: start, nothing_here: false });
         assert_eq!(effects, [Effect::RevokeAll(Reason::Attached), Effect::Synced(start)]);
     }
 }

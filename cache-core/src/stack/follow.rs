@@ -33,7 +33,7 @@ impl StackInner {
     /// # Errors
     /// Permanent ones, but not that the store keeps no log.
     pub(super) async fn begin_to_follow(&self) -> Result<()> {
-        match self.attach().await {
+        match self.attach(true).await {
             Err(error) if !error.is_temporary() && error.kind() != ErrorKind::Unsupported => Err(error),
             _ => Ok(()),
         }
@@ -49,7 +49,7 @@ impl StackInner {
         tasks
     }
 
-    async fn attach(&self) -> Result<()> {
+    async fn attach(&self, nothing_here: bool) -> Result<()> {
         let Some(l2) = &self.l2 else { return Ok(()) };
         let asked = clock::now();
         let attached = l2
@@ -61,7 +61,7 @@ impl StackInner {
             })
             .await?;
         self.note_fleet(attached.max_staleness);
-        self.carry_out(Event::Attached { attached, asked });
+        self.carry_out(Event::Attached { attached, asked, nothing_here });
         self.attached.notify_waiters();
         Ok(())
     }
@@ -70,12 +70,12 @@ impl StackInner {
     async fn beat(&self) -> Result<()> {
         let Some(l2) = &self.l2 else { return Ok(()) };
         self.carry_out(Event::Tick { now: clock::now() });
-        let Some(asked) = self.follower().ask(clock::now()) else { return self.attach().await };
+        let Some(asked) = self.follower().ask(clock::now()) else { return self.attach(false).await };
         let pulse = l2.beat(&self.log).await?;
         self.note_fleet(pulse.max_staleness);
         for effect in self.carry_out(Event::Beat { asked, pulse }) {
             match effect {
-                Effect::Attach => self.attach().await?,
+                Effect::Attach => self.attach(false).await?,
                 Effect::CatchUp => drop(self.read_log(Duration::ZERO).await?),
                 _ => {}
             }

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_core::{
-    Cache, ErrorKind, L1, Source,
+    Cache, ErrorKind, L1, Source, Stack,
     backend::{Memory, Position},
-    testing::{Moment, Operation},
+    testing::{Faulty, Moment, Operation},
 };
 use tokio::time::advance;
 
@@ -188,6 +188,28 @@ async fn a07_an_invalidation_right_after_the_build_is_heard() {
     origin.commit();
     How::Tag.invalidate(&peer).await.unwrap();
     settle().await;
+    assert_eq!(tagged(&here.items(), origin.load()).await, 1);
+}
+
+/// A stack that was built while its store was away took its first attachment for a proof of what it had loaded before, and
+/// served that for as long as it lived, although it had been invalidated meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a06_what_came_before_the_first_attachment_is_not_proven_by_it() {
+    let (store, origin) = (Memory::new(), Origin::new());
+    let faulty = Faulty::new(store.clone());
+    let faults = faulty.faults();
+    for operation in [Operation::Attach, Operation::Beat, Operation::Follow] {
+        faults.fail(operation, ErrorKind::Unavailable);
+    }
+    let stack = Stack::builder("shop").l2(faulty).build().await.unwrap();
+    let (here, peer) = (Process { stack, faults }, Process::on(&store).await);
+    assert_eq!(tagged(&here.items(), origin.load()).await, 0);
+    origin.commit();
+    How::Key.invalidate(&peer).await.unwrap();
+    here.faults.heal();
+    pass(X + BIT).await;
+    assert_eq!(tagged(&here.items(), origin.load()).await, 1);
+    pass(X).await;
     assert_eq!(tagged(&here.items(), origin.load()).await, 1);
 }
 

@@ -166,3 +166,21 @@ async fn a_guarded_write_on_a_server_lets_nothing_be_cached_meanwhile() {
     origin.read(&items(&peer)).await;
     assert_eq!(server.cli(&["EXISTS", "shop:item:{k}:v1"]), "1");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_process_sends_no_more_than_15_commands_a_second() {
+    let server = RedisServer::start();
+    let _idle = stack(&server).await;
+    // Each heartbeat reads the end of the log once, and asks for `INFO` once, as this test does too.
+    let calls = |command: &str| -> u32 {
+        let stats = server.cli(&["INFO", "commandstats"]);
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap_or(0)
+    };
+    let sent = || calls("xread") + calls("mget") + 2 * calls("xrevrange");
+    let (before, beats, begun) = (sent(), calls("xrevrange"), clock::now());
+    until("six heartbeats", async || calls("xrevrange") >= beats + 6).await;
+    let rate = f64::from(sent() - before) / (clock::now() - begun).as_secs_f64();
+    assert!(rate <= 15.0, "{rate} commands a second");
+    println!("{rate:.1} commands a second");
+}

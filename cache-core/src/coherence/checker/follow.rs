@@ -92,7 +92,11 @@ impl World {
             Errand::Beat(asked, told) => self.hear_beat(place, asked, told, setting),
             Errand::Attach(asked, told) => {
                 let asked = setting.fixtures.at(asked);
-                self.carry_out(place, Event::Attached { attached: told.attached(), asked }, setting)
+                self.carry_out(
+                    place,
+                    Event::Attached { attached: told.attached(), asked, nothing_here: false },
+                    setting,
+                )
             }
         };
         if wants_attachment {

@@ -104,7 +104,7 @@ impl Process {
             process.standing(process.ledger.moment(), true, setting);
             if place == 0 || !setting.is_detached {
                 let attached = Log::new().told().attached();
-                process.follower.next(Event::Attached { attached, asked: start });
+                process.follower.next(Event::Attached { attached, asked: start, nothing_here: true });
             }
         }
         process
