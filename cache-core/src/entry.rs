@@ -1,17 +1,11 @@
 //! What L1 keeps: the typed value with its times and what it rests on.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
-    coherence::{ledger::Standing, proof::Stamp},
+    coherence::{ledger::Standing, proof::AsOf},
     policy::LONGEST,
     stats::Counters,
     tag::Tags,
@@ -25,19 +19,18 @@ pub(crate) struct Entry<K, V> {
     pub(crate) life: Life,
     pub(crate) standing: Standing,
     pub(crate) origin: Origin,
-    /// As of when it is known to have been current: a [`Stamp`].
-    as_of: AtomicU64,
     /// In bytes, all in all.
     pub(crate) weight: u32,
     pub(crate) counters: Arc<Counters>,
 }
 
-/// What is known of an entry's copy in L2, by which it can be validated without being moved.
-#[derive(Clone, Debug, Default)]
+/// Where an entry came from: by this it can be validated in L2 without being moved.
+#[derive(Debug)]
 pub(crate) struct Origin {
     /// None if L2 has no copy that is known to be this one.
     pub(crate) id: Option<EntryId>,
     pub(crate) tags: Tags,
+    pub(crate) as_of: AsOf,
 }
 
 /// What an entry is kept under. Apart from it, because L1 holds on to the name under which a place was first taken, and
@@ -80,35 +73,7 @@ impl Life {
     }
 }
 
-/// What an entry is made of, but for what follows from it.
-pub(crate) struct Parts<K, V> {
-    pub(crate) name: Arc<Name<K>>,
-    pub(crate) value: V,
-    pub(crate) life: Life,
-    pub(crate) standing: Standing,
-    pub(crate) origin: Origin,
-    pub(crate) as_of: Stamp,
-    pub(crate) weight: u32,
-    pub(crate) counters: Arc<Counters>,
-}
-
 impl<K, V> Entry<K, V> {
-    pub(crate) fn new(parts: Parts<K, V>) -> Self {
-        let Parts { name, value, life, standing, origin, as_of, weight, counters } = parts;
-        Self { name, value, life, standing, origin, as_of: AtomicU64::new(as_of.0), weight, counters }
-    }
-
-    /// As of when it is known to have been current.
-    #[inline]
-    pub(crate) fn as_of(&self) -> Stamp {
-        Stamp(self.as_of.load(Ordering::Acquire))
-    }
-
-    /// It was found to be current still.
-    pub(crate) fn validated(&self, as_of: Stamp) {
-        self.as_of.fetch_max(as_of.0, Ordering::AcqRel);
-    }
-
     /// Whether L1 may serve it at `now`.
     #[inline]
     pub(crate) fn is_live(&self, now: Instant) -> bool {

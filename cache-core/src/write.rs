@@ -180,7 +180,11 @@ impl StackInner {
     /// Tells L2, if there is one.
     async fn tell(&self, keys: &[EntryKey], marks: &[Mark], guard: Option<Guard>) -> Result<()> {
         match &self.l2 {
-            Some(l2) => l2.invalidate(self.invalidation(keys, marks, guard)).await.map(drop),
+            Some(l2) => {
+                let position = l2.invalidate(self.invalidation(keys, marks, guard)).await?;
+                position.into_iter().for_each(|position| self.expect_echo(position));
+                Ok(())
+            }
             None => Ok(()),
         }
     }

@@ -21,9 +21,10 @@ use crate::{
     coherence::{
         course::Loaded,
         ledger::{LocalMark, Moment, Standing},
+        proof::AsOf,
         table::Table,
     },
-    entry::{self, Entry, Life, Name, Origin},
+    entry::{Entry, Life, Name, Origin},
     error::{Error, Result},
     flight::{Cargo, Flight, MIN_LIFE},
     judge::OTHER_SCHEMA,
@@ -118,7 +119,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn hit<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
         let entry = self.stack.store.get::<L, V>(self.id, hash, key)?;
         let now = clock::now();
-        if !entry.is_live(now) || !self.stack.proof.holds(entry.as_of(), now) {
+        if !entry.is_live(now) || !self.stack.proof.holds(entry.origin.as_of.get(), now) {
             return None;
         }
         self.counters.count(Event::L1Hit);
@@ -280,11 +281,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let remaining = cargo.ttl.saturating_sub(age);
         let life = Life::new(now, age, remaining, self.l1_lifetime());
         let standing = self.standing(entry_key, born, &cargo.tags);
-        let origin = Origin { id: cargo.id, tags: cargo.tags };
-        self.entry(key, cargo.value, life, standing, origin, cargo.started, cargo.size)
+        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of: self.as_of(cargo.started) };
+        self.entry(key, cargo.value, life, standing, origin, cargo.size)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each is what one of the two kinds of entries knows of itself")]
+    pub(crate) fn as_of(&self, at: Instant) -> AsOf {
+        AsOf::new(self.stack.proof.stamp(at))
+    }
+
     pub(crate) fn entry(
         &self,
         key: &K,
@@ -292,23 +296,21 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         life: Life,
         standing: Standing,
         origin: Origin,
-        as_of: Instant,
         size: Option<usize>,
     ) -> Arc<Entry<K, V>> {
         let weight = match &self.weigher {
             Some(weigher) => weigher(key, &value),
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
-        Arc::new(Entry::new(entry::Parts {
+        Arc::new(Entry {
             name: Arc::new(Name { cache: self.id, key: key.clone() }),
             value,
             life,
             standing,
             origin,
-            as_of: self.stack.proof.stamp(as_of),
             weight: weight.saturating_add(ENTRY_OVERHEAD),
             counters: Arc::clone(&self.counters),
-        }))
+        })
     }
 
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it

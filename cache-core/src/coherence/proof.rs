@@ -14,6 +14,25 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Stamp(pub(crate) u64);
 
+/// As of when something is known to have been current: a stamp that only grows.
+#[derive(Debug)]
+pub(crate) struct AsOf(AtomicU64);
+
+impl AsOf {
+    pub(crate) fn new(stamp: Stamp) -> Self {
+        Self(AtomicU64::new(stamp.0))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Stamp {
+        Stamp(self.0.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn raise(&self, to: Stamp) {
+        self.0.fetch_max(to.0, Ordering::AcqRel);
+    }
+}
+
 /// How far this process is in step with the log.
 pub(crate) struct Proof {
     start: Instant,

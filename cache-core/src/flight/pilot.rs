@@ -179,7 +179,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// Whether L2 still has the entry that L1 has, with the marks as they are: one round trip that moves no value.
     async fn validate(&mut self, resident: &Entry<K, V>) -> bool {
         let asked = clock::now();
-        let Origin { id, tags } = &resident.origin;
+        let Origin { id, tags, .. } = &resident.origin;
         let marks: Vec<Mark> = self.cache.scopes.iter().chain(tags.marks()).cloned().collect();
         let read = Read { key: &self.entry_key, marks: &marks, part: Part::Head };
         let Some(found) = self.l2().read(read, &self.cache.counters).await else { return false };
@@ -190,7 +190,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         });
         let names_all = self.order.tags.names().all(|name| tags.contains(name));
         if is_same && names_all {
-            resident.validated(self.cache.stack.proof.stamp(asked));
+            resident.origin.as_of.raise(self.cache.stack.proof.stamp(asked));
             self.count(stats::Event::Validated);
         }
         is_same && names_all
@@ -413,8 +413,8 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let Promotion { value, id, age, remaining, tags, size } = promotion;
         let life = Life::new(asked, age, remaining, self.cache.l1_lifetime());
         let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
-        let origin = Origin { id: Some(id), tags };
-        self.cache.entry(&self.landing.key, value, life, standing, origin, asked, Some(size))
+        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked) };
+        self.cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
     }
 
     /// When the flight was registered, in the order of invalidations.

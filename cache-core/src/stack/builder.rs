@@ -24,7 +24,7 @@ use crate::{
     l1::{L1, Store},
     l2::L2,
     policy::{LONGEST, Policies},
-    stats::Flushes,
+    stats::Coherence,
     token::ProcessId,
     warm::Warmers,
 };
@@ -201,7 +201,8 @@ impl StackBuilder {
             hurry: Arc::new(Notify::new()),
             attached: Notify::new(),
             fleet: AtomicU64::new(0),
-            flushes: Flushes::new(namespace.name()),
+            coherence: Coherence::new(namespace.name()),
+            echoes: Mutex::default(),
             namespace,
             settings: self.settings,
             policies: self.policies,

@@ -9,7 +9,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 use super::StackInner;
 use crate::{
-    backend::{Attach, Follow, Message},
+    backend::{Attach, Follow, Message, Position},
     clock,
     coherence::follower::{Effect, Event},
     error::{ErrorKind, Result},
@@ -23,6 +23,9 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// Messages of one read.
 const MOST: usize = 256;
+
+/// The most own messages whose return is timed at once.
+const ECHOES: usize = 64;
 
 /// The least pause after a read of the log that failed.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -88,7 +91,31 @@ impl StackInner {
         let (Some(l2), Some(after)) = (&self.l2, self.follower().position()) else { return Ok(Vec::new()) };
         let messages = l2.follow(Follow { log: &self.log, after, wait, most: MOST }).await?;
         self.carry_out(Event::Messages(&messages));
+        self.hear_echoes();
         Ok(messages)
+    }
+
+    /// A message of our own is on its way back from the log: how long that takes is how late others hear of it.
+    pub(crate) fn expect_echo(&self, position: Position) {
+        let mut echoes = self.echoes();
+        if echoes.len() < ECHOES {
+            echoes.push_back((position, clock::now()));
+        }
+        drop(echoes);
+        // It may have come before the answer.
+        self.hear_echoes();
+    }
+
+    fn hear_echoes(&self) {
+        let Some(position) = self.follower().position() else { return };
+        let now = clock::now();
+        self.echoes().retain(|(sent, at)| {
+            let is_heard = *sent <= position;
+            if is_heard {
+                self.coherence.record_lag(now - *at);
+            }
+            !is_heard
+        });
     }
 
     /// What an event means for what is here, done in one go; the effects that take I/O are handed back.
@@ -99,7 +126,7 @@ impl StackInner {
             match effect {
                 Effect::Revoke(names) => self.apply(names),
                 Effect::RevokeAll(reason) => {
-                    self.flushes.count(*reason);
+                    self.coherence.count_flush(*reason);
                     trace::flushed(*reason);
                     self.ledger.renew([&self.namespace.mark()]);
                 }

@@ -8,7 +8,7 @@ mod tend;
 
 use std::{
     any::Any,
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 pub(crate) use self::builder::Settings;
 pub use self::{builder::StackBuilder, invalidation::Invalidation};
@@ -38,7 +41,7 @@ use crate::{
     l1::Store,
     l2::L2,
     policy::Policies,
-    stats::{Counters, Flushes, Stats},
+    stats::{Coherence, Counters, Stats},
     token::ProcessId,
     trace,
     warm::Warmers,
@@ -74,7 +77,9 @@ pub(crate) struct StackInner {
     attached: Notify,
     /// The fleet's largest `max_staleness`, in milliseconds.
     fleet: AtomicU64,
-    pub(crate) flushes: Flushes,
+    pub(crate) coherence: Coherence,
+    /// Our own messages that did not come back yet, and when the store had them.
+    echoes: Mutex<VecDeque<(Position, Instant)>>,
     pub(crate) problems: Problems,
     pub(crate) warmers: Warmers,
     outbox: Mutex<Outbox>,
@@ -163,7 +168,7 @@ impl Stack {
             queued_invalidations: self.inner.queued.load(Ordering::Acquire),
             problems: self.inner.problems.list(),
             proof_age: self.inner.l2.as_ref().map(|_| self.inner.proof.age(clock::now())),
-            flushes: self.inner.flushes.total(),
+            flushes: self.inner.coherence.flushes(),
         }
     }
 
@@ -203,6 +208,10 @@ impl StackInner {
 
     fn follower(&self) -> MutexGuard<'_, Follower> {
         lock(&self.follower)
+    }
+
+    fn echoes(&self) -> MutexGuard<'_, VecDeque<(Position, Instant)>> {
+        lock(&self.echoes)
     }
 
     fn note_fleet(&self, max_staleness: Duration) {
@@ -328,7 +337,7 @@ impl StackInner {
             cache.counters.publish();
         }
         let proof_age = self.l2.as_ref().map(|_| self.proof.age(clock::now()));
-        self.flushes.publish(proof_age, self.queued.load(Ordering::Acquire));
+        self.coherence.publish(proof_age, self.queued.load(Ordering::Acquire));
     }
 }
 

@@ -33,12 +33,13 @@
 //! | `cache_invalidations_total` | counter | [`invalidations`](Stats::invalidations) |
 //! | `cache_invalidations_queued_total` | counter | [`invalidations_queued`](Stats::invalidations_queued) |
 //!
-//! Three belong to the stack, and have the label `namespace` alone:
+//! Four belong to the stack, and have the label `namespace` alone:
 //!
 //! | metric | type | what |
 //! |---|---|---|
 //! | `cache_flushes_total{reason="…"}` | counter | L1 was revoked as a whole: `attached` to the store anew, a `gap` in its log, a log that was `rewound`, or too far `behind` |
 //! | `cache_proof_age_seconds` | gauge | how long ago all invalidations of the fleet were known to be applied here |
+//! | `cache_invalidation_lag_seconds` | histogram | from the shared store's answer to an invalidation of this process until its message came back here by the log, which is how late others hear of it |
 //! | `cache_queued_invalidations` | gauge | invalidations that wait for the shared store |
 //!
 //! A recorder that is installed after the stack was built is told too; only the descriptions of the metrics reach none
@@ -54,7 +55,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::{coherence::Flushes, counters::Counters};
+pub(crate) use self::{coherence::Coherence, counters::Counters};
 
 /// Says once what is counted: the event as it happens, and the field of [`Stats`] it is read from.
 macro_rules! events {
