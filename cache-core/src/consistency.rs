@@ -124,6 +124,14 @@
 //! CHECK_DEPTH=1 cargo test --release -p cache-core --lib checker       # deeper; 2, 3, … deeper still
 //! ```
 //!
+//! Whole stacks run in a simulation: three processes, a network that delays, loses, reorders and cuts, a store that forgets and is
+//! rolled back, all of it drawn from a seed. What callers saw is held against the contract by a checker that knows nothing else:
+//!
+//! ```text
+//! SEEDS=100000 cargo test -p cache-core --all-features --test simulation                    # 2,000 in CI
+//! SEED=229 cargo test -p cache-core --all-features --test simulation replay -- --nocapture  # one of them, told step by step
+//! ```
+//!
 //! Whole stacks on one store and on a paused clock play the races and failures one by one
 //! (`cargo test -p cache-core --all-features --test scenarios`), and so do processes on a real server
 //! (`cargo test -p cache-redis --all-features`).

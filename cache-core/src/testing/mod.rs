@@ -2,7 +2,7 @@
 //!
 //! - [`conformance`]: the contract of [`backend`](crate::backend) as a suite of named checks.
 //! - [`Faulty`]: a backend that fails, hangs or stands still on command.
-//! - [`seed`]: makes tokens and jitter of one thread repeat.
+//! - [`seed`](fn@seed): makes tokens and jitter of one thread repeat.
 //! - [`Names`]: keys and marks that nobody else uses.
 
 pub mod conformance;
