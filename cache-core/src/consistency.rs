@@ -65,6 +65,7 @@
 //!     ├ L2: entry and epochs, equal ────────────────────────────────────────► promoted as of the question
 //!     ├ lease ► load ► fill (refused if the lease is gone) ─────────────────► kept as of the start of the load
 //!     └ a guard is open ► load ─────────────────────────────────────────────► served, kept nowhere
+//!     └ L2 does not answer ► load ──────────────────────────────────────────► kept for X: it may have been loaded past a guard
 //! ```
 //!
 //! *Proven within X* means: now − max(t, synced) ≤ X. `t` is when the value was known to be current: when L2 was asked for it
@@ -92,6 +93,7 @@
 //! | the blocking read of the log fails | heartbeats notice within X/3 what is missing and fetch it | all |
 //! | the log can't be read at all, L2 can | after X, each entry of L1 is compared with L2 before it is served, once per X and process | all |
 //! | L2 is away | loaders answer; what they bring is kept in L1 for X | all but G8; `invalidate*` returns an error, is queued and retried, and this process trusts nothing in L2 that it covers |
+//! | one question to L2 fails | the loader answers; what it brings is kept in L1 for X from the start of its load, although the log is followed: a guard may have been open, and its writer need not live to tell | all |
 //! | L2 loses a record | a miss, a refused fill, or an emptied L1 | all. A lost *guard* lifts a guarded write's protection early |
 //! | L2 restarts empty, from a snapshot, or a lagging replica is promoted | its entries are revoked as a whole, before the first read on a new connection or within X/3 | all, from then on; with `keep_warm_on_failover`, what an acknowledged but lost invalidation had revoked may be served until it expires |
 //! | a process is stopped and goes on | its proof has run out: it validates before it serves | all |
@@ -120,6 +122,14 @@
 //! ```text
 //! cargo test -p cache-core --lib checker                               # as in CI
 //! CHECK_DEPTH=1 cargo test --release -p cache-core --lib checker       # deeper; 2, 3, … deeper still
+//! ```
+//!
+//! Whole stacks run in a simulation: three processes, a network that delays, loses, reorders and cuts, a store that forgets and is
+//! rolled back, all of it drawn from a seed. What callers saw is held against the contract by a checker that knows nothing else:
+//!
+//! ```text
+//! SEEDS=100000 cargo test -p cache-core --all-features --test simulation                    # 2,000 in CI
+//! SEED=229 cargo test -p cache-core --all-features --test simulation replay -- --nocapture  # one of them, told step by step
 //! ```
 //!
 //! Whole stacks on one store and on a paused clock play the races and failures one by one

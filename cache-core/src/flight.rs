@@ -36,6 +36,8 @@ pub(crate) struct Flight<K, V> {
     pub(crate) standing: Standing,
     /// When it was registered: joining it is being served something as current as that.
     pub(crate) as_of: Stamp,
+    /// When it began to load without a lease, if it does.
+    pub(crate) unleased: OnceLock<Stamp>,
     outcome: OnceLock<Outcome<K, V>>,
     landed: Notify,
     seats: AtomicUsize,
@@ -69,6 +71,7 @@ impl<K, V> Flight<K, V> {
             id,
             standing,
             as_of,
+            unleased: OnceLock::new(),
             outcome: OnceLock::new(),
             landed: Notify::new(),
             seats: AtomicUsize::new(0),
@@ -177,6 +180,8 @@ pub(crate) struct Cargo<V> {
     /// When its load began.
     pub(crate) started: Instant,
     pub(crate) ttl: Duration,
+    /// Whether L2 knew of the load, and so would have said that a guard is open.
+    pub(crate) leased: bool,
     pub(crate) tags: Tags,
     /// The encoded value, if any tier needs it.
     pub(crate) payload: Option<Payload>,

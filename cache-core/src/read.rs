@@ -151,7 +151,11 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// Joining is serving: what could not be served had it been in L1 is not joined either.
     fn may_join(&self, flight: &Flight<K, V>) -> bool {
-        let is_proven = self.cache.stack.proof.holds(flight.as_of, clock::now());
+        let (proof, now) = (&self.cache.stack.proof, clock::now());
+        let is_proven = match flight.unleased.get() {
+            Some(began) => proof.is_recent(*began, now),
+            None => proof.holds(flight.as_of, now),
+        };
         if !is_proven {
             self.cache.counters.count(Event::JoinRefused);
         }

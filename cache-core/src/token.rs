@@ -69,6 +69,10 @@ random_token! {
 }
 
 pub(crate) fn random_bytes() -> [u8; 16] {
+    #[cfg(feature = "test-util")]
+    if let Some(bytes) = crate::testing::seeded_bytes() {
+        return bytes;
+    }
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has a random generator");
     bytes
@@ -76,8 +80,15 @@ pub(crate) fn random_bytes() -> [u8; 16] {
 
 /// A uniform number in `[0, 1)`, for jitter: cheap, and no secret.
 pub(crate) fn random_unit() -> f64 {
+    #[cfg(feature = "test-util")]
+    if let Some(bits) = crate::testing::seeded_bits() {
+        return unit(bits);
+    }
     // Each state differs from the last one of its thread, and the first ones of threads are random.
-    let bits = RandomState::new().hash_one(());
+    unit(RandomState::new().hash_one(()))
+}
+
+fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 

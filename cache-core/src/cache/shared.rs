@@ -274,12 +274,18 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// The entry of a value whose load was registered at `born`, as old as its load.
     ///
-    /// What was loaded shows all that was committed before its load began, so it is current as of then.
+    /// What was loaded shows all that was committed before its load began, so it is current as of then. Without a lease nobody
+    /// knows whether a guard was open, whose write others need not hear of: then being in step with the log proves nothing,
+    /// and it stays for `max_staleness` only.
     pub(crate) fn landed(&self, key: &K, entry_key: &EntryKey, born: Moment, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
         let now = clock::now();
         let age = now - cargo.started;
         let remaining = cargo.ttl.saturating_sub(age);
-        let life = Life::new(now, age, remaining, self.l1_lifetime());
+        let stay = match cargo.leased {
+            true => self.l1_lifetime(),
+            false => self.l1_lifetime().min(self.stack.settings.max_staleness.saturating_sub(age)),
+        };
+        let life = Life::new(now, age, remaining, stay);
         let standing = self.standing(entry_key, born, &cargo.tags);
         let origin = Origin { id: cargo.id, tags: cargo.tags, as_of: self.as_of(cargo.started) };
         self.entry(key, cargo.value, life, standing, origin, cargo.size)

@@ -62,6 +62,11 @@ impl Proof {
         self.stamp(now).0.saturating_sub(latest) <= self.max_staleness
     }
 
+    /// Whether it was current so recently that no proof is needed.
+    pub(crate) fn is_recent(&self, as_of: Stamp, now: Instant) -> bool {
+        self.stamp(now).0.saturating_sub(as_of.0) <= self.max_staleness
+    }
+
     /// All that was invalidated before `at` is applied here.
     pub(crate) fn sync(&self, at: Instant) {
         self.synced.fetch_max(self.stamp(at).0, Ordering::AcqRel);

@@ -271,17 +271,22 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         if self.order.mode != Mode::Refresh {
             self.count(stats::Event::Miss);
         }
-        if !leased && self.cache.stack.l2.is_some() {
+        let leased = leased || self.cache.stack.l2.is_none();
+        if !leased {
             self.count(stats::Event::Unleased);
         }
         let keeper = self.token.filter(|_| leased).map(|token| self.keep_lease(token));
         let started = clock::now();
+        if !leased {
+            // Once: a course loads at most once.
+            let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(started));
+        }
         let lineage = self.order.lineage.with(self.landing.flight.id);
         let loaded = load::run(&self.cache.label, lineage, self.cache.policy.hard_timeout, loader).await;
         drop(keeper);
         self.cache.note_load(clock::now() - started, loaded.is_ok());
         match loaded {
-            Ok(value) => self.pack(value, started, wishes),
+            Ok(value) => self.pack(value, started, leased, wishes),
             Err(failure) => {
                 self.failure = Some(failure);
                 Loaded::Failed
@@ -289,11 +294,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         }
     }
 
-    fn pack(&mut self, value: V, started: Instant, load: Load) -> Loaded {
+    fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
         let wishes = load.take();
         let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
         let ttl = self.cache.lifetime(&value, wishes.ttl.or(self.order.ttl));
-        let mut cargo = Cargo { value, started, ttl, tags, payload: None, size: None, id: None };
+        let mut cargo = Cargo { value, started, ttl, leased, tags, payload: None, size: None, id: None };
         let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
         self.cargo = Some(cargo);
         loaded

@@ -43,6 +43,8 @@ async fn tend(stack: Weak<StackInner>, _tending: Tending) {
     let mut tick = 0u64;
     loop {
         let is_hurry = select! {
+            // Either would do; this way a simulation repeats. A hurry that comes second is still there the next time.
+            biased;
             _ = ticks.tick() => false,
             () = hurry.notified() => true,
         };

@@ -2,11 +2,15 @@
 //!
 //! - [`conformance`]: the contract of [`backend`](crate::backend) as a suite of named checks.
 //! - [`Faulty`]: a backend that fails, hangs or stands still on command.
+//! - [`seed`](fn@seed): makes tokens and jitter of one thread repeat.
 //! - [`Names`]: keys and marks that nobody else uses.
 
 pub mod conformance;
 mod faulty;
 mod names;
+mod seed;
 
 pub use faulty::{Faults, Faulty, Gate, Moment, Operation};
 pub use names::Names;
+pub use seed::seed;
+pub(crate) use seed::{seeded_bits, seeded_bytes};

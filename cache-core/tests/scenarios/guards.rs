@@ -1,6 +1,6 @@
 //! Guarded writes, and hold-offs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use cache_core::{
     ErrorKind, Source,
@@ -9,7 +9,7 @@ use cache_core::{
 };
 use tokio::{sync::oneshot, time::advance};
 
-use crate::fleet::{KEY, Origin, Process, settle, stored};
+use crate::fleet::{KEY, Origin, Process, hold, pass, settle, stored};
 
 const GUARD: Duration = Duration::from_secs(10);
 
@@ -177,4 +177,30 @@ async fn race_42_a_hold_off_outlasts_the_lag_of_the_origins_replica() {
     advance(lag).await;
     here.items().get_with(KEY, |_| replica.load()).await.unwrap();
     assert_eq!(stored(&store).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_loaded_past_a_guard_that_l2_could_not_tell_of_is_not_kept_beyond_the_bound() {
+    const X: Duration = Duration::from_secs(1);
+    let (store, origin) = (Memory::new(), Origin::new());
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let (mut held, stand) = hold();
+    let (items, commits) = (here.items(), Arc::clone(&origin));
+    let write = tokio::spawn(async move {
+        let commit = async move {
+            stand.await;
+            commits.commit()
+        };
+        items.write(KEY, commit).await
+    });
+    held.reached().await;
+    // The peer is in step with the log all the time; only its question fails, and so it does not hear of the guard.
+    peer.faults.fail(Operation::Read, ErrorKind::Unavailable);
+    assert_eq!(peer.items().get_with(KEY, |_| origin.load()).await.unwrap(), 0);
+    peer.faults.heal();
+    here.faults.fail(Operation::Invalidate, ErrorKind::Unavailable);
+    held.release();
+    assert_eq!(write.await.unwrap().unwrap(), 1, "it is committed; that L2 could not be told is queued");
+    pass(X + Duration::from_millis(1)).await;
+    assert_eq!(peer.items().get_with(KEY, |_| origin.load()).await.unwrap(), 1);
 }

@@ -1,0 +1,282 @@
+//! One run: three processes on one store, an origin, and what a seed lets happen to them.
+
+use std::{sync::Arc, time::Duration};
+
+use cache_core::{
+    BreakerSettings, Cache, Overrides, Stack,
+    backend::{Backend, Invalidate, Memory, Snapshot},
+    key::{Mark, Namespace},
+    token::ProcessId,
+};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    dice::Dice,
+    history::{Deed, History, KEYS, Mode, Record, Scope, Value, cache_of},
+    network::{Lie, Network, Site},
+};
+
+/// `max_staleness` of all processes.
+pub(crate) const X: Duration = Duration::from_millis(300);
+
+/// Of the two caches.
+pub(crate) const TTL: [Duration; 2] = [Duration::from_secs(600), Duration::from_secs(2)];
+
+const PROCESSES: usize = 3;
+
+/// Things that happen in a run.
+const EVENTS: usize = 100;
+
+const GUARD_TTL: Duration = Duration::from_secs(2);
+
+/// No more than a guard outlives, even if none of its prolongations gets through.
+const LONGEST_COMMIT: u64 = 800;
+
+/// A call that was told of a timeout, and takes effect, does so within this time.
+const LATEST: Duration = Duration::from_secs(4);
+
+const NAMESPACE: &str = "shop";
+const TAG: &str = "t";
+
+/// Runs a seed on a clock of its own.
+pub(crate) fn run(seed: u64, lie: Lie) -> Record {
+    cache_core::testing::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async { World::new(seed, lie).await.run().await })
+}
+
+#[derive(Clone)]
+struct Process {
+    number: usize,
+    stack: Stack,
+    caches: [Cache<usize, Value>; 2],
+    history: History,
+}
+
+struct World {
+    dice: Dice,
+    site: Arc<Site>,
+    processes: Vec<Process>,
+    snapshot: Option<Snapshot>,
+    tasks: JoinSet<()>,
+}
+
+impl World {
+    async fn new(seed: u64, lie: Lie) -> Self {
+        let site = Site::new(History::new());
+        let mut processes = Vec::new();
+        for number in 0..PROCESSES {
+            let network = Network::new(&site, Dice::new(seed, number as u64 + 1), lie);
+            processes.push(Process::new(number, network, &site.history).await);
+        }
+        Self { dice: Dice::new(seed, 0), site, processes, snapshot: None, tasks: JoinSet::new() }
+    }
+
+    async fn run(mut self) -> Record {
+        for _ in 0..EVENTS {
+            self.happen().await;
+            let gap = if self.dice.chance(30) { self.dice.millis(100, 700) } else { self.dice.millis(0, 30) };
+            sleep(gap).await;
+        }
+        self.come_to_rest().await;
+        for process in self.processes.clone() {
+            for key in 0..KEYS {
+                process.read(key, Mode::GetWith, [Duration::ZERO; 2]).await;
+            }
+        }
+        self.site.history.record()
+    }
+
+    /// Everything heals, and what is under way comes to its end.
+    async fn come_to_rest(&mut self) {
+        self.site.heal();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.unwrap();
+        }
+        sleep(X + GUARD_TTL + LATEST).await;
+        self.site.history.quiet();
+    }
+
+    async fn happen(&mut self) {
+        match self.dice.below(1000) {
+            0..120 => self.change(),
+            120..160 => self.write(),
+            160..180 => self.evict().await,
+            180..185 => self.site.store.lose_log(&namespace().log()),
+            185..190 => self.site.store.trim_log(&namespace().log()),
+            190..200 => self.snapshot = Some(self.site.store.snapshot()),
+            200..210 => self.roll_back(),
+            _ => self.read(),
+        }
+    }
+
+    fn process(&mut self) -> Process {
+        self.processes[self.dice.below(PROCESSES as u64) as usize].clone()
+    }
+
+    fn key(&mut self) -> usize {
+        self.dice.below(KEYS as u64) as usize
+    }
+
+    fn read(&mut self) {
+        let (process, key) = (self.process(), self.key());
+        let mode = match self.dice.below(10) {
+            0..2 => Mode::Get,
+            2..4 => Mode::Validated,
+            4 => Mode::ValidatedGet,
+            5 if self.dice.chance(300) => Mode::Refresh,
+            _ => Mode::GetWith,
+        };
+        let takes = match self.dice.below(10) {
+            0 => 1000,
+            1..4 => 100,
+            _ => 5,
+        };
+        let load = [self.dice.millis(0, takes), self.dice.millis(0, takes)];
+        let patience = if self.dice.chance(50) { self.dice.millis(1, 200) } else { Duration::from_secs(3600) };
+        self.tasks.spawn(async move {
+            // A caller may give up.
+            let _ = timeout(patience, process.read(key, mode, load)).await;
+        });
+    }
+
+    /// A commit, and some time after it the invalidation, by anybody.
+    fn change(&mut self) {
+        let (process, key) = (self.process(), self.key());
+        self.site.history.commit(key);
+        let scope = match self.dice.below(6) {
+            0 if crate::history::is_tagged(key) => Scope::Tag,
+            1 => Scope::Cache(cache_of(key)),
+            2 => Scope::Everything,
+            _ => Scope::Key(key),
+        };
+        let (delay, soon) = (self.dice.millis(0, 10), self.dice.chance(100));
+        self.tasks.spawn(async move {
+            sleep(delay).await;
+            process.invalidate(scope, soon).await;
+        });
+    }
+
+    fn write(&mut self) {
+        let (process, key) = (self.process(), self.key());
+        let commit = [self.dice.millis(0, LONGEST_COMMIT / 2), self.dice.millis(0, LONGEST_COMMIT / 2)];
+        self.tasks.spawn(async move { process.write(key, commit).await });
+    }
+
+    /// The store drops a record for want of room.
+    async fn evict(&mut self) {
+        let seen = self.site.seen.lock().unwrap().clone();
+        let Some(key) = seen.get(self.dice.below(KEYS as u64) as usize) else { return };
+        let namespace = namespace();
+        let marks = [namespace.mark(), namespace.any_tag(), namespace.tag(TAG), key.cache().clone()];
+        match marks.get(self.dice.below(6) as usize) {
+            Some(mark) => remove(&self.site.store, &[], std::slice::from_ref(mark)).await,
+            None => remove(&self.site.store, std::slice::from_ref(key), &[]).await,
+        }
+    }
+
+    fn roll_back(&mut self) {
+        if let Some(snapshot) = &self.snapshot {
+            self.site.history.rolled_back();
+            self.site.store.restart_from(snapshot);
+        }
+    }
+}
+
+/// Without a message in the log that anybody here reads.
+async fn remove(store: &Memory, keys: &[cache_core::key::EntryKey], marks: &[Mark]) {
+    let elsewhere = Namespace::new("elsewhere").unwrap();
+    let (any_tag, log, from) = (&elsewhere.any_tag(), &elsewhere.log(), ProcessId::random());
+    store.invalidate(Invalidate { keys, marks, any_tag, guard: None, log, from }).await.unwrap();
+}
+
+fn namespace() -> Namespace {
+    Namespace::new(NAMESPACE).unwrap()
+}
+
+impl Process {
+    async fn new(number: usize, network: Network, history: &History) -> Self {
+        let breaker = BreakerSettings::new().pause(Duration::from_millis(100)).max_pause(Duration::from_millis(400));
+        let stack = Stack::builder(NAMESPACE)
+            .l2(network)
+            .max_staleness(X)
+            .guard_ttl(GUARD_TTL)
+            .lease_ttl(Duration::from_millis(500))
+            .lease_wait(Duration::from_secs(1))
+            .breaker(breaker);
+        let stack = stack.build().await.unwrap();
+        let cache = |name: &str, policy: Overrides| stack.cache(name).overrides(policy).build().unwrap();
+        let caches =
+            [cache("long", Overrides::new().ttl(TTL[0]).jitter(0.0)), cache("short", Overrides::new().ttl(TTL[1]))];
+        Self { number, caches, history: history.clone(), stack }
+    }
+
+    /// A read whose loader, if it is asked, looks at the origin after the first of two spans.
+    async fn read(&self, key: usize, mode: Mode, load: [Duration; 2]) {
+        let began = self.history.now();
+        let mut call = self.caches[cache_of(key)].at(&key);
+        // The tag of key 2 is named by its loader.
+        if key < 2 {
+            call = call.tag(TAG);
+        }
+        let history = self.history.clone();
+        let load = |handle: cache_core::Load| async move {
+            if key == 2 {
+                handle.tag(TAG);
+            }
+            let loaded = history.now().at.as_millis() as u64;
+            sleep(load[0]).await;
+            let version = history.versions()[key];
+            sleep(load[1]).await;
+            Value { key, version, loaded }
+        };
+        let answer = match mode {
+            Mode::Get => call.get().await,
+            Mode::ValidatedGet => call.validated().get().await,
+            Mode::GetWith => Some(call.get_with(load).await.unwrap()),
+            Mode::Validated => Some(call.validated().get_with(load).await.unwrap()),
+            Mode::Refresh => Some(call.refresh_with(load).await.unwrap()),
+        };
+        let answer = answer.map(|answer| (answer.value, answer.source));
+        self.history.ended(began, self.number, Deed::Read { key, mode, answer });
+    }
+
+    async fn invalidate(&self, scope: Scope, soon: bool) {
+        let (began, versions) = (self.history.now(), self.history.versions());
+        let what = self.stack.invalidation();
+        let what = match scope {
+            Scope::Key(key) => what.key(&self.caches[cache_of(key)], &key),
+            Scope::Tag => what.tag(TAG),
+            Scope::Cache(cache) => what.cache(&self.caches[cache]),
+            Scope::Everything => {
+                let told = self.stack.invalidate_all().await.is_ok();
+                return self.history.ended(began, self.number, Deed::Invalidate { scope, versions, told });
+            }
+        };
+        let told = if soon {
+            // L2 is told at some time, which is no promise to others.
+            what.send_soon().unwrap();
+            false
+        } else {
+            what.send().await.is_ok()
+        };
+        self.history.ended(began, self.number, Deed::Invalidate { scope, versions, told });
+    }
+
+    async fn write(&self, key: usize, takes: [Duration; 2]) {
+        let began = self.history.now();
+        let history = self.history.clone();
+        let commit = async move {
+            sleep(takes[0]).await;
+            let version = history.commit(key);
+            sleep(takes[1]).await;
+            version
+        };
+        let written = self.caches[cache_of(key)].write(&key, commit).await;
+        let (version, told) = (*written.as_ref().unwrap_or(&0), written.is_ok());
+        self.history.ended(began, self.number, Deed::Write { key, version, told });
+    }
+}
