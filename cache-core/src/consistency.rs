@@ -13,7 +13,7 @@
 //! | G4 | **Validated reads.** A [validated](crate::At::validated) call is served nothing older than what was current when it began: G3 with X = 0, for one round trip that moves no value if nothing changed. |
 //! | G5 | **Guarded writes.** [`Cache::write`](crate::Cache::write) revokes before the commit, lets nothing be cached while it runs, and revokes after. A process that is killed anywhere inside leaves nothing stale once its guard has ended. |
 //! | G6 | **Fail closed.** Metadata that L2 loses (an evicted mark, an emptied or rolled back store, a promotion that lost writes) turns entries into misses, never into old values. |
-//! | G7 | **Age.** No value is served for longer than its time to live, counted from the start of its load. L1 never outlives L2. |
+//! | G7 | **Age.** No value is served for longer than its time to live, counted from the start of its load, and the time that it took to reach L2, which is less than [`lease_ttl`](crate::StackBuilder::lease_ttl). L1 never outlives L2. |
 //! | G8 | **One load.** At most one load per key runs in the fleet while its holder's lease lives. |
 //! | G9 | **The cache is optional.** With L2 down, hung or wrong, calls answer with the loader's value, each operation of L2 bounded by its deadline. Only what must be told to L2 (`invalidate*`, `insert`, `write`) reports that it could not be. |
 //!

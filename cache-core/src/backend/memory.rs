@@ -5,6 +5,7 @@ mod mishaps;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::{
-    sync::watch,
+    sync::Notify,
     time::{Instant, timeout_at},
 };
 
@@ -43,14 +44,14 @@ pub use self::mishaps::Snapshot;
 #[derive(Debug)]
 pub struct Memory {
     store: Arc<Mutex<Store>>,
-    /// Told whenever a log grows.
-    grown: watch::Sender<()>,
+    /// Told whenever a log grows. It wakes in the order of arrival, so that simulations repeat; a watch draws lots.
+    grown: Arc<Notify>,
     closed: AtomicBool,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { store: Arc::default(), grown: watch::Sender::new(()), closed: AtomicBool::new(false) }
+        Self { store: Arc::default(), grown: Arc::default(), closed: AtomicBool::new(false) }
     }
 }
 
@@ -71,7 +72,7 @@ impl Memory {
 
 impl Clone for Memory {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), grown: self.grown.clone(), closed: AtomicBool::new(false) }
+        Self { store: Arc::clone(&self.store), grown: Arc::clone(&self.grown), closed: AtomicBool::new(false) }
     }
 }
 
@@ -157,7 +158,7 @@ impl Backend for Memory {
         store.leases.remove(&put.key.lease(version));
         store.append(put.log, Some(put.from), vec![put.key.entry(version)], now);
         drop(store);
-        self.grown.send_replace(());
+        self.grown.notify_waiters();
         Ok(FillReply::Stored)
     }
 
@@ -186,7 +187,7 @@ impl Backend for Memory {
         }
         let end = store.append(what.log, Some(what.from), revoked, now);
         drop(store);
-        self.grown.send_replace(());
+        self.grown.notify_waiters();
         Ok(Some(end))
     }
 
@@ -208,7 +209,7 @@ impl Backend for Memory {
             None => store.append(ask.log, Some(ask.from), Vec::new(), now),
         };
         drop(store);
-        self.grown.send_replace(());
+        self.grown.notify_waiters();
         Ok(Attached { end, server, renewed, max_staleness })
     }
 
@@ -225,11 +226,12 @@ impl Backend for Memory {
 
     async fn follow(&self, ask: Follow<'_>) -> Result<Vec<Message>> {
         let deadline = clock::now() + ask.wait.min(Duration::from_secs(3600));
-        // Before the look, so that a message in between is not missed.
-        let mut grown = self.grown.subscribe();
         loop {
+            let mut grown = pin!(self.grown.notified());
+            // Before the look, so that a message in between is not missed.
+            grown.as_mut().enable();
             let messages = self.open("follow")?.messages(&ask);
-            if !messages.is_empty() || timeout_at(deadline, grown.changed()).await.is_err() {
+            if !messages.is_empty() || timeout_at(deadline, grown).await.is_err() {
                 return Ok(messages);
             }
         }
@@ -242,7 +244,7 @@ impl Backend for Memory {
     async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         // Those who wait find out.
-        self.grown.send_replace(());
+        self.grown.notify_waiters();
     }
 
     fn name(&self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    fleet::{TTL, X},
+    fleet::{LEASE_TTL, TTL, X},
     history::{Deed, Moment, Operation, Record, Rollback, Scope, Value, Versions, cache_of},
 };
 
@@ -90,7 +90,7 @@ fn broken(record: &Record, bounds: &[Bound<'_>], read: &Answered<'_>) -> Vec<(Ru
     if value.version > record.version(*key, operation.ended) {
         broken.push(shown(Rule::Future, "there was no such version yet"));
     }
-    if operation.began.at.saturating_sub(Duration::from_millis(value.loaded)) > TTL[cache_of(*key)] {
+    if operation.began.at.saturating_sub(Duration::from_millis(value.loaded)) > TTL[cache_of(*key)] + LEASE_TTL {
         broken.push(shown(Rule::Age, "it had expired"));
     }
     if record.quiet.is_some_and(|quiet| operation.began > quiet)
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_value_of_another_key_or_past_its_time_is_found() {
-        let ttl = TTL[0].as_millis() as u64;
+        let ttl = (TTL[0] + LEASE_TTL).as_millis() as u64;
         let of = |key, loaded| {
             let value = Value { key, version: 1, loaded };
             let deed = Deed::Read { key: 0, mode: Mode::Get, answer: Some((value, Source::L2)) };

@@ -30,6 +30,8 @@ const PROCESSES: usize = 3;
 /// Things that happen in a run.
 const EVENTS: usize = 100;
 
+/// A fill that is under way for so long finds its lease gone.
+pub(crate) const LEASE_TTL: Duration = Duration::from_millis(500);
 const GUARD_TTL: Duration = Duration::from_secs(2);
 
 /// No more than a guard outlives, even if none of its prolongations gets through.
@@ -204,7 +206,7 @@ impl Process {
             .l2(network)
             .max_staleness(X)
             .guard_ttl(GUARD_TTL)
-            .lease_ttl(Duration::from_millis(500))
+            .lease_ttl(LEASE_TTL)
             .lease_wait(Duration::from_secs(1))
             .breaker(breaker);
         let stack = stack.build().await.unwrap();

@@ -100,7 +100,7 @@ fn two_thousand_seeds_keep_the_contract() {
 
 #[test]
 fn one_seed_gives_one_history() {
-    for seed in 0..20 {
+    for seed in 0..50 {
         let (first, second) = (run(seed, Lie::None), run(seed, Lie::None));
         assert!(first == second, "seed {seed}:\n{first}\n\n{second}");
         assert!(first != run(seed + 1, Lie::None));

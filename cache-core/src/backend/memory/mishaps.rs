@@ -52,7 +52,7 @@ impl Memory {
         store.append(log, None, revoked, clock::now());
         store.logs.get_mut(log.name()).and_then(VecDeque::back_mut).expect("it was appended").after = after;
         drop(store);
-        self.grown.send_replace(());
+        self.grown.notify_waiters();
     }
 }
 
