@@ -102,10 +102,15 @@ impl Spent {
     }
 
     fn since(mut self, before: &Self) -> Self {
-        // The one that asked is not meant.
-        self.reads -= before.reads + 1;
         for (command, calls) in &mut self.calls {
             *calls -= before.calls(command);
+        }
+        // The one that asked is not meant; nor are a stack's heartbeats (the end of the log, a record, `INFO`, in one round
+        // trip) and its reads of the log, which are no part of any call.
+        let heartbeats = self.calls("info") - 1;
+        self.reads -= before.reads + 1 + heartbeats + self.calls("xread");
+        if let Some(calls) = self.calls.get_mut("mget") {
+            *calls -= heartbeats;
         }
         self
     }
