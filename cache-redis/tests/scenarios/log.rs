@@ -56,8 +56,14 @@ async fn a05_a_peer_drops_what_was_invalidated() {
             _ => peer.invalidate_all().await.unwrap(),
         }
         let told = clock::now();
-        until("it heard of it", async || origin.read(&items(&here)).await.0 == 1).await;
-        assert!(clock::now() - told <= X + X / 2, "{by}");
+        // The promise is about when a call begins, however slow the machine is at answering it.
+        until("it heard of it", async || {
+            let asked = clock::now();
+            let value = origin.read(&items(&here)).await.0;
+            assert!(value == 1 || asked - told <= X, "{by}: served {:?} after it was revoked", asked - told);
+            value == 1
+        })
+        .await;
         assert_eq!(here.health().flushes, 0, "{by}: and dropped no more");
     }
 }
