@@ -1,11 +1,20 @@
 //! What L1 keeps: the typed value with its times and what it rests on.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use crate::{
-    coherence::{ledger::Standing, proof::AsOf},
+    coherence::{
+        ledger::Standing,
+        proof::{AsOf, Proof},
+    },
     policy::LONGEST,
     stats::Counters,
     tag::Tags,
@@ -19,6 +28,7 @@ pub(crate) struct Entry<K, V> {
     pub(crate) life: Life,
     pub(crate) standing: Standing,
     pub(crate) origin: Origin,
+    pub(crate) retry: Retry,
     /// In bytes, all in all.
     pub(crate) weight: u32,
     pub(crate) counters: Arc<Counters>,
@@ -46,21 +56,40 @@ pub(crate) struct Name<K> {
 pub(crate) struct Life {
     /// When its load began: the value is known to have been current then, and not later.
     pub(crate) loaded: Instant,
-    /// When it stops being fresh.
-    pub(crate) fresh_until: Instant,
+    /// When its time to live is over.
+    pub(crate) expires: Instant,
+    /// When its last stale window is over.
+    pub(crate) ends: Instant,
     /// When it leaves L1, which is no later.
     pub(crate) leaves_l1: Instant,
 }
 
+/// How long an entry lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Span {
+    /// Since its load began.
+    pub(crate) age: Duration,
+    /// Its time to live, from the start of its load.
+    pub(crate) ttl: Duration,
+    /// From now until its last stale window is over.
+    pub(crate) left: Duration,
+}
+
 impl Life {
-    /// The life of an entry that was `age` old at `now`, has `remaining` of its time to live, and may stay in L1 for
-    /// `l1_ttl`. A remaining time that no policy gives is cut: it was read from L2, and an `Instant` can't hold every sum.
-    pub(crate) fn new(now: Instant, age: Duration, remaining: Duration, l1_ttl: Duration) -> Self {
-        let remaining = remaining.min(LONGEST);
+    /// The life of an entry at `now` that may stay in L1 for `l1_ttl`. Times that no policy gives are cut: they were read from
+    /// L2, and an `Instant` can't hold every sum.
+    pub(crate) fn new(now: Instant, span: Span, l1_ttl: Duration) -> Self {
+        let (ttl, left) = (span.ttl.min(LONGEST), span.left.min(LONGEST));
+        let (expires, left) = match now.checked_sub(span.age.saturating_sub(ttl)) {
+            Some(expires) => ((expires + ttl.saturating_sub(span.age)).min(now + left), left),
+            // Before this machine's clock began: nobody here can tell how long ago.
+            None => (now, Duration::ZERO),
+        };
         Self {
-            loaded: now.checked_sub(age).unwrap_or(now),
-            fresh_until: now + remaining,
-            leaves_l1: now + remaining.min(l1_ttl),
+            loaded: now.checked_sub(span.age).unwrap_or(now),
+            expires,
+            ends: now + left,
+            leaves_l1: now + left.min(l1_ttl),
         }
     }
 
@@ -68,16 +97,46 @@ impl Life {
         now.saturating_duration_since(self.loaded)
     }
 
+    /// For so long it is fresh.
     pub(crate) fn remaining(&self, now: Instant) -> Duration {
-        self.fresh_until.saturating_duration_since(now)
+        self.expires.saturating_duration_since(now)
+    }
+
+    /// Whether so long after its time to live it still is `now`. Without a window it is not.
+    pub(crate) fn is_within(&self, window: Option<Duration>, now: Instant) -> bool {
+        window.is_some_and(|window| now < self.ends && now.saturating_duration_since(self.expires) < window)
     }
 }
 
 impl<K, V> Entry<K, V> {
-    /// Whether L1 may serve it at `now`.
+    /// Whether L1 may serve it at `now` to anybody.
     #[inline]
-    pub(crate) fn is_live(&self, now: Instant) -> bool {
-        now < self.life.leaves_l1 && self.standing.holds()
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        now < self.life.expires && now < self.life.leaves_l1 && self.standing.holds()
+    }
+}
+
+/// When the load of a stale entry may be tried again after it failed. The pause doubles with each failure.
+#[derive(Debug, Default)]
+pub(crate) struct Retry {
+    failures: AtomicU32,
+    not_before: AtomicU64,
+}
+
+impl Retry {
+    const FIRST: Duration = Duration::from_millis(200);
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    /// The latest of several loads counts; they don't overlap, unless an invalidation came between.
+    pub(crate) fn failed(&self, proof: &Proof, now: Instant) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(16);
+        let pause = (Self::FIRST * (1 << failures)).min(Self::LONGEST);
+        self.not_before.store(proof.stamp(now + pause).0, Ordering::Relaxed);
+    }
+
+    /// Whether it is too early.
+    pub(crate) fn is_paused(&self, proof: &Proof, now: Instant) -> bool {
+        proof.stamp(now).0 < self.not_before.load(Ordering::Relaxed)
     }
 }
 
@@ -86,10 +145,41 @@ mod tests {
     use super::*;
     use crate::clock;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn times_that_a_foreign_writer_made_up_are_survived() {
         let now = clock::now();
-        let life = Life::new(now, Duration::MAX, Duration::MAX, Duration::MAX);
-        assert_eq!((life.loaded, life.remaining(now)), (now, LONGEST));
+        let most = Span { age: Duration::MAX, ttl: Duration::MAX, left: Duration::MAX };
+        let life = Life::new(now, most, Duration::MAX);
+        assert_eq!((life.loaded, life.expires, life.ends), (now, now, now));
+        let life = Life::new(now, Span { age: Duration::ZERO, ..most }, Duration::MAX);
+        assert_eq!((life.loaded, life.remaining(now), life.ends - now), (now, LONGEST, LONGEST));
+    }
+
+    #[test]
+    fn a_window_begins_when_the_time_to_live_is_over_and_ends_with_the_entry() {
+        let now = clock::now();
+        let life = Life::new(now, Span { age: SECOND, ttl: 2 * SECOND, left: 5 * SECOND }, Duration::MAX);
+        let after = |seconds: u32, window| life.is_within(window, now + seconds * SECOND);
+        assert!(after(1, Some(SECOND)) && !after(2, Some(SECOND)));
+        assert!(after(4, Some(9 * SECOND)) && !after(5, Some(9 * SECOND)), "the entry's own end is absolute");
+        assert!(!after(1, None));
+        let old = Life::new(now, Span { age: 3 * SECOND, ttl: 2 * SECOND, left: SECOND }, Duration::MAX);
+        assert!(!old.is_within(Some(SECOND), now) && old.is_within(Some(SECOND + SECOND / 2), now));
+    }
+
+    #[test]
+    fn the_pause_after_failures_doubles_up_to_a_bound() {
+        let start = clock::now();
+        let (proof, retry) = (Proof::unneeded(start), Retry::default());
+        assert!(!retry.is_paused(&proof, start));
+        for pause in [200, 400, 800] {
+            retry.failed(&proof, start);
+            assert!(retry.is_paused(&proof, start + Duration::from_millis(pause - 1)));
+            assert!(!retry.is_paused(&proof, start + Duration::from_millis(pause)));
+        }
+        (0..40).for_each(|_| retry.failed(&proof, start));
+        assert!(!retry.is_paused(&proof, start + Retry::LONGEST));
     }
 }

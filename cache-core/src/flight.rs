@@ -14,9 +14,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    time::Instant,
+};
 
-pub(crate) use self::pilot::{Order, fly};
+pub(crate) use self::pilot::{Order, launch, launch_behind};
 use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Shared},
@@ -25,6 +28,7 @@ use crate::{
     entry::Entry,
     load::Failure,
     stack::Running,
+    stats::Event,
     tag::Tags,
     token::EntryId,
 };
@@ -49,6 +53,8 @@ pub(crate) struct Flight<K, V> {
 pub(crate) enum Outcome<K, V> {
     /// With an entry, whether or not it was stored anywhere.
     Landed(Arc<Entry<K, V>>, Source),
+    /// With no value, but an entry that may answer in its place those to whom it is proven current enough.
+    Stale(Arc<Entry<K, V>>, Failure),
     /// With nothing: a lookup that found none.
     Absent,
     /// With no value.
@@ -59,6 +65,7 @@ impl<K, V> Clone for Outcome<K, V> {
     fn clone(&self) -> Self {
         match self {
             Self::Landed(entry, source) => Self::Landed(Arc::clone(entry), *source),
+            Self::Stale(entry, failure) => Self::Stale(Arc::clone(entry), failure.clone()),
             Self::Absent => Self::Absent,
             Self::Failed(failure) => Self::Failed(failure.clone()),
         }
@@ -143,15 +150,36 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     fn land(&self, outcome: Outcome<K, V>, end: End) {
         let mut table = self.cache.table(self.hash);
         let is_current = table.finish(&self.key, self.flight.id);
-        let admit = matches!(end, End::Promote | End::Loaded { admit: true });
-        if let Outcome::Landed(entry, _) = &outcome
-            && admit
-            && is_current
-        {
-            self.cache.admit(self.hash, entry);
-        }
+        let outcome = match outcome {
+            Outcome::Landed(entry, source) => {
+                if is_current && matches!(end, End::Promote | End::Loaded { admit: true }) {
+                    self.cache.admit(self.hash, &entry);
+                }
+                Outcome::Landed(entry, source)
+            }
+            // What supersedes a flight may have revoked what it has.
+            Outcome::Stale(_, failure) if !is_current => Outcome::Failed(failure),
+            Outcome::Stale(entry, failure) => {
+                self.cache.counters.count(Event::StaleOnError);
+                if self.cache.resident(self.hash, &self.key).is_none() {
+                    // So that the next call knows when to try again.
+                    self.cache.admit(self.hash, &entry);
+                }
+                Outcome::Stale(entry, failure)
+            }
+            outcome => outcome,
+        };
         drop(table);
         self.flight.end(outcome);
+    }
+
+    /// Registers the flight that replaces the stale entry which this one has brought.
+    fn behind(&self, entry: &Entry<K, V>, order: &Order<K, V>) -> Option<(Self, Ticket<K, V>)> {
+        order.loader.as_ref()?;
+        let mut table = self.cache.table(self.hash);
+        let (flight, ticket) = self.cache.behind(&mut table, entry, &order.entry_key, &order.tags)?;
+        drop(table);
+        Some((Self::new(&self.cache, &flight, &self.key, self.hash), ticket))
     }
 
     /// Resolves when the last seat was given up, and nobody can take one any more.
@@ -173,6 +201,9 @@ impl<K: CacheKey, V: CacheValue> Drop for Landing<K, V> {
         self.flight.end(Outcome::Failed(Failure::Abandoned));
     }
 }
+
+/// What a flight behind a stale answer needs: a seat that nobody gives up, and a place among such flights.
+pub(crate) type Ticket<K, V> = (Seat<K, V>, OwnedSemaphorePermit);
 
 /// A loaded value on its way into the tiers.
 pub(crate) struct Cargo<V> {

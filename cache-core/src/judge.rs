@@ -12,6 +12,7 @@ use crate::{
         frame::{Damage, Frame},
     },
     coherence::validity::{Present, SCOPES, Validity},
+    entry::Span,
     key::Namespace,
     tag::Tags,
     token::{EntryId, Epoch},
@@ -52,10 +53,7 @@ pub(crate) const OTHER_SCHEMA: &str = "it was written for another schema";
 pub(crate) struct Promotion<V> {
     pub(crate) value: V,
     pub(crate) id: EntryId,
-    /// Since its load began.
-    pub(crate) age: Duration,
-    /// For so long it is fresh.
-    pub(crate) remaining: Duration,
+    pub(crate) span: Span,
     pub(crate) tags: Tags,
     /// Bytes of the frame.
     pub(crate) size: usize,
@@ -118,6 +116,6 @@ fn promotion<V>(value: V, stored: &Stored, frame: &Frame<'_>, remaining: Duratio
     // The store's time to live can only have been read early, so it is an upper bound; and never above what was given.
     let remaining = remaining.min(life);
     let age = Duration::from_millis(frame.load_ms) + (life - remaining);
-    let fresh = Duration::from_millis(frame.ttl_ms).saturating_sub(age);
-    Promotion { value, id: stored.id, age, remaining: remaining.min(fresh), tags, size: stored.frame.len() }
+    let span = Span { age, ttl: Duration::from_millis(frame.ttl_ms), left: remaining };
+    Promotion { value, id: stored.id, span, tags, size: stored.frame.len() }
 }

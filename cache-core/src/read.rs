@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Call, Shared},
@@ -12,7 +14,7 @@ use crate::{
     coherence::{course::Mode, ledger::Moment, table::Kind},
     entry::Entry,
     error::{Error, ErrorKind, LoadError},
-    flight::{Flight, Landing, Order, Outcome, Seat, fly},
+    flight::{Flight, Landing, Order, Outcome, Seat, Ticket, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
     load::{BoxLoad, Failure, Lineage, Load, LoaderError},
     stats::Event,
@@ -25,6 +27,8 @@ pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
 /// What a call found when it looked again under the lock.
 enum Boarding<K, V> {
     Hit(Arc<Entry<K, V>>),
+    /// A stale entry, with the flight that replaces it where that is to be launched.
+    Stale(Arc<Entry<K, V>>, Option<(Arc<Flight<K, V>>, Ticket<K, V>)>),
     Joined(Seat<K, V>),
     Leads(Arc<Flight<K, V>>, Seat<K, V>),
 }
@@ -41,6 +45,7 @@ struct Passenger<'a, K: CacheKey, V: CacheValue> {
     lineage: Lineage,
     /// What was invalidated before this moment must not be served to it.
     since: Moment,
+    began: Instant,
     /// Set when a flight failed with an error of a type that is not this call's: it then flies by itself.
     alone: bool,
 }
@@ -76,7 +81,19 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         let since = cache.stack.ledger.moment();
         let text = cache.encode(&key)?;
         let entry_key = cache.entry_key(&text);
-        Ok(Self { cache, key, hash, text, entry_key, tags, call, lineage: Lineage::current(), since, alone: false })
+        Ok(Self {
+            cache,
+            key,
+            hash,
+            text,
+            entry_key,
+            tags,
+            call,
+            lineage: Lineage::current(),
+            since,
+            began: clock::now(),
+            alone: false,
+        })
     }
 
     async fn travel<F, Fut, E>(mut self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
@@ -88,13 +105,28 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         loop {
             let (seat, own) = match self.board()? {
                 Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
+                Boarding::Stale(entry, flight) => {
+                    self.cache.counters.count(Event::StaleHit);
+                    if let Some((flight, ticket)) = flight {
+                        let landing = Landing::new(self.cache, &flight, &self.key, self.hash);
+                        launch_behind(landing, Arc::clone(&entry), ticket, self.order(load.take()));
+                    }
+                    return Ok(Some((entry, Source::Stale)));
+                }
                 Boarding::Joined(seat) => (seat, false),
                 Boarding::Leads(flight, seat) => {
                     self.launch(&flight, load.take());
                     (seat, true)
                 }
             };
-            match seat.outcome().await {
+            let outcome = match seat.outcome().await {
+                Outcome::Stale(entry, failure) => match self.may_stand_in(&entry) {
+                    true => return Ok(Some((entry, Source::Stale))),
+                    false => Outcome::Failed(failure),
+                },
+                outcome => outcome,
+            };
+            match outcome {
                 Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
                 // Asked once more when the entry is there: now the tags are known that only the loader named.
                 Outcome::Landed(entry, _) if entry.standing.may_serve(self.since) => {
@@ -111,7 +143,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     Err(_) => self.alone = true,
                 },
                 Outcome::Failed(Failure::Abandoned) if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
-                Outcome::Landed(..) | Outcome::Failed(Failure::Abandoned) => {}
+                Outcome::Landed(..) | Outcome::Stale(..) | Outcome::Failed(Failure::Abandoned) => {}
             }
         }
     }
@@ -125,6 +157,13 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         {
             return Ok(Boarding::Hit(entry));
         }
+        if self.serves_stale()
+            && let Some(entry) = self.cache.resident(self.hash, &self.key)
+            && self.cache.may_serve_stale(&entry, clock::now())
+        {
+            let flight = self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags);
+            return Ok(Boarding::Stale(entry, flight));
+        }
         let kind = self.kind();
         let joined = match self.alone || self.asks_further() {
             true => None,
@@ -136,17 +175,23 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             }
             return Ok(Boarding::Joined(flight.seat()));
         }
-        let standing = self.cache.standing(&self.entry_key, self.cache.stack.ledger.moment(), &self.tags);
-        let as_of = self.cache.stack.proof.stamp(clock::now());
-        let flight = Arc::new(Flight::new(self.cache.stack.next_operation(), standing, as_of));
-        table.lead(&self.key, kind, flight.id, Arc::clone(&flight));
-        let seat = flight.seat();
+        let (flight, seat) = self.cache.take_off(&mut table, kind, &self.key, &self.entry_key, &self.tags);
         Ok(Boarding::Leads(flight, seat))
     }
 
     /// Whether neither L1 as it is nor another call's flight can answer.
     fn asks_further(&self) -> bool {
         self.call.mode == Mode::Refresh || (self.call.validated && self.cache.stack.l2.is_some())
+    }
+
+    fn serves_stale(&self) -> bool {
+        self.call.mode == Mode::Load && !self.call.validated
+    }
+
+    /// Whether an entry may answer in place of a load that failed. It may be older than the flight that it comes by.
+    fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
+        let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
+        self.serves_stale() && is_proven && entry.standing.may_serve(self.since)
     }
 
     /// Joining is serving: what could not be served had it been in L1 is not joined either.
@@ -171,17 +216,32 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
         let order = Order {
+            resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
+            _companion: self.call.to_the_end.then(|| flight.seat()),
+            ..self.order(load)
+        };
+        launch(landing, order);
+    }
+
+    fn order<F, Fut, E>(&self, load: Option<F>) -> Order<K, V>
+    where
+        F: FnOnce(Load) -> Fut,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        Order {
             text: self.text.clone(),
             entry_key: self.entry_key.clone(),
-            resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
+            resident: None,
             mode: self.call.mode,
             tags: self.tags.clone(),
             ttl: self.call.ttl,
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
-            _companion: self.call.to_the_end.then(|| flight.seat()),
-        };
-        tokio::spawn(fly(landing, order));
+            serves_stale: self.serves_stale(),
+            behind: None,
+            _companion: None,
+        }
     }
 
     fn kind(&self) -> Kind {

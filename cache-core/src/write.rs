@@ -238,8 +238,8 @@ async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, c
     let Some(l2) = &cache.stack.l2 else { return Ok(()) };
     let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
     let names = cargo.tags.names().collect();
-    let frame =
-        cache.frame(text, cargo, payload, names, clock::now() - cargo.started, cargo.ttl).ok_or_else(unstorable)?;
+    let life = cargo.ttl + cache.policy.grace();
+    let frame = cache.frame(text, cargo, payload, names, clock::now() - cargo.started, life).ok_or_else(unstorable)?;
     let marks: Vec<Mark> = cache.scopes.iter().chain(cargo.tags.marks()).cloned().collect();
     let id = EntryId::random();
     let put = Put {
@@ -247,7 +247,7 @@ async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, c
         id,
         marks: &marks,
         frame: &frame,
-        ttl: cargo.ttl,
+        ttl: life,
         retain: cache.retain(Some(cargo.ttl)),
         log: &cache.stack.log,
         from: cache.stack.process,

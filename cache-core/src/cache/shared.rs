@@ -22,11 +22,11 @@ use crate::{
         course::Loaded,
         ledger::{LocalMark, Moment, Standing},
         proof::AsOf,
-        table::Table,
+        table::{Kind, Table},
     },
-    entry::{Entry, Life, Name, Origin},
+    entry::{Entry, Life, Name, Origin, Retry, Span},
     error::{Error, Result},
-    flight::{Cargo, Flight, MIN_LIFE},
+    flight::{Cargo, Flight, MIN_LIFE, Seat, Ticket},
     judge::OTHER_SCHEMA,
     key::{
         CacheName, EntryKey, Mark,
@@ -64,7 +64,7 @@ pub(crate) struct Shared<K, V> {
     unverified: AtomicU32,
 }
 
-type Flights<K, V> = Table<K, Arc<Flight<K, V>>>;
+pub(crate) type Flights<K, V> = Table<K, Arc<Flight<K, V>>>;
 
 /// A power of two.
 const TABLES: usize = 16;
@@ -90,7 +90,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let Parts { stack, id, label, name, version, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
-        let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.ttl));
+        let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.ttl + policy.grace()));
         Self {
             stack,
             id,
@@ -119,17 +119,61 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn hit<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
         let entry = self.stack.store.get::<L, V>(self.id, hash, key)?;
         let now = clock::now();
-        if !entry.is_live(now) || !self.stack.proof.holds(entry.origin.as_of.get(), now) {
+        if !entry.is_fresh(now) || !self.stack.proof.holds(entry.origin.as_of.get(), now) {
             return None;
         }
         self.counters.count(Event::L1Hit);
         Some(entry)
     }
 
-    /// The entry that L1 has, proven or not, if L2 can tell whether it is still current.
+    /// The entry that L1 has, fresh or stale, proven or not, but not revoked.
     pub(crate) fn resident(&self, hash: u64, key: &K) -> Option<Arc<Entry<K, V>>> {
         let entry = self.stack.store.get::<_, V>(self.id, hash, &key)?;
-        (entry.is_live(clock::now()) && entry.origin.id.is_some()).then_some(entry)
+        (clock::now() < entry.life.leaves_l1 && entry.standing.holds()).then_some(entry)
+    }
+
+    /// Whether a call that began `now` may be answered with a stale entry, whatever becomes of its load: inside the window for
+    /// that, or for as long as a load that failed is not tried again.
+    pub(crate) fn may_serve_stale(&self, entry: &Entry<K, V>, now: Instant) -> bool {
+        let (proof, Policy { stale_while_revalidate, stale_if_error, .. }) = (&self.stack.proof, &self.policy);
+        let is_paused = || entry.retry.is_paused(proof, now);
+        let is_servable = entry.life.is_within(*stale_while_revalidate, now)
+            || (entry.life.is_within(*stale_if_error, now) && is_paused());
+        is_servable && now >= entry.life.expires && proof.holds(entry.origin.as_of.get(), now)
+    }
+
+    /// Registers a flight.
+    pub(crate) fn take_off(
+        &self,
+        table: &mut Flights<K, V>,
+        kind: Kind,
+        key: &K,
+        entry_key: &EntryKey,
+        tags: &Tags,
+    ) -> (Arc<Flight<K, V>>, Seat<K, V>) {
+        let standing = self.standing(entry_key, self.stack.ledger.moment(), tags);
+        let as_of = self.stack.proof.stamp(clock::now());
+        let flight = Arc::new(Flight::new(self.stack.next_operation(), standing, as_of));
+        table.lead(key, kind, flight.id, Arc::clone(&flight));
+        let seat = flight.seat();
+        (flight, seat)
+    }
+
+    /// Registers a flight that replaces a stale entry, unless one is under way, or has just failed, or too many are.
+    pub(crate) fn behind(
+        &self,
+        table: &mut Flights<K, V>,
+        entry: &Entry<K, V>,
+        entry_key: &EntryKey,
+        tags: &Tags,
+    ) -> Option<(Arc<Flight<K, V>>, Ticket<K, V>)> {
+        let key = &entry.name.key;
+        if entry.retry.is_paused(&self.stack.proof, clock::now()) || table.join(key, Kind::Load, |_| true).is_some() {
+            return None;
+        }
+        let permit = Arc::clone(&self.stack.refreshes).try_acquire_owned().ok()?;
+        let (flight, seat) = self.take_off(table, Kind::Load, key, entry_key, tags);
+        Some((flight, (seat, permit)))
     }
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
@@ -174,7 +218,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Marks of an entry's tags outlive the entry and the load before it.
     pub(crate) fn retain(&self, ttl: Option<Duration>) -> Duration {
-        self.foreseen(ttl) + self.policy.hard_timeout
+        self.foreseen(ttl) + self.policy.grace() + self.policy.hard_timeout
     }
 
     /// The longest that an entry is expected to live before its loader has spoken.
@@ -280,12 +324,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn landed(&self, key: &K, entry_key: &EntryKey, born: Moment, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
         let now = clock::now();
         let age = now - cargo.started;
-        let remaining = cargo.ttl.saturating_sub(age);
+        let fresh = cargo.ttl.saturating_sub(age);
+        let left = if fresh.is_zero() { fresh } else { fresh + self.policy.grace() };
+        let span = Span { age, ttl: cargo.ttl, left };
         let stay = match cargo.leased {
             true => self.l1_lifetime(),
             false => self.l1_lifetime().min(self.stack.settings.max_staleness.saturating_sub(age)),
         };
-        let life = Life::new(now, age, remaining, stay);
+        let life = Life::new(now, span, stay);
         let standing = self.standing(entry_key, born, &cargo.tags);
         let origin = Origin { id: cargo.id, tags: cargo.tags, as_of: self.as_of(cargo.started) };
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
@@ -314,6 +360,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             life,
             standing,
             origin,
+            retry: Retry::default(),
             weight: weight.saturating_add(ENTRY_OVERHEAD),
             counters: Arc::clone(&self.counters),
         })

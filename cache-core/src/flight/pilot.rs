@@ -5,6 +5,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{
     select,
+    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{Instant, sleep},
 };
@@ -42,15 +43,58 @@ pub(crate) struct Order<K, V> {
     pub(crate) ttl: Option<Duration>,
     pub(crate) loader: Option<(BoxLoad<V>, Load)>,
     pub(crate) lineage: Lineage,
+    /// Whether an entry inside its stale-while-revalidate window is an answer.
+    pub(crate) serves_stale: bool,
+    /// A place among the loads behind stale answers, if it is one of them.
+    pub(crate) behind: Option<OwnedSemaphorePermit>,
     /// A seat that nobody gives up: the flight goes on although everyone has left.
     pub(crate) _companion: Option<Seat<K, V>>,
 }
 
+/// Begins a flight.
+pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
+    tokio::spawn(fly(landing, order));
+}
+
+/// Begins a flight that replaces a stale entry.
+pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
+    landing: Landing<K, V>,
+    entry: Arc<Entry<K, V>>,
+    (seat, permit): (Seat<K, V>, OwnedSemaphorePermit),
+    order: Order<K, V>,
+) {
+    landing.cache.counters.count(stats::Event::Refresh);
+    launch(
+        landing,
+        Order {
+            resident: Some(entry),
+            serves_stale: false,
+            behind: Some(permit),
+            _companion: Some(seat),
+            // Nobody waits for it.
+            lineage: Lineage::default(),
+            ..order
+        },
+    );
+}
+
 /// Carries out a flight, until it has landed or everyone has left it.
-pub(crate) async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
+async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
     let mut pilot = Pilot::new(&landing, order);
     match load::catch_panic(pilot.travel()).await {
-        Ok(Some((outcome, end))) => landing.land(outcome, end),
+        Ok(Some((outcome, end))) => {
+            let stale = match &outcome {
+                Outcome::Landed(entry, Source::Stale) => Some(Arc::clone(entry)),
+                _ => None,
+            };
+            let order = pilot.order;
+            landing.land(outcome, end);
+            if let Some(entry) = stale
+                && let Some((landing, ticket)) = landing.behind(&entry, &order)
+            {
+                launch_behind(landing, entry, ticket, order);
+            }
+        }
         Ok(None) => pilot.release().await,
         Err(panic) => {
             pilot.release().await;
@@ -70,9 +114,12 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     known: Tags,
     /// Epochs captured with the lease: of the scopes, of `known`, and of any tag.
     captured: Vec<Epoch>,
-    promotion: Option<(Promotion<V>, Instant)>,
+    /// What L2 has.
+    promotion: Option<Arc<Entry<K, V>>>,
     /// What L1 has, found to be current still.
     validated: Option<Arc<Entry<K, V>>>,
+    /// An entry that may answer if the load fails.
+    stand_in: Option<Arc<Entry<K, V>>>,
     cargo: Option<Cargo<V>>,
     failure: Option<Failure>,
 }
@@ -100,6 +147,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             captured: Vec::new(),
             promotion: None,
             validated: None,
+            stand_in: None,
             cargo: None,
             failure: None,
         }
@@ -113,6 +161,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// To its end, or to where everyone has left. A call to L2 is never cut short: the lease that it may bring could not be
     /// given back, because on another connection its release would overtake it.
     async fn follow_course(&mut self) -> Option<End> {
+        self.stand_in = self.order.resident.clone();
         let mut course = Course::new(self.order.mode, self.reach(), self.cache.stack.settings.patience);
         let mut event = Event::Began;
         let landing = self.landing;
@@ -155,6 +204,8 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// One round trip, unless the entry has tags that nobody here knew of.
     async fn read(&mut self) -> Seen {
         if let Some(resident) = self.order.resident.take()
+            && resident.is_fresh(clock::now())
+            && resident.origin.id.is_some()
             && self.validate(&resident).await
         {
             self.validated = Some(resident);
@@ -243,14 +294,14 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         Weighed::Seen(match judge.judge(found) {
             Verdict::Absent => Seen::Absent,
             Verdict::Usable(promotion) => match self.cache.stack.trust(asked.deliveries, promotion.tags.marks()) {
-                Trust::Full => {
-                    self.promotion = Some((promotion, asked.at));
-                    Seen::Usable
-                }
+                Trust::Full => self.promote(promotion, asked.at),
                 Trust::Denied => Seen::Unreachable,
                 Trust::Outdated => return Weighed::AskAgain(Seen::Unreachable),
             },
-            Verdict::Dead(id) => Seen::Useless(id),
+            Verdict::Dead(id) => {
+                self.stand_in = None;
+                Seen::Useless(id)
+            }
             Verdict::Unknown(id, tags) => {
                 self.known = self.known.with(&tags);
                 return Weighed::AskAgain(Seen::Useless(id));
@@ -266,9 +317,25 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         })
     }
 
+    /// An entry past its time to live answers inside its window, or else only if the load fails.
+    fn promote(&mut self, promotion: Promotion<V>, asked: Instant) -> Seen {
+        let (id, now) = (promotion.id, clock::now());
+        let entry = self.promoted(promotion, asked);
+        let window = self.cache.policy.stale_while_revalidate;
+        if now < entry.life.expires || (self.order.serves_stale && entry.life.is_within(window, now)) {
+            self.promotion = Some(entry);
+            return Seen::Usable;
+        }
+        match &self.stand_in {
+            Some(known) if known.origin.id == Some(id) => known.origin.as_of.raise(entry.origin.as_of.get()),
+            _ => self.stand_in = Some(entry),
+        }
+        Seen::Useless(id)
+    }
+
     async fn load(&mut self, leased: bool) -> Loaded {
         let (loader, wishes) = self.order.loader.take().expect("a course loads at most once, and only with a loader");
-        if self.order.mode != Mode::Refresh {
+        if self.order.mode != Mode::Refresh && self.order.behind.is_none() {
             self.count(stats::Event::Miss);
         }
         let leased = leased || self.cache.stack.l2.is_none();
@@ -325,7 +392,8 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let cargo = self.cargo.as_mut().expect("a course fills what it loaded");
         let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
         let took = clock::now() - cargo.started;
-        let life = cargo.ttl.checked_sub(took).filter(|life| *life >= MIN_LIFE)?;
+        let fresh = cargo.ttl.checked_sub(took).filter(|fresh| *fresh >= MIN_LIFE)?;
+        let life = fresh + self.cache.policy.grace();
         // An entry that outlives what was foreseen would outlive captured marks too: then the fill prolongs them all.
         let captured = if cargo.ttl > foreseen { &Tags::default() } else { &self.known };
         let (early, late) = cargo.tags.split(captured);
@@ -394,9 +462,14 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     self.count(stats::Event::L1Hit);
                     return Outcome::Landed(validated, Source::L1);
                 }
-                self.count(stats::Event::L2Hit);
-                let (promotion, asked) = self.promotion.take().expect("a course promotes what was found usable");
-                Outcome::Landed(self.promoted(promotion, asked), Source::L2)
+                let entry = self.promotion.take().expect("a course promotes what was found usable");
+                let is_fresh = clock::now() < entry.life.expires;
+                let (event, source) = match is_fresh {
+                    true => (stats::Event::L2Hit, Source::L2),
+                    false => (stats::Event::StaleHit, Source::Stale),
+                };
+                self.count(event);
+                Outcome::Landed(entry, source)
             }
             End::Loaded { admit } => {
                 let mut cargo = self.cargo.take().expect("a course that loaded has a value");
@@ -409,14 +482,25 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     Source::Loaded,
                 )
             }
-            End::Failed => Outcome::Failed(self.failure.take().expect("a course that failed has a failure")),
+            End::Failed => self.failed(),
             End::Absent => Outcome::Absent,
         }
     }
 
+    fn failed(&mut self) -> Outcome<K, V> {
+        let failure = self.failure.take().expect("a course that failed has a failure");
+        let Some(entry) = self.stand_in.take() else { return Outcome::Failed(failure) };
+        let now = clock::now();
+        entry.retry.failed(&self.cache.stack.proof, now);
+        if entry.standing.holds() && entry.life.is_within(self.cache.policy.stale_if_error, now) {
+            return Outcome::Stale(entry, failure);
+        }
+        Outcome::Failed(failure)
+    }
+
     fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, id, age, remaining, tags, size } = promotion;
-        let life = Life::new(asked, age, remaining, self.cache.l1_lifetime());
+        let Promotion { value, id, span, tags, size } = promotion;
+        let life = Life::new(asked, span, self.cache.l1_lifetime());
         let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
         let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked) };
         self.cache.entry(&self.landing.key, value, life, standing, origin, Some(size))

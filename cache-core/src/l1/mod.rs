@@ -4,7 +4,7 @@
 //! store what they loaded although the key was invalidated meanwhile. All caches share one store, so that one bound covers
 //! the process; an entry is found by the seeded hash of its cache and typed key, and compared by the full key.
 //!
-//! Whether an entry may be served is decided by its own clock and marks ([`Entry::is_live`]). moka's expiry only frees
+//! Whether an entry may be served is decided by its own clock and marks ([`Entry::is_fresh`]). moka's expiry only frees
 //! the memory of what nobody asks for any more.
 
 mod store;

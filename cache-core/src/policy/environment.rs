@@ -4,11 +4,13 @@ use super::{Overrides, duration, overrides};
 use crate::{Error, ErrorKind, Result};
 
 /// What a kind's variables are called after `CACHE_<KIND>_`, and the default's after `CACHE_`.
-const FIELDS: [Field; 8] = [
+const FIELDS: [Field; 10] = [
     ("TTL", |o, text| Ok(o.ttl(duration::parse(text)?))),
     ("L1_TTL", |o, text| Ok(o.l1_ttl(duration::parse(text)?))),
     ("JITTER", |o, text| Ok(o.jitter(overrides::check_jitter(number(text)?)?))),
     ("NEGATIVE_TTL", |o, text| Ok(o.negative_ttl(duration::parse(text)?))),
+    ("STALE_WHILE_REVALIDATE", |o, text| Ok(o.stale_while_revalidate(duration::parse(text)?))),
+    ("STALE_IF_ERROR", |o, text| Ok(o.stale_if_error(duration::parse(text)?))),
     ("MAX_VALUE_SIZE", |o, text| Ok(o.max_value_size(overrides::check_size(number(text)?)?))),
     ("HARD_TIMEOUT", |o, text| Ok(o.hard_timeout(duration::parse(text)?))),
     (ENABLED, |o, text| Ok(o.enabled(switch(text)?))),
@@ -154,6 +156,8 @@ mod tests {
             ("L1_TTL", "30"),
             ("JITTER", "0.25"),
             ("NEGATIVE_TTL", "1.5"),
+            ("STALE_WHILE_REVALIDATE", "1m"),
+            ("STALE_IF_ERROR", "1h"),
             ("MAX_VALUE_SIZE", "1024"),
             ("HARD_TIMEOUT", "5s"),
             ("CODEC", "postcard"),
@@ -163,6 +167,8 @@ mod tests {
             l1_ttl: Some(Duration::from_secs(30)),
             jitter: 0.25,
             negative_ttl: Some(Duration::from_millis(1500)),
+            stale_while_revalidate: Some(Duration::from_secs(60)),
+            stale_if_error: Some(Duration::from_secs(3600)),
             max_value_size: 1024,
             hard_timeout: Duration::from_secs(5),
             enabled: true,

@@ -57,6 +57,12 @@ pub struct Policy {
     pub jitter: f64,
     /// How long the answer that there is nothing lives, at most [`ttl`](Self::ttl). Default: `None`, as any value.
     pub negative_ttl: Option<Duration>,
+    /// For so long after [`ttl`](Self::ttl) a call that loads is answered with the old value at once, while one load in the
+    /// fleet replaces it behind. Default: `None`, not at all. What was invalidated is never served so.
+    pub stale_while_revalidate: Option<Duration>,
+    /// For so long after [`ttl`](Self::ttl) a call whose load fails is answered with the old value. Default: `None`, not at
+    /// all. A failed load does not prolong it, and what was invalidated is never served so.
+    pub stale_if_error: Option<Duration>,
     /// The largest value that is stored, in bytes of its encoded form. Default: 8 MiB. A larger one still reaches the
     /// caller. A stack of L1 alone that counts entries encodes nothing, and so measures only where this is not the default.
     pub max_value_size: u64,
@@ -75,6 +81,8 @@ impl Default for Policy {
             l1_ttl: None,
             jitter: 0.1,
             negative_ttl: None,
+            stale_while_revalidate: None,
+            stale_if_error: None,
             max_value_size: 8 << 20,
             hard_timeout: Duration::from_secs(30),
             enabled: true,
@@ -90,6 +98,11 @@ impl Policy {
     /// [`ErrorKind::Config`]: which field of which kind, its value, and the way out.
     pub fn validate(&self, kind: &str) -> Result<()> {
         Overrides::from(*self).check(&format!("kind {kind:?}"))
+    }
+
+    /// How long after its time to live a value may still be served, by whichever of the windows is longer.
+    pub(crate) fn grace(&self) -> Duration {
+        self.stale_while_revalidate.max(self.stale_if_error).unwrap_or_default()
     }
 
     /// `lifetime`, shortened by chance: `dice` is evenly spread over [0, 1).

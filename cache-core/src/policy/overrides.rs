@@ -26,6 +26,10 @@ pub struct Overrides {
     pub(super) jitter: Option<f64>,
     #[serde(deserialize_with = "duration::optional")]
     pub(super) negative_ttl: Option<Duration>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) stale_while_revalidate: Option<Duration>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) stale_if_error: Option<Duration>,
     #[serde(deserialize_with = "optional_size")]
     pub(super) max_value_size: Option<u64>,
     #[serde(deserialize_with = "duration::optional")]
@@ -65,6 +69,18 @@ impl Overrides {
         Self { negative_ttl: Some(negative_ttl), ..self }
     }
 
+    /// Sets [`Policy::stale_while_revalidate`].
+    #[must_use]
+    pub fn stale_while_revalidate(self, window: Duration) -> Self {
+        Self { stale_while_revalidate: Some(window), ..self }
+    }
+
+    /// Sets [`Policy::stale_if_error`].
+    #[must_use]
+    pub fn stale_if_error(self, window: Duration) -> Self {
+        Self { stale_if_error: Some(window), ..self }
+    }
+
     /// Sets [`Policy::max_value_size`], in bytes.
     #[must_use]
     pub fn max_value_size(self, max_value_size: u64) -> Self {
@@ -99,6 +115,8 @@ impl Overrides {
             l1_ttl: self.l1_ttl.or(weaker.l1_ttl.map(within)),
             jitter: self.jitter.or(weaker.jitter),
             negative_ttl: self.negative_ttl.or(weaker.negative_ttl.map(within)),
+            stale_while_revalidate: self.stale_while_revalidate.or(weaker.stale_while_revalidate),
+            stale_if_error: self.stale_if_error.or(weaker.stale_if_error),
             max_value_size: self.max_value_size.or(weaker.max_value_size),
             hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
             enabled: self.enabled.or(weaker.enabled),
@@ -113,6 +131,8 @@ impl Overrides {
             l1_ttl: self.l1_ttl.or(base.l1_ttl),
             jitter: self.jitter.unwrap_or(base.jitter),
             negative_ttl: self.negative_ttl.or(base.negative_ttl),
+            stale_while_revalidate: self.stale_while_revalidate.or(base.stale_while_revalidate),
+            stale_if_error: self.stale_if_error.or(base.stale_if_error),
             max_value_size: self.max_value_size.unwrap_or(base.max_value_size),
             hard_timeout: self.hard_timeout.unwrap_or(base.hard_timeout),
             enabled: self.enabled.unwrap_or(base.enabled),
@@ -126,6 +146,8 @@ impl Overrides {
             ("ttl", self.ttl),
             ("l1_ttl", self.l1_ttl),
             ("negative_ttl", self.negative_ttl),
+            ("stale_while_revalidate", self.stale_while_revalidate),
+            ("stale_if_error", self.stale_if_error),
             ("hard_timeout", self.hard_timeout),
         ];
         for (field, value) in durations {
@@ -158,6 +180,8 @@ impl From<Policy> for Overrides {
             l1_ttl: policy.l1_ttl,
             jitter: Some(policy.jitter),
             negative_ttl: policy.negative_ttl,
+            stale_while_revalidate: policy.stale_while_revalidate,
+            stale_if_error: policy.stale_if_error,
             max_value_size: Some(policy.max_value_size),
             hard_timeout: Some(policy.hard_timeout),
             enabled: Some(policy.enabled),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{Stack, StackInner};
 use crate::{
@@ -50,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) guard_ttl: Duration,
     pub(crate) lease_ttl: Duration,
     pub(crate) patience: Patience,
+    pub(crate) max_refreshes: usize,
 }
 
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
@@ -76,6 +77,7 @@ impl StackBuilder {
                     longest: Duration::from_millis(160),
                     budget: Duration::from_secs(10),
                 },
+                max_refreshes: 64,
             },
         }
     }
@@ -163,6 +165,14 @@ impl StackBuilder {
         self
     }
 
+    /// The most loads that run at once behind calls that were answered with a stale value
+    /// ([`stale_while_revalidate`](crate::policy::Policy::stale_while_revalidate)). While there are so many, such a call begins
+    /// none. Default: 64.
+    pub fn max_refreshes(mut self, most: usize) -> Self {
+        self.settings.max_refreshes = most;
+        self
+    }
+
     /// Builds the stack and asks L2 for a sign of life.
     ///
     /// # Errors
@@ -202,6 +212,7 @@ impl StackBuilder {
             attached: Notify::new(),
             fleet: AtomicU64::new(0),
             coherence: Coherence::new(namespace.name()),
+            refreshes: Arc::new(Semaphore::new(self.settings.max_refreshes.min(Semaphore::MAX_PERMITS))),
             echoes: Mutex::default(),
             namespace,
             settings: self.settings,

@@ -18,7 +18,7 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, Semaphore},
     time::{Instant, timeout},
 };
 
@@ -78,6 +78,8 @@ pub(crate) struct StackInner {
     /// The fleet's largest `max_staleness`, in milliseconds.
     fleet: AtomicU64,
     pub(crate) coherence: Coherence,
+    /// Places for loads behind stale answers.
+    pub(crate) refreshes: Arc<Semaphore>,
     /// Our own messages that did not come back yet, and when the store had them.
     echoes: Mutex<VecDeque<(Position, Instant)>>,
     pub(crate) problems: Problems,

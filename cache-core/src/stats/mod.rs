@@ -17,6 +17,7 @@
 //! | `cache_joined_total` | counter | [`joined`](Stats::joined) |
 //! | `cache_loads_total` | counter | [`loads`](Stats::loads) |
 //! | `cache_load_errors_total` | counter | [`load_errors`](Stats::load_errors) |
+//! | `cache_stale_on_error_total` | counter | [`stale_on_error`](Stats::stale_on_error) |
 //! | `cache_load_seconds` | histogram | each load's share of [`load_nanos`](Stats::load_nanos), recorded when it ends |
 //! | `cache_evictions_total` | counter | [`evictions`](Stats::evictions) |
 //! | `cache_expirations_total` | counter | [`expirations`](Stats::expirations) |
@@ -26,6 +27,7 @@
 //! | `cache_unstorable_total{reason="codec"}` | counter | [`codec_refused`](Stats::codec_refused) |
 //! | `cache_damaged_total` | counter | [`damaged`](Stats::damaged) |
 //! | `cache_backend_errors_total` | counter | [`backend_errors`](Stats::backend_errors) |
+//! | `cache_refreshes_total` | counter | [`refreshes`](Stats::refreshes) |
 //! | `cache_lease_waits_total` | counter | [`lease_waits`](Stats::lease_waits) |
 //! | `cache_validated_total` | counter | [`validated`](Stats::validated) |
 //! | `cache_joins_refused_total` | counter | [`joins_refused`](Stats::joins_refused) |
@@ -105,10 +107,14 @@ events! {
     Joined => joined,
     /// Calls that were answered by an entry past its time to live, inside a stale window.
     StaleHit => stale_hits,
+    /// Loads begun in the background, behind a call that was answered with a stale value.
+    Refresh => refreshes,
     /// Loaders that ran to an end, whatever came of it.
     Load => loads,
     /// Those of them that gave no value: an error, a panic, a deadline.
     LoadError => load_errors,
+    /// Loads that failed and were answered with a stale value.
+    StaleOnError => stale_on_error,
     /// The time that all of them took, in nanoseconds.
     LoadNanos => load_nanos,
     /// Entries that L1 dropped for want of room.

@@ -15,6 +15,7 @@ mod keys;
 mod log;
 mod races;
 mod shutdown;
+mod stale;
 mod stampede;
 mod time;
 mod warm;

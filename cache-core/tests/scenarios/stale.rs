@@ -1,0 +1,402 @@
+//! Stale windows: what grew old may be served, what was invalidated never.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use cache_core::{Answer, ErrorKind, LoadError, Overrides, Source, backend::Memory, testing::Operation};
+use tokio::time::advance;
+
+use crate::fleet::{Held, Items, KEY, Origin, Process, cache_error, call, hold, settle, until};
+
+const SECOND: Duration = Duration::from_secs(1);
+const TTL: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_secs(30);
+const BIT: Duration = Duration::from_millis(1);
+
+fn policy() -> Overrides {
+    Overrides::new().jitter(0.0).ttl(TTL)
+}
+
+fn cache(process: &Process, policy: Overrides) -> Items {
+    process.stack.cache("stale").overrides(policy).build().unwrap()
+}
+
+/// Old values answer while new ones are loaded.
+fn revalidating(process: &Process) -> Items {
+    cache(process, policy().stale_while_revalidate(WINDOW))
+}
+
+/// Old values answer where loads fail.
+fn lenient(process: &Process) -> Items {
+    cache(process, policy().stale_if_error(WINDOW))
+}
+
+async fn get(items: &Items, origin: &Arc<Origin>) -> (u64, Source) {
+    let load = origin.load();
+    seen(items.at(KEY).get_with(|_| load).await.unwrap())
+}
+
+fn seen(answer: Answer<u64>) -> (u64, Source) {
+    (answer.value, answer.source)
+}
+
+type Failed = LoadError<&'static str>;
+
+async fn fail(items: &Items) -> Result<Answer<u64>, Failed> {
+    items.at(KEY).try_get_with(|_| async { Err("no rows") }).await
+}
+
+async fn alone() -> Process {
+    let stack = cache_core::Stack::builder("shop").build().await.unwrap();
+    let faults = cache_core::testing::Faulty::new(Memory::new()).faults();
+    Process { stack, faults }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_answers_at_once_and_one_load_replaces_it() {
+    for process in [Process::on(&Memory::new()).await, alone().await] {
+        let (items, origin) = (revalidating(&process), Origin::new());
+        get(&items, &origin).await;
+        origin.commit();
+        advance(TTL).await;
+        let (mut held, load) = origin.held();
+        assert_eq!(seen(items.at(KEY).get_with(|_| load).await.unwrap()), (0, Source::Stale));
+        held.reached().await;
+        for _ in 0..10 {
+            assert_eq!(get(&items, &origin).await, (0, Source::Stale), "one load is under way");
+        }
+        held.release();
+        until("it is replaced", || items.in_flight() == 0).await;
+        assert_eq!(get(&items, &origin).await, (1, Source::L1));
+        assert_eq!(origin.loads(), 2);
+        let stats = items.stats();
+        assert_eq!((stats.stale_hits, stats.refreshes, stats.misses, stats.requests()), (11, 1, 1, 13));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_window_a_call_waits_for_the_load() {
+    let (items, origin) = (revalidating(&Process::on(&Memory::new()).await), Origin::new());
+    get(&items, &origin).await;
+    origin.commit();
+    advance(TTL + WINDOW).await;
+    assert_eq!(get(&items, &origin).await, (1, Source::Loaded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stale_in_l2_answers_too_and_is_loaded_once_in_the_fleet() {
+    let store = Memory::new();
+    let (a, b, c) = (Process::on(&store).await, Process::on(&store).await, Process::on(&store).await);
+    let origin = Origin::new();
+    get(&revalidating(&a), &origin).await;
+    origin.commit();
+    advance(TTL + SECOND).await;
+    let (mut held, load) = origin.held();
+    let answer = revalidating(&b).at(KEY).get_with(|_| load).await.unwrap();
+    assert_eq!((answer.age, answer.remaining), (TTL + SECOND, Duration::ZERO));
+    assert_eq!(seen(answer), (0, Source::Stale));
+    held.reached().await;
+    let waits = || revalidating(&c).stats().lease_waits + revalidating(&a).stats().lease_waits;
+    assert_eq!(get(&revalidating(&c), &origin).await, (0, Source::Stale));
+    assert_eq!(get(&revalidating(&a), &origin).await, (0, Source::Stale));
+    until("both ask for the lease", || waits() >= 2).await;
+    held.release();
+    let is_done = || [&a, &b, &c].iter().all(|process| revalidating(process).in_flight() == 0);
+    until("all have the new value", is_done).await;
+    for process in [&a, &b, &c] {
+        assert_eq!(get(&revalidating(process), &origin).await, (1, Source::L1));
+    }
+    assert_eq!(origin.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_answers_only_who_would_load() {
+    let process = Process::on(&Memory::new()).await;
+    let (items, origin) = (revalidating(&process), Origin::new());
+    get(&items, &origin).await;
+    origin.commit();
+    advance(TTL).await;
+    assert_eq!(items.get(KEY).await, None, "nobody would replace it");
+    let load = origin.load();
+    assert_eq!(seen(items.at(KEY).validated().get_with(|_| load).await.unwrap()), (1, Source::Loaded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_across_an_invalidation_is_stored_nowhere() {
+    let store = Memory::new();
+    let process = Process::on(&store).await;
+    let (items, origin) = (revalidating(&process), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    let (mut held, load) = origin.held();
+    items.get_with(KEY, |_| load).await.unwrap();
+    held.reached().await;
+    origin.commit();
+    items.invalidate(KEY).await.unwrap();
+    held.release();
+    assert_eq!(get(&items, &origin).await, (1, Source::Loaded));
+    until("the refresh has ended", || items.in_flight() == 0).await;
+    assert_eq!(get(&items, &origin).await, (1, Source::L1));
+    assert_eq!(get(&revalidating(&Process::without_l1(&store).await), &origin).await, (1, Source::L2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_answers_where_the_load_fails() {
+    for process in [Process::on(&Memory::new()).await, alone().await] {
+        let (items, origin) = (lenient(&process), Origin::new());
+        get(&items, &origin).await;
+        advance(TTL).await;
+        assert_eq!(seen(fail(&items).await.unwrap()), (0, Source::Stale));
+        let panicked = items.at(KEY).get_with(|_| async { panic!("no luck") });
+        assert_eq!(seen(panicked.await.unwrap()), (0, Source::Stale));
+        let stats = items.stats();
+        assert_eq!((stats.stale_on_error, stats.load_errors), (1, 1), "a load that failed is not repeated at once");
+        advance(SECOND).await;
+        assert_eq!(get(&items, &origin).await, (0, Source::Loaded));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_of_l2_answers_where_the_load_fails() {
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    get(&lenient(&here), &Origin::new()).await;
+    advance(TTL).await;
+    assert_eq!(seen(fail(&lenient(&peer)).await.unwrap()), (0, Source::Stale));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_load_that_fails_have_the_old_value() {
+    let (items, origin) = (lenient(&Process::on(&Memory::new()).await), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    let (mut held, stand) = hold();
+    let fails = async move {
+        stand.await;
+        panic!("no luck")
+    };
+    let first = call(&items, fails);
+    held.reached().await;
+    let others: Vec<_> = (0..10).map(|_| call(&items, origin.load())).collect();
+    settle().await;
+    held.release();
+    for call in [first].into_iter().chain(others) {
+        assert_eq!(call.await.unwrap().unwrap(), 0);
+    }
+    assert_eq!(origin.loads(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn loads_that_fail_are_tried_again_ever_less_often() {
+    let (items, origin) = (lenient(&Process::on(&Memory::new()).await), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    let mut tries = Vec::new();
+    for at in 0..WINDOW.as_millis() as u64 / 100 {
+        let before = items.stats().loads;
+        assert_eq!(seen(fail(&items).await.unwrap()), (0, Source::Stale));
+        if items.stats().loads > before {
+            tries.push(at * 100);
+        }
+        advance(Duration::from_millis(100)).await;
+    }
+    assert_eq!(tries, [0, 200, 600, 1400, 3000, 6200, 12_600, 25_400]);
+}
+
+/// In every way in which it may be revoked, and wherever the old value lies.
+#[tokio::test(start_paused = true)]
+async fn a13_what_was_invalidated_answers_no_failed_load() {
+    for way in ["key", "tag", "cache", "everything"] {
+        let store = Memory::new();
+        let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+        for items in [lenient(&here), lenient(&peer)] {
+            items.at(KEY).tag("t").get_with(|_| async { 0 }).await.unwrap();
+        }
+        advance(TTL).await;
+        match way {
+            "key" => lenient(&here).invalidate(KEY).await,
+            "tag" => here.stack.invalidate_tag("t").await,
+            "cache" => lenient(&here).invalidate_all().await,
+            _ => here.stack.invalidate_all().await,
+        }
+        .unwrap();
+        settle().await;
+        for process in [&here, &peer, &Process::on(&store).await] {
+            assert!(matches!(fail(&lenient(process)).await, Err(LoadError::Loader(_))), "{way}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a13_what_is_invalidated_while_the_load_runs_does_not_answer_for_it() {
+    let (items, origin) = (lenient(&Process::on(&Memory::new()).await), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    let (mut held, stand) = hold();
+    let failing = tokio::spawn({
+        let items = items.clone();
+        async move {
+            let load = async move {
+                stand.await;
+                Err::<u64, _>("no rows")
+            };
+            items.try_get_with(KEY, |_| load).await
+        }
+    });
+    held.reached().await;
+    items.invalidate(KEY).await.unwrap();
+    held.release();
+    assert!(matches!(failing.await.unwrap(), Err(LoadError::Loader(_))));
+}
+
+/// The peer's invalidation never arrives here, so after `max_staleness` nobody knows whether there was one.
+#[tokio::test(start_paused = true)]
+async fn a13_an_old_value_that_may_have_been_invalidated_answers_no_failed_load() {
+    let store = Memory::new();
+    let here = Process::on(&store).await;
+    let (items, origin) = (lenient(&here), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL - SECOND).await;
+    settle().await;
+    here.faults.fail_all(ErrorKind::Unavailable);
+    advance(SECOND).await;
+    assert_eq!(seen(fail(&items).await.unwrap()), (0, Source::Stale), "as current as a second ago");
+    advance(2 * SECOND).await;
+    assert!(matches!(fail(&items).await, Err(LoadError::Loader(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a23_a_refresh_that_fails_is_followed_by_another() {
+    let process = Process::with(&Memory::new(), |stack| stack.max_refreshes(2)).await;
+    let items = cache(&process, policy().stale_while_revalidate(WINDOW).hard_timeout(SECOND));
+    let loads = Arc::new(AtomicUsize::new(0));
+    get(&items, &Origin::new()).await;
+    advance(TTL).await;
+    for (pause, nth) in [200, 400, 800].into_iter().zip(0..) {
+        let begun = Arc::clone(&loads);
+        let load = async move {
+            begun.fetch_add(1, Ordering::SeqCst);
+            match nth {
+                0 => panic!("no luck"),
+                1 => Err("no rows"),
+                _ => std::future::pending().await,
+            }
+        };
+        let answer = items.at(KEY).try_get_with(|_| load).await.unwrap();
+        assert_eq!(seen(answer), (0, Source::Stale));
+        until("the refresh has ended", || items.in_flight() == 0).await;
+        assert_eq!(loads.load(Ordering::SeqCst), nth + 1);
+        advance(Duration::from_millis(pause)).await;
+    }
+    assert_eq!(get(&items, &Origin::new()).await, (0, Source::Stale));
+    until("the last one replaces it", || items.stats().fills == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a23_refreshes_are_bounded_in_number() {
+    let process = Process::with(&Memory::new(), |stack| stack.max_refreshes(2)).await;
+    let items = revalidating(&process);
+    let keys = ["a", "b", "c", "d"];
+    for key in keys {
+        items.get_with(key, |_| async { 0 }).await.unwrap();
+    }
+    advance(TTL).await;
+    let (mut held, loads): (Vec<Held>, Vec<_>) = keys.iter().map(|_| hold()).unzip();
+    for (key, stand) in keys.into_iter().zip(loads) {
+        let load = async move {
+            stand.await;
+            1
+        };
+        let answer = items.at(key).get_with(|_| load).await.unwrap();
+        assert_eq!(seen(answer), (0, Source::Stale), "{key}");
+    }
+    assert_eq!((items.in_flight(), items.stats().refreshes), (2, 2));
+    held[0].reached().await;
+    held[1].reached().await;
+    drop(held);
+    until("they have ended", || items.in_flight() == 0).await;
+    for key in ["c", "d"] {
+        assert_eq!(items.at(key).get_with(|_| async { 1 }).await.unwrap().source, Source::Stale);
+    }
+    until("the others have their turn", || items.stats().fills == 8).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a23_a_shutdown_waits_for_a_refresh() {
+    let store = Memory::new();
+    let process = Process::on(&store).await;
+    let (items, origin) = (revalidating(&process), Origin::new());
+    get(&items, &origin).await;
+    origin.commit();
+    advance(TTL).await;
+    let (mut held, load) = origin.held();
+    items.get_with(KEY, |_| load).await.unwrap();
+    held.reached().await;
+    let stack = process.stack.clone();
+    let shutdown = tokio::spawn(async move { stack.shutdown().await });
+    settle().await;
+    held.release();
+    shutdown.await.unwrap().unwrap();
+    assert_eq!(get(&revalidating(&Process::on(&store).await), &origin).await, (1, Source::L2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a28_grace_ends_at_its_absolute_bound_however_often_loads_fail() {
+    for process in [Process::on(&Memory::new()).await, alone().await] {
+        let (items, origin) = (lenient(&process), Origin::new());
+        get(&items, &origin).await;
+        let mut age = Duration::ZERO;
+        while age + SECOND < TTL + WINDOW {
+            advance(SECOND).await;
+            age += SECOND;
+            assert_eq!(fail(&items).await.unwrap().value, 0, "{age:?}");
+        }
+        advance(SECOND - BIT).await;
+        assert_eq!(seen(fail(&items).await.unwrap()), (0, Source::Stale));
+        advance(BIT).await;
+        assert!(matches!(fail(&items).await, Err(LoadError::Loader(_))));
+    }
+}
+
+/// Another process may have stored it with longer windows, or shorter ones.
+#[tokio::test(start_paused = true)]
+async fn a28_each_call_keeps_to_its_own_window_and_to_the_entrys_end() {
+    let store = Memory::new();
+    let (long, short) = (Process::on(&store).await, Process::on(&store).await);
+    let (long, short) =
+        (cache(&long, policy().stale_if_error(2 * WINDOW)), cache(&short, policy().stale_if_error(WINDOW)));
+    long.get_with(KEY, |_| async { 0 }).await.unwrap();
+    short.get_with("other", |_| async { 0 }).await.unwrap();
+    advance(TTL + WINDOW).await;
+    assert!(fail(&short).await.is_err());
+    assert_eq!(seen(fail(&long).await.unwrap()), (0, Source::Stale));
+    let other = long.try_get_with("other", |_| async { Err::<u64, _>("no rows") }).await;
+    assert!(other.is_err(), "it ended in L2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_refresh_that_fails_says_so() {
+    let (items, origin) = (lenient(&Process::on(&Memory::new()).await), Origin::new());
+    get(&items, &origin).await;
+    let error = items.at(KEY).refresh_with(|_| async { panic!("no luck") }).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Panicked);
+    let timeout = cache(&Process::on(&Memory::new()).await, policy().hard_timeout(SECOND).stale_if_error(WINDOW));
+    let error =
+        cache_error(timeout.try_get_with(KEY, |_| std::future::pending::<Result<u64, ()>>()).await.unwrap_err());
+    assert_eq!(error.kind(), ErrorKind::LoadTimeout, "there is nothing that could stand in");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_costs_a_hit_no_call_to_l2() {
+    let process = Process::on(&Memory::new()).await;
+    let (items, origin) = (revalidating(&process), Origin::new());
+    get(&items, &origin).await;
+    let before = process.faults.calls(Operation::Read);
+    assert_eq!(get(&items, &origin).await, (0, Source::L1));
+    assert_eq!(process.faults.calls(Operation::Read), before);
+}
