@@ -57,7 +57,8 @@ impl<V, E> Answer<Result<V, E>> {
 impl<V: Clone> Answer<V> {
     pub(crate) fn new<K>(entry: &Arc<Entry<K, V>>, source: Source) -> Self {
         let now = clock::now();
-        Self { value: entry.value.clone(), source, age: entry.life.age(now), remaining: entry.life.remaining(now) }
+        let remaining = if source == Source::Stale { Duration::ZERO } else { entry.life.remaining(now) };
+        Self { value: entry.value.clone(), source, age: entry.life.age(now), remaining }
     }
 
     /// Of a value that went past the cache.

@@ -62,6 +62,8 @@ pub(crate) struct Life {
     pub(crate) ends: Instant,
     /// When it leaves L1, which is no later.
     pub(crate) leaves_l1: Instant,
+    /// Whether it came here marked as stale.
+    pub(crate) expired: bool,
 }
 
 /// How long an entry lives.
@@ -90,6 +92,7 @@ impl Life {
             expires,
             ends: now + left,
             leaves_l1: now + left.min(l1_ttl),
+            expired: false,
         }
     }
 
@@ -97,12 +100,17 @@ impl Life {
         now.saturating_duration_since(self.loaded)
     }
 
-    /// For so long it is fresh.
+    #[inline]
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        now < self.expires && !self.expired
+    }
+
+    /// Of its time to live.
     pub(crate) fn remaining(&self, now: Instant) -> Duration {
         self.expires.saturating_duration_since(now)
     }
 
-    /// Whether so long after its time to live it still is `now`. Without a window it is not.
+    /// Whether its time to live is over by less than `window`, if it is over. Without a window it is not.
     pub(crate) fn is_within(&self, window: Option<Duration>, now: Instant) -> bool {
         window.is_some_and(|window| now < self.ends && now.saturating_duration_since(self.expires) < window)
     }
@@ -112,7 +120,7 @@ impl<K, V> Entry<K, V> {
     /// Whether L1 may serve it at `now` to anybody.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        now < self.life.expires && now < self.life.leaves_l1 && self.standing.holds()
+        self.life.is_fresh(now) && now < self.life.leaves_l1 && self.standing.holds()
     }
 }
 

@@ -205,6 +205,9 @@ impl<K: CacheKey, V: CacheValue> Drop for Landing<K, V> {
 /// What a flight behind a stale answer needs: a seat that nobody gives up, and a place among such flights.
 pub(crate) type Ticket<K, V> = (Seat<K, V>, OwnedSemaphorePermit);
 
+/// A flight behind a stale answer that was registered, with what it needs.
+pub(crate) type Behind<K, V> = (Arc<Flight<K, V>>, Ticket<K, V>);
+
 /// A loaded value on its way into the tiers.
 pub(crate) struct Cargo<V> {
     pub(crate) value: V,

@@ -54,6 +54,8 @@ pub(crate) struct Promotion<V> {
     pub(crate) value: V,
     pub(crate) id: EntryId,
     pub(crate) span: Span,
+    /// Whether it was marked as stale.
+    pub(crate) expired: bool,
     pub(crate) tags: Tags,
     /// Bytes of the frame.
     pub(crate) size: usize,
@@ -61,14 +63,14 @@ pub(crate) struct Promotion<V> {
 
 impl<V> Judge<'_, V> {
     pub(crate) fn judge(&self, found: Found) -> Verdict<V> {
-        let Found { entry, epochs } = found;
+        let Found { entry, epochs, expired } = found;
         match entry {
-            Some(stored) => self.read(&stored, &epochs),
+            Some(stored) => self.read(&stored, &epochs, &expired),
             None => Verdict::Absent,
         }
     }
 
-    fn read(&self, stored: &Stored, current: &[Option<Epoch>]) -> Verdict<V> {
+    fn read(&self, stored: &Stored, current: &[Option<Epoch>], expired: &[Epoch]) -> Verdict<V> {
         let frame = match Frame::parse(&stored.frame) {
             Ok(frame) => frame,
             Err(damage) => return Verdict::Damaged(stored.id, damage.name()),
@@ -79,16 +81,25 @@ impl<V> Judge<'_, V> {
         let Some(remaining) = stored.remaining else {
             return Verdict::Damaged(stored.id, "it has no expiry");
         };
-        let present = Present { declared: self.declared, asked: self.asked, epochs: current };
-        match present.weigh(&frame.tags, &stored.epochs) {
-            Validity::Current => {}
+        let present = Present { declared: self.declared, asked: self.asked, epochs: current, expired };
+        let is_expired = match present.weigh(&frame.tags, &stored.epochs) {
+            Validity::Current => stored.expired,
+            Validity::Expired => true,
             Validity::Dead => return Verdict::Dead(stored.id),
             Validity::Unknown => return Verdict::Unknown(stored.id, Tags::new(self.namespace, &frame.tags)),
-        }
+        };
         match self.codec.decode(frame.payload) {
             Ok(value) => {
                 let tags = self.asked.only(&frame.tags);
-                Verdict::Usable(promotion(value, stored, &frame, remaining, tags))
+                let span = span(&frame, remaining);
+                Verdict::Usable(Promotion {
+                    value,
+                    id: stored.id,
+                    span,
+                    expired: is_expired,
+                    tags,
+                    size: stored.frame.len(),
+                })
             }
             Err(error) => Verdict::Unreadable(stored.id, error),
         }
@@ -111,11 +122,10 @@ impl<V> Judge<'_, V> {
     }
 }
 
-fn promotion<V>(value: V, stored: &Stored, frame: &Frame<'_>, remaining: Duration, tags: Tags) -> Promotion<V> {
+fn span(frame: &Frame<'_>, remaining: Duration) -> Span {
     let life = Duration::from_millis(frame.life_ms);
     // The store's time to live can only have been read early, so it is an upper bound; and never above what was given.
-    let remaining = remaining.min(life);
-    let age = Duration::from_millis(frame.load_ms) + (life - remaining);
-    let span = Span { age, ttl: Duration::from_millis(frame.ttl_ms), left: remaining };
-    Promotion { value, id: stored.id, span, tags, size: stored.frame.len() }
+    let left = remaining.min(life);
+    let age = Duration::from_millis(frame.load_ms) + (life - left);
+    Span { age, ttl: Duration::from_millis(frame.ttl_ms), left }
 }

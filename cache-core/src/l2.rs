@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use crate::{
     backend::{
-        Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message, Position,
-        Pulse, Put, Read,
+        Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message,
+        Position, Pulse, Put, Read,
     },
     breaker::{Breaker, BreakerSettings},
     clock,
@@ -86,6 +86,10 @@ impl L2 {
 
     pub(crate) async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.call("invalidate", self.backend.invalidate(what)).await
+    }
+
+    pub(crate) async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        self.call("expire", self.backend.expire(what)).await
     }
 
     pub(crate) async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {

@@ -14,7 +14,7 @@ use crate::{
     coherence::{course::Mode, ledger::Moment, table::Kind},
     entry::Entry,
     error::{Error, ErrorKind, LoadError},
-    flight::{Flight, Landing, Order, Outcome, Seat, Ticket, launch, launch_behind},
+    flight::{Behind, Flight, Landing, Order, Outcome, Seat, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
     load::{BoxLoad, Failure, Lineage, Load, LoaderError},
     stats::Event,
@@ -28,7 +28,7 @@ pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
 enum Boarding<K, V> {
     Hit(Arc<Entry<K, V>>),
     /// A stale entry, with the flight that replaces it where that is to be launched.
-    Stale(Arc<Entry<K, V>>, Option<(Arc<Flight<K, V>>, Ticket<K, V>)>),
+    Stale(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     Joined(Seat<K, V>),
     Leads(Arc<Flight<K, V>>, Seat<K, V>),
 }
@@ -191,7 +191,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// Whether an entry may answer in place of a load that failed. It may be older than the flight that it comes by.
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
-        self.serves_stale() && is_proven && entry.standing.may_serve(self.since)
+        self.serves_stale() && is_proven && entry.standing.may_serve_stale(self.since)
     }
 
     /// Joining is serving: what could not be served had it been in L1 is not joined either.

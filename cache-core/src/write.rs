@@ -8,7 +8,7 @@ use std::{slice, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    backend::{FillReply, Guard, Put},
+    backend::{Expire, FillReply, Guard, Put},
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
     coherence::{
@@ -58,6 +58,8 @@ pub(crate) struct Revocation {
     pub(crate) locals: Vec<Local>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) hold_off: Option<Duration>,
+    /// Whether it is only marked as stale. Marks are of tags then, and there is no hold-off.
+    pub(crate) soft: bool,
 }
 
 /// An entry in this process, without its types.
@@ -69,6 +71,10 @@ pub(crate) struct Local {
 impl Revocation {
     /// Drops it in this process, with the flights that it touches.
     fn apply(&self, ledger: &Ledger) {
+        if self.soft {
+            self.keys.iter().for_each(|key| ledger.expire_entry(key.stem()));
+            return ledger.expire(&self.marks);
+        }
         self.locals.iter().for_each(|local| (local.drop)());
         ledger.renew(&self.marks);
     }
@@ -142,8 +148,13 @@ impl StackInner {
             .to_the_end(async move {
                 // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
                 what.apply(&self.ledger);
-                let guard = what.hold_off.map(|ttl| Guard::Hold { ttl });
-                let told = self.revoke(&what.keys, &what.marks, guard).await;
+                let told = match what.soft {
+                    true => self.expire(&what.keys, &what.marks).await,
+                    false => {
+                        let guard = what.hold_off.map(|ttl| Guard::Hold { ttl });
+                        self.revoke(&what.keys, &what.marks, guard).await
+                    }
+                };
                 what.apply(&self.ledger);
                 if told.is_err() {
                     what.count(Event::InvalidationQueued);
@@ -165,16 +176,33 @@ impl StackInner {
 
     /// Tells L2, or queues it; L2 is distrusted from before this returns an error.
     async fn revoke(&self, keys: &[EntryKey], marks: &[Mark], guard: Option<Guard>) -> Result<()> {
-        let Err(error) = self.tell(keys, marks, guard).await else {
-            return Ok(());
-        };
+        match self.tell(keys, marks, guard).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.queue_after(error, keys, marks)),
+        }
+    }
+
+    /// Marks as stale in L2. What can't be told is queued as an invalidation.
+    async fn expire(&self, keys: &[EntryKey], tags: &[Mark]) -> Result<()> {
+        let Some(l2) = &self.l2 else { return Ok(()) };
+        let what = Expire { keys, tags, any_tag: &self.any_tag, log: &self.log, from: self.process };
+        match l2.expire(what).await {
+            Ok(position) => {
+                position.into_iter().for_each(|position| self.expect_echo(position));
+                Ok(())
+            }
+            Err(error) => Err(self.queue_after(error, keys, tags)),
+        }
+    }
+
+    fn queue_after(&self, error: Error, keys: &[EntryKey], marks: &[Mark]) -> Error {
         let entries = keys.iter().cloned().map(Target::Entry);
         self.queue(entries.chain(marks.iter().cloned().map(Target::Mark)));
         if self.is_closed() {
-            return Err(error.context("dropped here; a stack that ends tries L2 once more at most"));
+            return error.context("dropped here; a stack that ends tries L2 once more at most");
         }
         trace::queued(keys.len() + marks.len(), &error);
-        Err(error.context("dropped here, queued for L2, and retried until it gets through"))
+        error.context("dropped here, queued for L2, and retried until it gets through")
     }
 
     /// Tells L2, if there is one.

@@ -9,8 +9,8 @@ use bb8_redis::redis::{self, Cmd, Value};
 use cache_core::{
     Bytes, Error, ErrorKind, Result,
     backend::{
-        Attach, Attached, Backend, Claim, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message, Part,
-        Position, Pulse, Put, Read,
+        Attach, Attached, Backend, Claim, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply,
+        Message, Part, Position, Pulse, Put, Read, Stored,
     },
     key::{EntryKey, Log, Mark, Scope},
     token::{Epoch, LeaseToken, ServerId},
@@ -94,7 +94,7 @@ impl Backend for Redis {
         call.arg(&version.to_be_bytes()).arg(Epoch::random().as_bytes());
         add_marks(&mut call, ask.marks, ask.retain);
         let reply = self.pool.script("lease", &script::LEASE, &call).await?;
-        lease_reply(reply).ok_or_else(|| unexpected("lease"))
+        lease_reply(reply, ask.marks).ok_or_else(|| unexpected("lease"))
     }
 
     async fn extend(&self, key: &EntryKey, token: LeaseToken, ttl: Duration) -> Result<bool> {
@@ -146,6 +146,10 @@ impl Backend for Redis {
 
     async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         invalidate::run(&self.pool, what).await
+    }
+
+    async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        invalidate::expire(&self.pool, what).await
     }
 
     async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
@@ -237,12 +241,11 @@ impl Redis {
             Value::Nil => Some(record::foreign()),
             _ => return Err(unexpected("read")),
         };
-        let epochs = match replies.next() {
-            Some(Value::Array(values)) => epochs_of(values.into_iter(), ask.marks)?,
-            None => Vec::new(),
-            Some(_) => return Err(unexpected("read")),
-        };
-        Ok(Found { entry, epochs })
+        match replies.next() {
+            Some(Value::Array(values)) => with_marks(entry, values.into_iter(), ask.marks),
+            None => with_marks(entry, std::iter::empty(), &[]),
+            Some(_) => Err(unexpected("read")),
+        }
     }
 }
 
@@ -282,18 +285,21 @@ fn found(left: i64, values: Vec<Value>, marks: &[Mark]) -> Result<Found> {
         Some(Value::Nil) => None,
         _ => return Err(unexpected("read")),
     };
-    Ok(Found { entry, epochs: epochs_of(values, marks)? })
+    with_marks(entry, values, marks)
 }
 
-fn epochs_of(values: impl ExactSizeIterator<Item = Value>, marks: &[Mark]) -> Result<Vec<Option<Epoch>>> {
+/// What was found of an entry, with what its marks say.
+fn with_marks(entry: Option<Stored>, values: impl ExactSizeIterator<Item = Value>, marks: &[Mark]) -> Result<Found> {
     if values.len() != marks.len() {
         return Err(unexpected("read"));
     }
-    let epochs = marks.iter().zip(values).map(|(mark, value)| match value {
-        Value::BulkString(bytes) => record::epoch(mark.scope(), &bytes),
-        _ => None,
-    });
-    Ok(epochs.collect())
+    let mut found = Found { entry, epochs: Vec::with_capacity(marks.len()), expired: Vec::new() };
+    for (mark, value) in marks.iter().zip(values) {
+        let bytes = if let Value::BulkString(bytes) = value { bytes } else { Vec::new() };
+        found.epochs.push(record::epoch(mark.scope(), &bytes));
+        found.expired.extend(record::expired(mark.scope(), &bytes));
+    }
+    Ok(found)
 }
 
 fn recorded(record: &Value) -> Option<(ServerId, Duration)> {
@@ -314,7 +320,7 @@ fn fill_reply(operation: &'static str, reply: &Value) -> Result<FillReply> {
     }
 }
 
-fn lease_reply(reply: Value) -> Option<LeaseReply> {
+fn lease_reply(reply: Value, marks: &[Mark]) -> Option<LeaseReply> {
     let Value::Array(parts) = reply else {
         return None;
     };
@@ -330,11 +336,9 @@ fn lease_reply(reply: Value) -> Option<LeaseReply> {
         (b"held", Some(Value::Int(left)), None, None) => {
             Some(LeaseReply::Held { remaining: Duration::from_millis(left.try_into().ok()?) })
         }
-        (b"found", Some(Value::Int(left)), Some(Value::BulkString(entry)), Some(Value::BulkString(bytes))) => {
-            Some(LeaseReply::Found(Found {
-                entry: Some(record::entry(left, entry)),
-                epochs: epochs(&bytes).map(Some).collect(),
-            }))
+        (b"found", Some(Value::Int(left)), Some(Value::BulkString(entry)), Some(Value::Array(values))) => {
+            let found = with_marks(Some(record::entry(left, entry)), values.into_iter(), marks);
+            Some(LeaseReply::Found(found.ok()?))
         }
         _ => None,
     }

@@ -175,13 +175,14 @@ fn message(message: Value) -> Option<Message> {
         return None;
     };
     let position = record::position(id)?;
-    let mut message = Message { position, after: None, from: None, revoked: Vec::new() };
+    let mut message = Message { position, after: None, from: None, revoked: Vec::new(), expired: Vec::new() };
     // What can't be read may have removed anything: then it does not say what it comes after.
     for field in texts(fields).unwrap_or_default().chunks_exact(2) {
         match field[0] {
             "after" => message.after = field[1].parse().ok(),
             "from" => message.from = record::process_of(field[1]),
             "del" => message.revoked.push(field[1].to_owned()),
+            "exp" => message.expired.push(field[1].to_owned()),
             _ => {}
         }
     }
@@ -219,16 +220,16 @@ mod tests {
     #[test]
     fn a_message_is_read_whatever_else_it_says() {
         let from = b"000102030405060708090a0b0c0d0e0f";
-        let message = read(&[b"after", b"6-0", b"new", b"x", b"from", from, b"del", b"a", b"del", b"b"]);
+        let message = read(&[b"after", b"6-0", b"new", b"x", b"from", from, b"del", b"a", b"exp", b"c", b"del", b"b"]);
         assert_eq!(message.after, "6-0".parse().ok());
         assert_eq!(message.from, Some(ProcessId::from_bytes(std::array::from_fn(|at| at as u8))));
-        assert_eq!(message.revoked, ["a", "b"]);
+        assert_eq!((message.revoked, message.expired), (vec!["a".into(), "b".into()], vec!["c".into()]));
     }
 
     #[test]
     fn what_a_message_does_not_say_sensibly_it_does_not_say() {
         let position = "7-1".parse().unwrap();
-        let nothing = Message { position, after: None, from: None, revoked: Vec::new() };
+        let nothing = Message { position, after: None, from: None, revoked: Vec::new(), expired: Vec::new() };
         let nonsense: [&[&[u8]]; 5] = [
             &[b"after", b"yesterday", b"from", b"me"],
             &[b"from", b"+00102030405060708090a0b0c0d0e0f"],

@@ -1,8 +1,9 @@
 //! The bytes of an entry and of a mark. Redis's are untrusted: what has another form is not ours.
 //!
 //! ```text
-//! entry   id (16) · time to live in ms (8) · n (1) · n epochs (16 each) · frame
-//! mark    epoch (16); of a cache, then its live versions (4 each, at most 16); or `hold`
+//! entry   id (16) · flags (1): 128 if it was marked as stale · time to live in ms (7) · n (1) · n epochs (16 each) · frame
+//! mark    epoch (16); of a cache, then its live versions (4 each, at most 16); of a tag, then earlier epochs whose
+//!         entries are stale (16 each, at most 4, the latest one first); or `hold`
 //! server  server (16) · the fleet's longest staleness in ms (8)
 //! ```
 //!
@@ -23,7 +24,9 @@ const TTL: usize = ID + 8;
 const HEAD: usize = TTL + 1;
 const EPOCH: usize = 16;
 const VERSION: usize = 4;
-const VERSIONS: usize = 16;
+/// What a mark has after its epoch, at most.
+const REST: usize = 64;
+const EXPIRED: u64 = 1 << 63;
 
 /// The most epochs that an entry has room for.
 pub(crate) const MOST_EPOCHS: usize = u8::MAX as usize;
@@ -61,30 +64,46 @@ pub(crate) fn beginning(left: i64, bytes: Vec<u8>, marks: usize) -> Stored {
 
 /// What is read where something lies that this library did not write.
 pub(crate) const fn foreign() -> Stored {
-    Stored { id: EntryId::from_bytes([0; ID]), remaining: None, epochs: Vec::new(), frame: Bytes::new() }
+    Stored {
+        id: EntryId::from_bytes([0; ID]),
+        remaining: None,
+        epochs: Vec::new(),
+        expired: false,
+        frame: Bytes::new(),
+    }
 }
 
 fn parse(left: i64, bytes: &Bytes) -> Option<Stored> {
     let id = bytes.first_chunk()?;
-    let ttl = u64::from_be_bytes(bytes.get(ID..TTL)?.try_into().ok()?);
+    let flags_and_ttl = u64::from_be_bytes(bytes.get(ID..TTL)?.try_into().ok()?);
+    let ttl = flags_and_ttl & !EXPIRED;
     let frame = HEAD + EPOCH * usize::from(*bytes.get(TTL)?);
     let epochs = bytes.get(HEAD..frame)?.chunks_exact(EPOCH);
     Some(Stored {
         id: EntryId::from_bytes(*id),
         remaining: u64::try_from(left).ok().map(|left| Duration::from_millis(left.min(ttl))),
         epochs: epochs.map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes"))).collect(),
+        expired: flags_and_ttl & EXPIRED != 0,
         frame: bytes.slice(frame..),
     })
 }
 
 /// The epoch in a mark, unless its form is wrong.
 pub(crate) fn epoch(scope: Scope, mark: &[u8]) -> Option<Epoch> {
-    let (epoch, versions) = mark.split_first_chunk()?;
+    let (epoch, rest) = mark.split_first_chunk()?;
     let fits = match scope {
-        Scope::Cache => versions.len() % VERSION == 0 && versions.len() <= VERSIONS * VERSION,
-        Scope::Namespace | Scope::Tag => versions.is_empty(),
+        Scope::Cache => rest.len().is_multiple_of(VERSION) && rest.len() <= REST,
+        Scope::Tag => rest.len().is_multiple_of(EPOCH) && rest.len() <= REST,
+        Scope::Namespace => rest.is_empty(),
     };
     fits.then(|| Epoch::from_bytes(*epoch))
+}
+
+/// The earlier epochs of a tag whose entries are stale.
+pub(crate) fn expired(scope: Scope, mark: &[u8]) -> impl Iterator<Item = Epoch> {
+    let is_there = scope == Scope::Tag && epoch(scope, mark).is_some();
+    let earlier = if is_there { &mark[EPOCH..] } else { &[] };
+    earlier.chunks_exact(EPOCH).map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes")))
 }
 
 /// The live versions in the mark of a cache.
@@ -160,6 +179,15 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_was_marked_as_stale_keeps_its_time() {
+        let mut bytes = head(EntryId::random(), 500, &[], 0);
+        assert!(!entry(300, bytes.clone()).expired);
+        bytes[ID] = 128;
+        let entry = entry(900, bytes);
+        assert_eq!((entry.expired, entry.remaining), (true, Some(Duration::from_millis(500))));
+    }
+
+    #[test]
     fn the_record_of_a_server_is_read_as_it_was_written() {
         let id = ServerId::random();
         let record = |longest| [&id.as_bytes()[..], &staleness(longest)].concat();
@@ -196,7 +224,10 @@ mod tests {
     fn a_mark_of_a_wrong_length_is_missing() {
         for length in 0..100 {
             let is_there = |scope| epoch(scope, &vec![7; length]).is_some();
-            assert_eq!(is_there(Scope::Tag), length == 16);
+            assert_eq!(is_there(Scope::Tag), [16, 32, 48, 64, 80].contains(&length));
+            let earlier = expired(Scope::Tag, &vec![7; length]).count();
+            assert_eq!(earlier, if is_there(Scope::Tag) { length / 16 - 1 } else { 0 });
+            assert_eq!(expired(Scope::Cache, &vec![7; length]).count(), 0);
             assert_eq!(is_there(Scope::Namespace), length == 16);
             assert_eq!(is_there(Scope::Cache), (16..=80).step_by(4).any(|fits| fits == length));
         }

@@ -7,6 +7,7 @@ use bb8_redis::redis::{self, Cmd, RedisResult, ServerErrorKind, Value, aio::Mult
 const MARKS: &str = include_str!("scripts/marks.lua");
 const GUARDS: &str = include_str!("scripts/guards.lua");
 const LOG: &str = include_str!("scripts/log.lua");
+const BATCH: &str = include_str!("scripts/batch.lua");
 
 pub(crate) static LEASE: LazyLock<Script> =
     LazyLock::new(|| Script::growing(&[MARKS, GUARDS, include_str!("scripts/lease.lua")]));
@@ -18,7 +19,9 @@ pub(crate) static EXTEND: LazyLock<Script> = LazyLock::new(|| Script::shrinking(
 pub(crate) static RELEASE: LazyLock<Script> =
     LazyLock::new(|| Script::shrinking(&[include_str!("scripts/release.lua")]));
 pub(crate) static INVALIDATE: LazyLock<Script> =
-    LazyLock::new(|| Script::shrinking(&[GUARDS, LOG, include_str!("scripts/invalidate.lua")]));
+    LazyLock::new(|| Script::shrinking(&[GUARDS, LOG, BATCH, include_str!("scripts/invalidate.lua")]));
+pub(crate) static EXPIRE: LazyLock<Script> =
+    LazyLock::new(|| Script::shrinking(&[MARKS, LOG, BATCH, include_str!("scripts/expire.lua")]));
 pub(crate) static ATTACH: LazyLock<Script> =
     LazyLock::new(|| Script::shrinking(&[GUARDS, LOG, include_str!("scripts/attach.lua")]));
 

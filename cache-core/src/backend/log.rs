@@ -45,6 +45,8 @@ pub struct Message {
     pub from: Option<ProcessId>,
     /// The names of the entries and marks that were removed. Untrusted.
     pub revoked: Vec<String>,
+    /// The names of those that were marked as stale. Untrusted.
+    pub expired: Vec<String>,
 }
 
 /// What [`Backend::attach`](super::Backend::attach) is asked for.

@@ -21,8 +21,8 @@ use tokio::{
 };
 
 use super::{
-    Attach, Attached, Backend, Claim, Fill, FillReply, Follow, Found, Guard, Invalidate, Lease, LeaseReply, Message,
-    Position, Pulse, Put, Read, Stored,
+    Attach, Attached, Backend, Claim, Expire, Fill, FillReply, Follow, Found, Guard, Invalidate, Lease, LeaseReply,
+    Message, Position, Pulse, Put, Read, Stored,
 };
 use crate::{
     clock,
@@ -132,7 +132,7 @@ impl Backend for Memory {
             }
             epochs.extend(store.renew(late.marks, late.retain, now));
         }
-        let entry = Entry { id: fill.id, epochs, frame: fill.frame.clone() };
+        let entry = Entry { id: fill.id, epochs, expired: false, frame: fill.frame.clone() };
         let name = fill.key.entry(fill.key.version());
         store.entries.insert(name, Record::until(entry, now, fill.ttl));
         Ok(FillReply::Stored)
@@ -152,11 +152,11 @@ impl Backend for Memory {
         }
         store.register(put.key, now);
         let epochs = store.renew(put.marks, put.retain, now);
-        let entry = Entry { id: put.id, epochs, frame: put.frame.clone() };
+        let entry = Entry { id: put.id, epochs, expired: false, frame: put.frame.clone() };
         let version = put.key.version();
         store.entries.insert(put.key.entry(version), Record::until(entry, now, put.ttl));
         store.leases.remove(&put.key.lease(version));
-        store.append(put.log, Some(put.from), vec![put.key.entry(version)], now);
+        store.append(put.log, Some(put.from), Change::revoked(vec![put.key.entry(version)]), now);
         drop(store);
         self.grown.notify_waiters();
         Ok(FillReply::Stored)
@@ -185,7 +185,36 @@ impl Backend for Memory {
         if what.marks.iter().any(|mark| mark.scope() == Scope::Tag) {
             store.marks.remove(what.any_tag.name());
         }
-        let end = store.append(what.log, Some(what.from), revoked, now);
+        let end = store.append(what.log, Some(what.from), Change::revoked(revoked), now);
+        drop(store);
+        self.grown.notify_waiters();
+        Ok(Some(end))
+    }
+
+    async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        if what.keys.is_empty() && what.tags.is_empty() {
+            return self.open("expire").map(|_| None);
+        }
+        let now = clock::now();
+        let mut store = self.open("expire")?;
+        let mut expired = Vec::new();
+        for key in what.keys {
+            for version in store.versions(key) {
+                if let Some(record) = store.entries.live(&key.entry(version), now) {
+                    record.value.expired = true;
+                }
+                store.leases.remove(&key.lease(version));
+                expired.push(key.entry(version));
+            }
+        }
+        for tag in what.tags {
+            store.expire(tag, now);
+            expired.push(tag.name().to_owned());
+        }
+        if !what.tags.is_empty() {
+            store.marks.remove(what.any_tag.name());
+        }
+        let end = store.append(what.log, Some(what.from), Change { revoked: Vec::new(), expired }, now);
         drop(store);
         self.grown.notify_waiters();
         Ok(Some(end))
@@ -202,11 +231,11 @@ impl Backend for Memory {
         let renewed = !is_known && !ask.keep;
         if renewed {
             store.revoke(ask.log.mark(), None, now);
-            store.append(ask.log, Some(ask.from), vec![ask.log.mark().name().to_owned()], now);
+            store.append(ask.log, Some(ask.from), Change::revoked(vec![ask.log.mark().name().to_owned()]), now);
         }
         let end = match store.end(ask.log) {
             Some(end) => end,
-            None => store.append(ask.log, Some(ask.from), Vec::new(), now),
+            None => store.append(ask.log, Some(ask.from), Change::default(), now),
         };
         drop(store);
         self.grown.notify_waiters();
@@ -266,6 +295,9 @@ struct Store {
     writes: usize,
 }
 
+/// A tag remembers so many earlier epochs.
+const EXPIRED: usize = 4;
+
 /// A log keeps so many messages.
 const LOG: usize = 16_384;
 
@@ -285,10 +317,24 @@ impl Default for Store {
     }
 }
 
+/// What a message is about.
+#[derive(Default)]
+struct Change {
+    revoked: Vec<String>,
+    expired: Vec<String>,
+}
+
+impl Change {
+    fn revoked(names: Vec<String>) -> Self {
+        Self { revoked: names, ..Self::default() }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry {
     id: EntryId,
     epochs: Vec<Epoch>,
+    expired: bool,
     frame: Bytes,
 }
 
@@ -296,6 +342,8 @@ struct Entry {
 struct Marked {
     /// `None` while a hold-off lasts: then it counts as missing, and none is made.
     epoch: Option<Epoch>,
+    /// Earlier epochs whose entries are stale, the latest one first.
+    expired: Vec<Epoch>,
     /// Of a cache: the versions of it that are alive.
     versions: BTreeSet<u32>,
 }
@@ -306,9 +354,23 @@ impl Store {
             id: record.value.id,
             remaining: Some(record.remaining(now)),
             epochs: record.value.epochs.clone(),
+            expired: record.value.expired,
             frame: record.value.frame.clone(),
         });
-        Found { entry, epochs: marks.iter().map(|mark| self.epoch(mark, now)).collect() }
+        let expired = marks.iter().flat_map(|mark| self.expired(mark, now)).collect();
+        Found { entry, epochs: marks.iter().map(|mark| self.epoch(mark, now)).collect(), expired }
+    }
+
+    fn expired(&mut self, mark: &Mark, now: Instant) -> Vec<Epoch> {
+        self.marks.live(mark.name(), now).map(|record| record.value.expired.clone()).unwrap_or_default()
+    }
+
+    /// A fresh epoch for a tag that has one.
+    fn expire(&mut self, tag: &Mark, now: Instant) {
+        let Some(record) = self.marks.live(tag.name(), now) else { return };
+        let Marked { epoch: Some(epoch), expired, .. } = &mut record.value else { return };
+        expired.insert(0, std::mem::replace(epoch, Epoch::random()));
+        expired.truncate(EXPIRED);
     }
 
     fn epoch(&mut self, mark: &Mark, now: Instant) -> Option<Epoch> {
@@ -322,7 +384,7 @@ impl Store {
         match guard {
             Some(Guard::Hold { ttl }) => {
                 let expires = until.max(Some(after(now, ttl)));
-                let value = Marked { epoch: None, versions: BTreeSet::new() };
+                let value = Marked { epoch: None, expired: Vec::new(), versions: BTreeSet::new() };
                 self.marks.insert(mark.name().to_owned(), Record { value, expires });
             }
             _ if until.is_some() => {}
@@ -363,7 +425,7 @@ impl Store {
     }
 
     /// Positions follow the clock, as a server's do: they never come round again, not even in a log that was lost.
-    fn append(&mut self, log: &Log, from: Option<ProcessId>, revoked: Vec<String>, now: Instant) -> Position {
+    fn append(&mut self, log: &Log, from: Option<ProcessId>, change: Change, now: Instant) -> Position {
         let millis = u64::try_from((now - self.began).as_millis()).unwrap_or(u64::MAX) + 1;
         let messages = self.logs.entry(log.name().to_owned()).or_default();
         let last = messages.back().map(|message| message.position);
@@ -373,7 +435,8 @@ impl Store {
         };
         // As in a stream, where it is the position before the first one.
         let after = last.unwrap_or(Position { millis: 0, sequence: 0 });
-        messages.push_back(Message { position, after: Some(after), from, revoked });
+        let Change { revoked, expired } = change;
+        messages.push_back(Message { position, after: Some(after), from, revoked, expired });
         if messages.len() > LOG {
             messages.pop_front();
         }
@@ -406,7 +469,7 @@ impl Store {
 
     fn marked(&mut self, mark: &Mark, now: Instant) -> &mut Record<Marked> {
         self.marks.live_or_insert_with(mark.name(), now, || {
-            Record::lasting(Marked { epoch: Some(Epoch::random()), versions: BTreeSet::new() })
+            Record::lasting(Marked { epoch: Some(Epoch::random()), expired: Vec::new(), versions: BTreeSet::new() })
         })
     }
 

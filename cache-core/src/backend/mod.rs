@@ -85,6 +85,17 @@ pub trait Backend: Send + Sync + 'static {
     /// Returns the position of the last message; `None` if there was nothing to do.
     async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>>;
 
+    /// Marks entries as stale, in every version that is registered with their cache, and ends their leases, so that nothing
+    /// that is being loaded is stored. Gives each of `tags` a fresh epoch, and remembers at least the one before as
+    /// [expired](Found::expired); a missing one stays missing. Where a tag is named, `any_tag` is removed. Entries, tags and
+    /// what they live for are left as they are otherwise. Appended to the log as [expired](Message::expired).
+    ///
+    /// Returns as [`invalidate`](Self::invalidate) does. The default is that: stronger, and nothing is left to be served.
+    async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        let Expire { keys, tags, any_tag, log, from } = what;
+        self.invalidate(Invalidate { keys, marks: tags, any_tag, guard: None, log, from }).await
+    }
+
     /// Prepares to follow the log of a namespace, and fails closed where the store may have lost what it had acknowledged.
     ///
     /// In one atomic step: if the server that is recorded for the namespace is not the one that answers, or none is recorded,
@@ -152,6 +163,8 @@ pub struct Found {
     pub entry: Option<Stored>,
     /// The epoch of each mark that was asked for, in that order; `None` for a missing one.
     pub epochs: Vec<Option<Epoch>>,
+    /// Earlier epochs of those marks, all together: what was stored under one is stale, but was not revoked.
+    pub expired: Vec<Epoch>,
 }
 
 /// An entry as a store keeps it.
@@ -164,6 +177,8 @@ pub struct Stored {
     pub remaining: Option<Duration>,
     /// The epochs that it was stored with, in the order of its marks.
     pub epochs: Vec<Epoch>,
+    /// Whether it was marked as stale since.
+    pub expired: bool,
     /// The bytes that were stored: untrusted.
     pub frame: Bytes,
 }
@@ -288,6 +303,21 @@ pub struct Invalidate<'a> {
     pub any_tag: &'a Mark,
     /// What else happens in the same step.
     pub guard: Option<Guard>,
+    /// Where it is announced.
+    pub log: &'a Log,
+    /// By whom.
+    pub from: ProcessId,
+}
+
+/// What [`Backend::expire`] is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Expire<'a> {
+    /// Entries to mark as stale.
+    pub keys: &'a [EntryKey],
+    /// Tags whose entries are stale from now on.
+    pub tags: &'a [Mark],
+    /// The namespace's [`any_tag`](crate::key::Namespace::any_tag) mark.
+    pub any_tag: &'a Mark,
     /// Where it is announced.
     pub log: &'a Log,
     /// By whom.

@@ -150,7 +150,20 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         let shared = self.cache.shared();
         let hash = shared.hash(&self.key);
         let (local, key) = shared.clone().revocation_of(self.key.to_key(), hash)?;
-        let what = Revocation { keys: vec![key], locals: vec![local], marks: Vec::new(), hold_off: self.call.hold_off };
+        let hold_off = self.call.hold_off;
+        let what = Revocation { keys: vec![key], locals: vec![local], hold_off, ..Revocation::default() };
+        shared.stack.clone().invalidate(what).await
+    }
+
+    /// [`Cache::expire`]. A hold-off is not kept.
+    ///
+    /// # Errors
+    /// As for [`Cache::expire`].
+    pub async fn expire(self) -> Result<()> {
+        let shared = self.cache.shared();
+        let hash = shared.hash(&self.key);
+        let (local, key) = shared.clone().revocation_of(self.key.to_key(), hash)?;
+        let what = Revocation { keys: vec![key], locals: vec![local], soft: true, ..Revocation::default() };
         shared.stack.clone().invalidate(what).await
     }
 

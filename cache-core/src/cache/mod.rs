@@ -154,6 +154,22 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         self.at(key).invalidate().await
     }
 
+    /// Marks an entry as stale: as if its time to live were over, everywhere. It is served to nobody but inside a
+    /// [stale window](Policy::stale_while_revalidate), for which its age counts as ever; without one this is what
+    /// [`invalidate`](Self::invalidate) does. What is being loaded meanwhile is not stored.
+    ///
+    /// For data whose old value will do for a moment, where all who ask at once should not wait for one load. Other
+    /// processes learn of it as they do of an invalidation.
+    ///
+    /// # Errors
+    /// L2 could not be told. The entry is stale here all the same, and an invalidation is queued in its place.
+    ///
+    /// # Cancellation
+    /// Once begun it is finished in the background.
+    pub async fn expire<L: Lookup<Key = K>>(&self, key: L) -> Result<()> {
+        self.at(key).expire().await
+    }
+
     /// Revokes every entry of this cache, in all its versions, in O(1).
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use crate::{
     },
     entry::{Entry, Life, Name, Origin, Retry, Span},
     error::{Error, Result},
-    flight::{Cargo, Flight, MIN_LIFE, Seat, Ticket},
+    flight::{Behind, Cargo, Flight, MIN_LIFE, Seat},
     judge::OTHER_SCHEMA,
     key::{
         CacheName, EntryKey, Mark,
@@ -129,7 +129,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// The entry that L1 has, fresh or stale, proven or not, but not revoked.
     pub(crate) fn resident(&self, hash: u64, key: &K) -> Option<Arc<Entry<K, V>>> {
         let entry = self.stack.store.get::<_, V>(self.id, hash, &key)?;
-        (clock::now() < entry.life.leaves_l1 && entry.standing.holds()).then_some(entry)
+        (clock::now() < entry.life.leaves_l1 && !entry.standing.is_revoked()).then_some(entry)
     }
 
     /// Whether a call that began `now` may be answered with a stale entry, whatever becomes of its load: inside the window for
@@ -139,7 +139,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let is_paused = || entry.retry.is_paused(proof, now);
         let is_servable = entry.life.is_within(*stale_while_revalidate, now)
             || (entry.life.is_within(*stale_if_error, now) && is_paused());
-        is_servable && now >= entry.life.expires && proof.holds(entry.origin.as_of.get(), now)
+        is_servable && !entry.is_fresh(now) && proof.holds(entry.origin.as_of.get(), now)
     }
 
     /// Registers a flight.
@@ -166,7 +166,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         entry: &Entry<K, V>,
         entry_key: &EntryKey,
         tags: &Tags,
-    ) -> Option<(Arc<Flight<K, V>>, Ticket<K, V>)> {
+    ) -> Option<Behind<K, V>> {
         let key = &entry.name.key;
         if entry.retry.is_paused(&self.stack.proof, clock::now()) || table.join(key, Kind::Load, |_| true).is_some() {
             return None;
@@ -370,7 +370,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if stays.is_zero() || !entry.standing.holds() || self.stack.is_closed() {
+        if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
             return self.remove(hash, &entry.name.key);
         }
         self.stack.store.insert(hash, Arc::clone(entry), stays);

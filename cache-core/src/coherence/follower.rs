@@ -42,6 +42,8 @@ pub(crate) struct Asked {
 pub(crate) enum Effect {
     /// Apply what a message says, before anything else.
     Revoke(Vec<String>),
+    /// Mark as stale what a message says.
+    Expire(Vec<String>),
     /// Revoke everything that is here or under way.
     RevokeAll(Reason),
     /// Everything that was invalidated before this moment is applied.
@@ -138,6 +140,9 @@ impl Follower {
             } else if message.from != Some(self.me) {
                 // Our own are applied by those who sent them, before they return.
                 effects.push(Effect::Revoke(message.revoked.clone()));
+                if !message.expired.is_empty() {
+                    effects.push(Effect::Expire(message.expired.clone()));
+                }
             }
             place.position = message.position;
         }
@@ -191,7 +196,13 @@ mod tests {
     }
 
     fn message(position: u64, after: u64, from: Option<ProcessId>) -> Message {
-        Message { position: at(position), after: Some(at(after)), from, revoked: vec![format!("name {position}")] }
+        Message {
+            position: at(position),
+            after: Some(at(after)),
+            from,
+            revoked: vec![format!("name {position}")],
+            expired: Vec::new(),
+        }
     }
 
     /// Attached at position 10.

@@ -25,16 +25,37 @@ use crate::key::Mark;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Moment(u64);
 
-/// The local state of a mark: the moment of its last invalidation.
+/// The local state of a mark: the moments of its last invalidations.
 #[derive(Debug)]
 pub(crate) struct LocalMark {
-    renewed: AtomicU64,
+    /// Of the last one, soft or hard: the only one that a hit looks at.
+    touched: AtomicU64,
+    /// Of the last hard one, which is no later.
+    revoked: AtomicU64,
 }
 
 impl LocalMark {
+    fn new(moment: u64) -> Self {
+        Self { touched: AtomicU64::new(moment), revoked: AtomicU64::new(moment) }
+    }
+
     #[inline]
-    fn was_renewed_after(&self, moment: Moment) -> bool {
-        self.renewed.load(Ordering::Acquire) > moment.0
+    fn was_touched_after(&self, moment: Moment) -> bool {
+        self.touched.load(Ordering::Acquire) > moment.0
+    }
+
+    fn was_revoked_after(&self, moment: Moment) -> bool {
+        self.revoked.load(Ordering::Acquire) > moment.0
+    }
+
+    fn revoke(&self, moment: u64) {
+        // In this order: who sees that it was touched sees by what.
+        self.revoked.fetch_max(moment, Ordering::AcqRel);
+        self.expire(moment);
+    }
+
+    fn expire(&self, moment: u64) {
+        self.touched.fetch_max(moment, Ordering::AcqRel);
     }
 }
 
@@ -46,16 +67,26 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Whether none of its marks was invalidated since it was born.
+    /// Whether none of its marks was invalidated since it was born, nor expired.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
-        !self.marks.iter().any(|mark| mark.was_renewed_after(self.born))
+        !self.marks.iter().any(|mark| mark.was_touched_after(self.born))
+    }
+
+    /// Whether one of its marks was invalidated since it was born. If it does not hold and is not revoked, it is stale.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.marks.iter().any(|mark| mark.was_revoked_after(self.born))
     }
 
     /// Whether a call that began at `since` may be served what rests on this, although it came by another call: joining
     /// is serving, and what was invalidated before a call began is not for it.
     pub(crate) fn may_serve(&self, since: Moment) -> bool {
         self.born >= since || self.holds()
+    }
+
+    /// Whether it may be served what rests on this where something stale will do.
+    pub(crate) fn may_serve_stale(&self, since: Moment) -> bool {
+        self.born >= since || !self.is_revoked()
     }
 }
 
@@ -100,7 +131,7 @@ impl Ledger {
         if let Some(local) = marks.live.get(mark) {
             return Arc::clone(local);
         }
-        let local = Arc::new(LocalMark { renewed: AtomicU64::new(marks.floor) });
+        let local = Arc::new(LocalMark::new(marks.floor));
         marks.live.insert(mark.clone(), Arc::clone(&local));
         local
     }
@@ -111,7 +142,14 @@ impl Ledger {
     /// under way.
     pub(crate) fn renew<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) {
         for mark in marks {
-            self.renew_local(&self.local(mark));
+            self.local(mark).revoke(self.next_moment());
+        }
+    }
+
+    /// Marks as stale what rests on `marks` and was born before.
+    pub(crate) fn expire<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) {
+        for mark in marks {
+            self.local(mark).expire(self.next_moment());
         }
     }
 
@@ -119,17 +157,21 @@ impl Ledger {
     pub(crate) fn lot(&self, stem: &str) -> Arc<LocalMark> {
         let lots = self.lots.get_or_init(|| (0..LOTS).map(|_| OnceLock::new()).collect());
         let lot = &lots[self.hasher.hash_one(stem) as usize % LOTS];
-        Arc::clone(lot.get_or_init(|| Arc::new(LocalMark { renewed: AtomicU64::new(0) })))
+        Arc::clone(lot.get_or_init(|| Arc::new(LocalMark::new(0))))
     }
 
     /// Applies another process's invalidation of an entry.
     pub(crate) fn renew_entry(&self, stem: &str) {
-        self.renew_local(&self.lot(stem));
+        self.lot(stem).revoke(self.next_moment());
     }
 
-    fn renew_local(&self, local: &LocalMark) {
-        let moment = self.moment.fetch_add(1, Ordering::AcqRel) + 1;
-        local.renewed.fetch_max(moment, Ordering::AcqRel);
+    /// Marks an entry as stale, and one in so many of the others.
+    pub(crate) fn expire_entry(&self, stem: &str) {
+        self.lot(stem).expire(self.next_moment());
+    }
+
+    fn next_moment(&self) -> u64 {
+        self.moment.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// Forgets marks that nothing rests on, unless they were renewed since the last sweep.
@@ -140,10 +182,10 @@ impl Ledger {
         let horizon = marks.swept;
         let mut floor = marks.floor;
         marks.live.retain(|_, local| {
-            let renewed = local.renewed.load(Ordering::Acquire);
-            let keep = Arc::strong_count(local) > 1 || renewed > horizon;
+            let touched = local.touched.load(Ordering::Acquire);
+            let keep = Arc::strong_count(local) > 1 || touched > horizon;
             if !keep {
-                floor = floor.max(renewed);
+                floor = floor.max(touched);
             }
             keep
         });
@@ -161,8 +203,7 @@ impl Ledger {
     #[cfg(test)]
     pub(crate) fn fork(&self) -> Self {
         let marks = self.lock();
-        let copy =
-            |local: &Arc<LocalMark>| LocalMark { renewed: AtomicU64::new(local.renewed.load(Ordering::Acquire)) };
+        let copy = |local: &Arc<LocalMark>| LocalMark::new(local.revoked.load(Ordering::Acquire));
         let live = marks.live.iter().map(|(mark, local)| (mark.clone(), Arc::new(copy(local)))).collect();
         Self {
             moment: AtomicU64::new(self.moment().0),
@@ -176,7 +217,7 @@ impl Ledger {
     #[cfg(test)]
     pub(crate) fn contents(&self, mark: &Mark) -> (u64, u64, u64, Option<u64>) {
         let marks = self.lock();
-        let renewed = marks.live.get(mark).map(|local| local.renewed.load(Ordering::Acquire));
+        let renewed = marks.live.get(mark).map(|local| local.revoked.load(Ordering::Acquire));
         (self.moment().0, marks.floor, marks.swept, renewed)
     }
 
@@ -237,6 +278,18 @@ mod tests {
         assert!(!before.holds());
         assert!(standing("shop:user:{a}:v").holds());
         assert!(other.holds() || Arc::ptr_eq(&other.marks[0], &before.marks[0]), "unless both are in one lot");
+    }
+
+    #[test]
+    fn what_expired_does_not_hold_and_is_not_revoked() {
+        let ledger = Ledger::new();
+        let (before, since) = (standing(&ledger, &tag("a")), ledger.moment());
+        ledger.expire([&tag("a")]);
+        assert!(!before.holds() && !before.is_revoked());
+        assert!(!before.may_serve(ledger.moment()) && before.may_serve_stale(ledger.moment()));
+        assert!(standing(&ledger, &tag("a")).holds());
+        ledger.renew([&tag("a")]);
+        assert!(before.is_revoked() && !before.may_serve_stale(ledger.moment()) && before.may_serve_stale(since));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Present<'a> {
     pub(crate) asked: &'a Tags,
     /// The epochs in L2: of the scopes, then of the tags that were asked for.
     pub(crate) epochs: &'a [Option<Epoch>],
+    /// Earlier epochs of them, under which nothing was revoked.
+    pub(crate) expired: &'a [Epoch],
 }
 
 /// The judgement.
@@ -24,6 +26,8 @@ pub(crate) struct Present<'a> {
 pub(crate) enum Validity {
     /// Nothing that touches it was invalidated since its load began.
     Current,
+    /// A tag of it has expired since, softly.
+    Expired,
     /// It was invalidated, or its tags are not those of the call.
     Dead,
     /// It has tags whose epochs were not asked for.
@@ -37,16 +41,17 @@ impl Present<'_> {
             return Validity::Unknown;
         }
         let has_declared = self.declared.names().all(|name| tags.contains(&name));
-        if has_declared && epochs.len() == SCOPES + tags.len() && self.are_current(tags, epochs) {
-            return Validity::Current;
+        if !has_declared || epochs.len() != SCOPES + tags.len() {
+            return Validity::Dead;
         }
-        Validity::Dead
-    }
-
-    fn are_current(&self, tags: &[&str], epochs: &[Epoch]) -> bool {
         let places = tags.iter().map(|name| self.asked.position(name).map(|place| SCOPES + place));
         let present = (0..SCOPES).map(Some).chain(places).map(|place| *self.epochs.get(place?)?);
-        epochs.iter().zip(present).all(|(then, now)| now == Some(*then))
+        // One epoch is of one mark only, so it need not be told which one it was.
+        epochs.iter().zip(present).fold(Validity::Current, |validity, (then, now)| match now {
+            Some(now) if now == *then => validity,
+            Some(_) if validity != Validity::Dead && self.expired.contains(then) => Validity::Expired,
+            _ => Validity::Dead,
+        })
     }
 }
 
@@ -64,7 +69,7 @@ mod tests {
     }
 
     fn weigh(declared: &[&str], asked: &[&str], present: &[Option<Epoch>]) -> Validity {
-        let present = Present { declared: &tags(declared), asked: &tags(asked), epochs: present };
+        let present = Present { declared: &tags(declared), asked: &tags(asked), epochs: present, expired: &[] };
         present.weigh(&["b", "a"], &epochs([1, 2, 11, 10]))
     }
 
@@ -79,6 +84,29 @@ mod tests {
             renewed[place] = None;
             assert_eq!(weigh(&["a"], &["a", "b", "c"], &renewed), Validity::Dead, "absence denies");
         }
+    }
+
+    #[test]
+    fn an_entry_under_an_expired_epoch_is_expired_unless_another_is_dead() {
+        let expired = epochs([1, 10]);
+        let weigh = |present: [u8; 4]| {
+            let (names, present) = (tags(&["a", "b"]), epochs(present).map(Some));
+            Present { declared: &names, asked: &names, epochs: &present, expired: &expired }
+                .weigh(&["b", "a"], &epochs([1, 2, 11, 10]))
+        };
+        assert_eq!(weigh([1, 2, 10, 11]), Validity::Current);
+        assert_eq!(weigh([1, 2, 20, 11]), Validity::Expired);
+        assert_eq!(weigh([5, 2, 20, 11]), Validity::Expired);
+        for dead in [[1, 9, 20, 11], [1, 2, 20, 9], [1, 2, 10, 9]] {
+            assert_eq!(weigh(dead), Validity::Dead, "{dead:?}");
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_missing_has_no_expired_entries() {
+        let (names, expired) = (tags(&[]), epochs([1, 2]));
+        let present = Present { declared: &names, asked: &names, epochs: &[None, None], expired: &expired };
+        assert_eq!(present.weigh(&[], &epochs([1, 2])), Validity::Dead);
     }
 
     #[test]

@@ -237,7 +237,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let is_same = found.entry.is_some_and(|stored| {
             // No two marks ever have one epoch, so the order, which the frame would tell, is not needed.
             let has = |epoch: &Option<Epoch>| epoch.is_some_and(|epoch| stored.epochs.contains(&epoch));
-            Some(stored.id) == *id && stored.epochs.len() == marks.len() && found.epochs.iter().all(has)
+            Some(stored.id) == *id
+                && !stored.expired
+                && stored.epochs.len() == marks.len()
+                && found.epochs.iter().all(has)
         });
         let names_all = self.order.tags.names().all(|name| tags.contains(name));
         if is_same && names_all {
@@ -322,7 +325,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
         let window = self.cache.policy.stale_while_revalidate;
-        if now < entry.life.expires || (self.order.serves_stale && entry.life.is_within(window, now)) {
+        if entry.life.is_fresh(now) || (self.order.serves_stale && entry.life.is_within(window, now)) {
             self.promotion = Some(entry);
             return Seen::Usable;
         }
@@ -463,8 +466,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     return Outcome::Landed(validated, Source::L1);
                 }
                 let entry = self.promotion.take().expect("a course promotes what was found usable");
-                let is_fresh = clock::now() < entry.life.expires;
-                let (event, source) = match is_fresh {
+                let (event, source) = match entry.life.is_fresh(clock::now()) {
                     true => (stats::Event::L2Hit, Source::L2),
                     false => (stats::Event::StaleHit, Source::Stale),
                 };
@@ -492,15 +494,15 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let Some(entry) = self.stand_in.take() else { return Outcome::Failed(failure) };
         let now = clock::now();
         entry.retry.failed(&self.cache.stack.proof, now);
-        if entry.standing.holds() && entry.life.is_within(self.cache.policy.stale_if_error, now) {
+        if !entry.standing.is_revoked() && entry.life.is_within(self.cache.policy.stale_if_error, now) {
             return Outcome::Stale(entry, failure);
         }
         Outcome::Failed(failure)
     }
 
     fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, id, span, tags, size } = promotion;
-        let life = Life::new(asked, span, self.cache.l1_lifetime());
+        let Promotion { value, id, span, expired, tags, size } = promotion;
+        let life = Life { expired, ..Life::new(asked, span, self.cache.l1_lifetime()) };
         let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
         let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked) };
         self.cache.entry(&self.landing.key, value, life, standing, origin, Some(size))

@@ -124,7 +124,8 @@ impl StackInner {
         let mut effects = follower.next(event);
         effects.retain(|effect| {
             match effect {
-                Effect::Revoke(names) => self.apply(names),
+                Effect::Revoke(names) => names.iter().for_each(|name| self.revoke_here(name)),
+                Effect::Expire(names) => names.iter().for_each(|name| self.expire_here(name)),
                 Effect::RevokeAll(reason) => {
                     self.coherence.count_flush(*reason);
                     trace::flushed(*reason);
@@ -138,14 +139,20 @@ impl StackInner {
         effects
     }
 
-    /// Names that are none of ours mean that we don't understand the message: then it may mean anything.
-    fn apply(&self, names: &[String]) {
-        for name in names {
-            match self.namespace.parse(name) {
-                Some(Named::Entry(stem)) => self.ledger.renew_entry(stem),
-                Some(Named::Mark(mark)) => self.ledger.renew([&mark]),
-                None => self.ledger.renew([&self.namespace.mark()]),
-            }
+    /// A name that is none of ours means that we don't understand the message: then it may mean anything.
+    fn revoke_here(&self, name: &str) {
+        match self.namespace.parse(name) {
+            Some(Named::Entry(stem)) => self.ledger.renew_entry(stem),
+            Some(Named::Mark(mark)) => self.ledger.renew([&mark]),
+            None => self.ledger.renew([&self.namespace.mark()]),
+        }
+    }
+
+    fn expire_here(&self, name: &str) {
+        match self.namespace.parse(name) {
+            Some(Named::Entry(stem)) => self.ledger.expire_entry(stem),
+            Some(Named::Mark(mark)) => self.ledger.expire([&mark]),
+            None => self.ledger.renew([&self.namespace.mark()]),
         }
     }
 }

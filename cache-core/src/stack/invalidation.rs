@@ -6,6 +6,7 @@ use super::{Stack, StackInner};
 use crate::{
     cache::{Cache, CacheKey, CacheValue},
     error::{Error, ErrorKind, Result},
+    key::Scope,
     lookup::Lookup,
     write::{Local, Revocation},
 };
@@ -89,16 +90,25 @@ impl Invalidation {
         self
     }
 
+    /// Marks entries and tags as stale instead of revoking them: see [`Cache::expire`].
+    pub fn soft(mut self) -> Self {
+        if let Ok(what) = &mut self.what {
+            what.soft = true;
+        }
+        self
+    }
+
     /// Tells L2, drops it all here, and returns.
     ///
     /// # Errors
-    /// As for [`Cache::invalidate`]; and [`ErrorKind::Config`] for a cache of another stack, [`ErrorKind::Codec`] for a key
-    /// that serde can't serialize: then nothing was invalidated.
+    /// As for [`Cache::invalidate`]; and [`ErrorKind::Config`] for a cache of another stack, or for a soft one with a whole
+    /// cache or a hold-off, [`ErrorKind::Codec`] for a key that serde can't serialize: then nothing was invalidated.
     ///
     /// # Cancellation
     /// Once begun it is finished in the background.
     pub async fn send(self) -> Result<()> {
-        self.stack.invalidate(self.what?).await
+        let (stack, what) = self.checked()?;
+        stack.invalidate(what).await
     }
 
     /// Drops it all here at once, and tells L2 within some 50 ms, together with whatever else comes meanwhile: for bursts, of
@@ -107,10 +117,25 @@ impl Invalidation {
     /// [`Stack::health`]'s queue. A hold-off is not kept.
     ///
     /// # Errors
-    /// Those that [`send`](Self::send) finds before it tells anybody.
+    /// Those that [`send`](Self::send) finds before it tells anybody; [`ErrorKind::Config`] for a soft one.
     pub fn send_soon(self) -> Result<()> {
-        self.stack.invalidate_soon(self.what?);
+        let (stack, what) = self.checked()?;
+        if what.soft {
+            return Err(refused("a soft invalidation is not queued: send it"));
+        }
+        stack.invalidate_soon(what);
         Ok(())
+    }
+
+    fn checked(self) -> Result<(Arc<StackInner>, Revocation)> {
+        let what = self.what?;
+        if what.soft && what.hold_off.is_some() {
+            return Err(refused("a hold-off goes with a hard invalidation: leave one of both out"));
+        }
+        if what.soft && what.marks.iter().any(|mark| mark.scope() != Scope::Tag) {
+            return Err(refused("a whole cache can't be marked as stale: give its entries a tag, or revoke it"));
+        }
+        Ok((self.stack, what))
     }
 
     fn entry<K: CacheKey, V: CacheValue>(
@@ -126,4 +151,8 @@ impl Invalidation {
         let hash = shared.hash(&key);
         shared.revocation_of(key.to_key(), hash)
     }
+}
+
+fn refused(context: &'static str) -> Error {
+    Error::new(ErrorKind::Config, "invalidate").context(context)
 }

@@ -138,6 +138,20 @@ impl Stack {
         Arc::clone(&self.inner).invalidate_marks(marks).await
     }
 
+    /// Marks every entry with this tag as stale, in all caches and processes, in O(1): see
+    /// [`Cache::expire`](crate::Cache::expire).
+    ///
+    /// An entry that was stored before the fourth but last time this was done to its tag is revoked.
+    ///
+    /// # Errors
+    /// As for [`Cache::expire`](crate::Cache::expire).
+    ///
+    /// # Cancellation
+    /// Once begun it is finished in the background.
+    pub async fn expire_tag(&self, tag: impl AsRef<str>) -> Result<()> {
+        self.invalidation().tag(tag).soft().send().await
+    }
+
     /// Revokes every entry of the namespace, in O(1).
     ///
     /// # Errors

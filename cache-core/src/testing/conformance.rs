@@ -13,6 +13,7 @@
 //! ```
 
 mod entries;
+mod expirations;
 mod fills;
 mod guards;
 mod invalidations;
@@ -22,6 +23,7 @@ mod log;
 mod steps;
 
 pub use entries::*;
+pub use expirations::*;
 pub use fills::*;
 pub use guards::*;
 pub use invalidations::*;
@@ -116,6 +118,19 @@ macro_rules! conformance {
             a_guard_covers_other_versions,
             a_thousand_keys_are_guarded_in_one_call,
             the_head_of_an_entry_tells_its_id_and_epochs,
+            an_expired_entry_is_stale_and_else_as_it_was,
+            an_expired_entry_that_is_stored_anew_is_fresh,
+            an_expiration_ends_leases,
+            an_expiration_covers_every_version,
+            an_expired_tag_has_a_fresh_epoch_and_remembers_the_one_before,
+            an_expired_tag_that_is_invalidated_remembers_nothing,
+            a_missing_tag_can_not_expire,
+            a_late_mark_is_refused_after_any_tag_expired,
+            a_load_across_an_expired_tag_is_stored_as_stale,
+            a_hold_on_a_mark_outlives_expirations,
+            an_expiration_is_announced_as_such,
+            an_expiration_of_nothing_is_fine,
+            a_thousand_keys_expire_in_one_call,
         }
     };
     (@test($make:expr) $($check:ident,)+) => {

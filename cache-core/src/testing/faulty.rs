@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::{
     backend::{
-        Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message, Position,
-        Pulse, Put, Read,
+        Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message,
+        Position, Pulse, Put, Read,
     },
     error::{Error, ErrorKind, Result},
     key::{EntryKey, Log},
@@ -56,6 +56,7 @@ pub enum Operation {
     Release,
     Put,
     Invalidate,
+    Expire,
     Probe,
     Attach,
     Beat,
@@ -64,7 +65,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::Lease,
         Self::Extend,
@@ -72,6 +73,7 @@ impl Operation {
         Self::Release,
         Self::Put,
         Self::Invalidate,
+        Self::Expire,
         Self::Probe,
         Self::Attach,
         Self::Beat,
@@ -87,6 +89,7 @@ impl Operation {
             Self::Release => "release",
             Self::Put => "put",
             Self::Invalidate => "invalidate",
+            Self::Expire => "expire",
             Self::Probe => "probe",
             Self::Attach => "attach",
             Self::Beat => "beat",
@@ -306,6 +309,10 @@ impl<B: Backend> Backend for Faulty<B> {
 
     async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.faults.apply(Operation::Invalidate, self.inner.invalidate(what)).await
+    }
+
+    async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        self.faults.apply(Operation::Expire, self.inner.expire(what)).await
     }
 
     async fn probe(&self) -> Result<()> {

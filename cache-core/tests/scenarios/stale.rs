@@ -345,6 +345,150 @@ async fn a23_a_shutdown_waits_for_a_refresh() {
     assert_eq!(get(&revalidating(&Process::on(&store).await), &origin).await, (1, Source::L2));
 }
 
+/// Everywhere, and with one load in the fleet to replace it.
+#[tokio::test(start_paused = true)]
+async fn what_expires_softly_is_stale_and_not_revoked() {
+    for by_tag in [false, true] {
+        let store = Memory::new();
+        let fleet = [Process::on(&store).await, Process::on(&store).await, Process::on(&store).await];
+        let origin = Origin::new();
+        for process in &fleet[..2] {
+            let load = origin.load();
+            revalidating(process).at(KEY).tag("t").get_with(|_| load).await.unwrap();
+        }
+        origin.commit();
+        match by_tag {
+            true => fleet[0].stack.expire_tag("t").await.unwrap(),
+            false => revalidating(&fleet[0]).expire(KEY).await.unwrap(),
+        }
+        settle().await;
+        let (mut held, load) = origin.held();
+        let answer = revalidating(&fleet[0]).at(KEY).tag("t").get_with(|_| load).await.unwrap();
+        assert_eq!((seen(answer.clone()), answer.remaining), ((0, Source::Stale), Duration::ZERO));
+        held.reached().await;
+        for process in &fleet[1..] {
+            assert_eq!(revalidating(process).get(KEY).await, None);
+            let load = origin.load();
+            let answer = revalidating(process).at(KEY).tag("t").get_with(|_| load).await.unwrap();
+            assert_eq!(seen(answer), (0, Source::Stale), "by tag: {by_tag}");
+        }
+        held.release();
+        until("it is replaced", || fleet.iter().all(|process| revalidating(process).in_flight() == 0)).await;
+        for process in &fleet {
+            assert_eq!(revalidating(process).get(KEY).await, Some(1), "by tag: {by_tag}");
+        }
+        assert_eq!(origin.loads(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expires_softly_without_a_window_is_loaded_anew() {
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let origin = Origin::new();
+    for process in [&here, &peer] {
+        get(&cache(process, policy()), &origin).await;
+    }
+    origin.commit();
+    cache(&here, policy()).expire(KEY).await.unwrap();
+    settle().await;
+    assert_eq!(get(&cache(&here, policy()), &origin).await, (1, Source::Loaded));
+    assert_eq!(get(&cache(&peer, policy()), &origin).await, (1, Source::L2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expired_softly_answers_a_failed_load_and_what_was_then_revoked_does_not() {
+    let process = Process::on(&Memory::new()).await;
+    let items = lenient(&process);
+    items.at(KEY).tag("t").get_with(|_| async { 0 }).await.unwrap();
+    process.stack.expire_tag("t").await.unwrap();
+    assert_eq!(seen(fail(&items).await.unwrap()), (0, Source::Stale));
+    process.stack.invalidate_tag("t").await.unwrap();
+    assert!(fail(&items).await.is_err());
+}
+
+/// What it read may be older than the expiration.
+#[tokio::test(start_paused = true)]
+async fn a_load_that_is_under_way_is_stale_when_it_lands() {
+    for by_tag in [false, true] {
+        let store = Memory::new();
+        let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+        let (items, origin) = (revalidating(&here), Origin::new());
+        let (mut held, load) = origin.held();
+        let first = tokio::spawn({
+            let items = items.clone();
+            async move { items.at(KEY).tag("t").get_with(|_| load).await }
+        });
+        held.reached().await;
+        origin.commit();
+        match by_tag {
+            true => peer.stack.expire_tag("t").await.unwrap(),
+            false => revalidating(&peer).expire(KEY).await.unwrap(),
+        }
+        settle().await;
+        held.release();
+        assert_eq!(first.await.unwrap().unwrap().value, 0);
+        for process in [&here, &peer] {
+            let load = origin.load();
+            let answer = revalidating(process).at(KEY).tag("t").get_with(|_| load).await.unwrap();
+            assert!(answer.source == Source::Stale || answer.value == 1, "by tag: {by_tag}, {answer:?}");
+            until("it is replaced", || revalidating(process).in_flight() == 0).await;
+            assert_eq!(revalidating(process).get(KEY).await, Some(1), "by tag: {by_tag}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_things_expire_in_one_message() {
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    for key in ["a", "b", "c", "d"] {
+        let tags: &[&str] = if key == "c" { &["t"] } else { &[] };
+        revalidating(&peer).at(key).tags(tags.iter().copied()).get_with(|_| async { 0 }).await.unwrap();
+    }
+    let before = here.faults.calls(Operation::Expire);
+    here.stack.invalidation().keys(&revalidating(&here), ["a", "b"]).tag("t").soft().send().await.unwrap();
+    assert_eq!(here.faults.calls(Operation::Expire), before + 1);
+    settle().await;
+    for (key, source) in [("a", Source::Stale), ("b", Source::Stale), ("c", Source::Stale), ("d", Source::L1)] {
+        let answer = revalidating(&peer).at(key).get_with(|_| async { 1 }).await.unwrap();
+        assert_eq!((key, answer.source), (key, source));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expiration_that_l2_does_not_hear_of_is_queued_as_an_invalidation() {
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let origin = Origin::new();
+    get(&revalidating(&here), &origin).await;
+    get(&revalidating(&peer), &origin).await;
+    origin.commit();
+    here.faults.fail(Operation::Expire, ErrorKind::Unavailable);
+    let error = revalidating(&here).expire(KEY).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("queued"), "{error}");
+    assert_eq!(revalidating(&here).get(KEY).await, None, "it is stale here");
+    until("it was retried", || here.stack.health().queued_invalidations == 0).await;
+    settle().await;
+    assert_eq!(get(&revalidating(&peer), &origin).await, (1, Source::Loaded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_expire_softly_is_said() {
+    let process = Process::on(&Memory::new()).await;
+    let items = revalidating(&process);
+    let invalidation = || process.stack.invalidation().soft();
+    for (error, advice) in [
+        (invalidation().cache(&items).send().await.unwrap_err(), "tag"),
+        (invalidation().key(&items, KEY).hold_off(SECOND).send().await.unwrap_err(), "hold-off"),
+        (invalidation().key(&items, KEY).send_soon().unwrap_err(), "send"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(advice), "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a28_grace_ends_at_its_absolute_bound_however_often_loads_fail() {
     for process in [Process::on(&Memory::new()).await, alone().await] {

@@ -12,15 +12,30 @@ use std::{
 use bb8_redis::redis::{Cmd, Value};
 use cache_core::{
     Result,
-    backend::{Guard, Invalidate, Position},
+    backend::{Expire, Guard, Invalidate, Position},
     key::{EntryKey, Mark, Scope},
-    token::LeaseToken,
+    token::{Epoch, LeaseToken},
 };
 
-use crate::{error::unexpected, pool::Pool, record, script};
+use crate::{
+    error::unexpected,
+    pool::Pool,
+    record,
+    script::{self, Script},
+};
 
 pub(super) async fn run(pool: &Pool, what: Invalidate<'_>) -> Result<Option<Position>> {
-    let mut sender = Sender { pool, what: &what, registered: Registered::default(), end: None };
+    send(pool, what, false).await
+}
+
+/// The same way, but that nothing is removed.
+pub(super) async fn expire(pool: &Pool, what: Expire<'_>) -> Result<Option<Position>> {
+    let Expire { keys, tags, any_tag, log, from } = what;
+    send(pool, Invalidate { keys, marks: tags, any_tag, guard: None, log, from }, true).await
+}
+
+async fn send(pool: &Pool, what: Invalidate<'_>, soft: bool) -> Result<Option<Position>> {
+    let mut sender = Sender { pool, what: &what, soft, registered: Registered::default(), end: None };
     let mut batch = Batch::default();
     // Versions are registered with marks, so keys go first.
     for key in what.keys {
@@ -115,6 +130,8 @@ impl Batch {
 struct Sender<'a> {
     pool: &'a Pool,
     what: &'a Invalidate<'a>,
+    /// Whether it is all marked as stale, and not removed.
+    soft: bool,
     registered: Registered,
     /// Where the last message stands.
     end: Option<Position>,
@@ -132,8 +149,12 @@ impl Sender<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let reply = self.pool.script("invalidate", &script::INVALIDATE, &self.call(&batch)).await?;
-        let (end, marks) = parse(reply).ok_or_else(|| unexpected("invalidate"))?;
+        let (operation, script) = match self.soft {
+            true => ("expire", &script::EXPIRE),
+            false => ("invalidate", &script::INVALIDATE),
+        };
+        let reply = self.pool.script(operation, script, &self.call(script, &batch)).await?;
+        let (end, marks) = parse(reply).ok_or_else(|| unexpected(operation))?;
         self.end = Some(end);
         for (cache, mark) in batch.caches.into_iter().zip(marks) {
             if let Value::BulkString(mark) = mark {
@@ -143,14 +164,20 @@ impl Sender<'_> {
         Ok(())
     }
 
-    fn call(&self, batch: &Batch) -> Cmd {
+    fn call(&self, script: &Script, batch: &Batch) -> Cmd {
         let groups = batch.groups();
         let names = groups.into_iter().flatten().chain(&batch.caches).map(String::as_str);
         let keys: Vec<_> = [self.what.log.name()].into_iter().chain(names).collect();
-        let mut call = script::INVALIDATE.call(keys.into_iter());
+        let mut call = script.call(keys.into_iter());
         call.arg(record::process(self.what.from));
-        for group in groups {
+        // The last group is of guards, which nothing soft has.
+        for group in &groups[..if self.soft { 3 } else { 4 }] {
             call.arg(group.len());
+        }
+        if self.soft {
+            let fresh: Vec<u8> = batch.marks.iter().flat_map(|_| *Epoch::random().as_bytes()).collect();
+            call.arg(fresh);
+            return call;
         }
         match self.what.guard {
             None => call.arg("").arg("").arg(0),

@@ -23,6 +23,6 @@ if is_renewed then
   if redis.call('MGET', KEYS[3])[1] ~= HOLD then
     redis.call('DEL', KEYS[3])
   end
-  return { append(KEYS[1], ARGV[1], { KEYS[3] }), 1, longest }
+  return { append(KEYS[1], ARGV[1], 'del', { KEYS[3] }), 1, longest }
 end
-return { end_of(KEYS[1]) or append(KEYS[1], ARGV[1], {}), 0, longest }
+return { end_of(KEYS[1]) or append(KEYS[1], ARGV[1], 'del', {}), 0, longest }

@@ -3,30 +3,9 @@
 --       'open', 'close', 'hold' or nothing, the guard's token, how long it lives
 -- Returns the message's id, and the marks of the caches as they were: they say in which versions the same entries may
 -- be. Entries and marks are announced; leases and the mark of any tag are not.
-local taken = 1
-
-local function take(count)
-  local names = {}
-  for at = 1, count do
-    names[at] = KEYS[taken + at]
-  end
-  taken = taken + count
-  return names
-end
-
 local entries, leases, marks, guards = take(ARGV[2]), take(ARGV[3]), take(ARGV[4]), take(ARGV[5])
 local caches = take(#KEYS - taken)
 local change, token, ttl = ARGV[6], ARGV[7], tonumber(ARGV[8])
-
-local function values(names)
-  return #names > 0 and redis.call('MGET', unpack(names)) or {}
-end
-
-local function remove(names)
-  if #names > 0 then
-    redis.call('DEL', unpack(names))
-  end
-end
 
 -- Removes marks, or puts hold-offs in their place. One that is there stays until it ends, and ends no sooner.
 local function revoke()
@@ -69,4 +48,4 @@ end
 for _, mark in ipairs(marks) do
   entries[#entries + 1] = mark
 end
-return { append(KEYS[1], ARGV[1], entries), registered }
+return { append(KEYS[1], ARGV[1], 'del', entries), registered }

@@ -1,7 +1,7 @@
 -- KEYS: entry, the key's guards, lease, its cache's mark, marks…
 -- ARGV: token, ttl, claim, id of the entry that was seen, version, its cache's fresh epoch, then as for renew: scopes,
 --       fresh, retain, keep
--- Returns {'granted', epochs}, {'held', left}, {'found', left, entry, epochs} or {'guarded'}.
+-- Returns {'granted', epochs}, {'held', left}, {'found', left, entry, marks} or {'guarded'}.
 local HEAD = 25
 local have = redis.call('MGET', unpack(KEYS, 3))
 local holder, cache = have[1], have[2]
@@ -26,7 +26,8 @@ end
 if ARGV[3] == 'join' then
   local entry = redis.call('MGET', KEYS[1])[1]
   if entry and id_of(entry) ~= ARGV[4] then
-    return { 'found', redis.call('PTTL', KEYS[1]), entry, epochs }
+    local present = #KEYS > 4 and redis.call('MGET', unpack(KEYS, 5)) or {}
+    return { 'found', redis.call('PTTL', KEYS[1]), entry, present }
   end
   if holder and holder ~= ARGV[1] then
     local left = redis.call('PTTL', KEYS[3])

@@ -1,11 +1,12 @@
--- A mark is an epoch of 16 bytes; that of a cache ('c') goes on with the live versions, 4 bytes each. Anything else
--- under its name counts as missing. MGET rather than GET, because it reads another type as missing too.
-local EPOCH, VERSION, VERSIONS = 16, 4, 16 * 4
+-- A mark is an epoch of 16 bytes; that of a cache ('c') goes on with the live versions, 4 bytes each, that of a tag ('t')
+-- with earlier epochs whose entries are stale, the latest one first. Anything else under its name counts as missing. MGET
+-- rather than GET, because it reads another type as missing too.
+local EPOCH, VERSION, REST = 16, 4, 64
 
 local function epoch_in(mark, scope)
-  local versions = mark and #mark - EPOCH
-  if versions == 0 or (scope == 'c' and versions and versions > 0 and versions <= VERSIONS
-      and versions % VERSION == 0) then
+  local rest = mark and #mark - EPOCH
+  local size = scope == 'c' and VERSION or EPOCH
+  if rest == 0 or (scope ~= 'n' and rest and rest > 0 and rest <= REST and rest % size == 0) then
     return string.sub(mark, 1, EPOCH)
   end
 end
@@ -23,7 +24,7 @@ local function register(name, mark, version, fresh)
       return
     end
   end
-  if not epoch or #versions == VERSIONS then
+  if not epoch or #versions == REST then
     known[name], versions = fresh, ''
   end
   redis.call('SET', name, known[name] .. versions .. version)

@@ -13,5 +13,5 @@ end
 local epochs = renew(6, marks, ARGV[7], ARGV[8], ARGV[9], ARGV[10])
 redis.call('SET', KEYS[1], ARGV[1] .. epochs .. ARGV[2], 'PX', ARGV[3])
 redis.call('DEL', KEYS[2])
-append(KEYS[4], ARGV[4], { KEYS[1] })
+append(KEYS[4], ARGV[4], 'del', { KEYS[1] })
 return 1

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Memory, Store};
+use super::{Change, Memory, Store};
 use crate::{backend::Position, clock, key::Log, token::ServerId};
 
 impl Memory {
@@ -49,7 +49,7 @@ impl Memory {
     pub fn append_to_log(&self, log: &Log, after: Option<Position>, revoked: &[&str]) {
         let revoked = revoked.iter().map(ToString::to_string).collect();
         let mut store = self.open("append").expect("it is open");
-        store.append(log, None, revoked, clock::now());
+        store.append(log, None, Change::revoked(revoked), clock::now());
         store.logs.get_mut(log.name()).and_then(VecDeque::back_mut).expect("it was appended").after = after;
         drop(store);
         self.grown.notify_waiters();

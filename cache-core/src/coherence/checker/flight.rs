@@ -192,6 +192,7 @@ impl Flight {
                 Trust::Outdated => Weighed::AskAgain(Seen::Unreachable),
             },
             Validity::Dead => Weighed::Seen(Seen::Useless(entry.id)),
+            Validity::Expired => unreachable!("nothing here expires softly"),
             Validity::Unknown => {
                 self.knows_tag = true;
                 Weighed::AskAgain(Seen::Useless(entry.id))

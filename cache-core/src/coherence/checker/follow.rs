@@ -131,6 +131,7 @@ impl World {
         for effect in self.process(place).follower.next(event) {
             match effect {
                 Effect::Revoke(names) => self.apply_message(place, &names, setting),
+                Effect::Expire(_) => unreachable!("nothing here expires softly"),
                 Effect::RevokeAll(Reason::Gap) if setting.lacks(Mutant::GapIgnored) => {}
                 Effect::RevokeAll(reason) => {
                     self.note_flushed(reason);

@@ -117,6 +117,7 @@ impl Announced {
             after: Some(position(self.after)),
             from: self.from.map(process_id),
             revoked: revoked.into_iter().flatten().collect(),
+            expired: Vec::new(),
         }
     }
 }

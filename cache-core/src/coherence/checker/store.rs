@@ -263,6 +263,6 @@ impl Found {
         }));
         let declared = setting.fixtures.tags(setting.is_declared());
         let asked = setting.fixtures.tags(self.tag.is_some());
-        Present { declared, asked, epochs: &now }.weigh(&[TAG], &then)
+        Present { declared, asked, epochs: &now, expired: &[] }.weigh(&[TAG], &then)
     }
 }

@@ -7,8 +7,8 @@ use tokio::time::{interval, timeout};
 
 use crate::{
     backend::{
-        Attach, Attached, Backend, Claim, Fill, FillReply, Follow, Found, Guard, Invalidate, Late, Lease, LeaseReply,
-        Message, Part, Position, Pulse, Put, Read, Stored,
+        Attach, Attached, Backend, Claim, Expire, Fill, FillReply, Follow, Found, Guard, Invalidate, Late, Lease,
+        LeaseReply, Message, Part, Position, Pulse, Put, Read, Stored,
     },
     key::{EntryKey, Mark},
     testing::Names,
@@ -159,6 +159,13 @@ pub(super) async fn invalidate(
     let (log, from) = (&names.log(), ProcessId::random());
     let what = Invalidate { keys, marks, any_tag, guard: None, log, from };
     store.invalidate(what).await.expect("invalidate")
+}
+
+pub(super) async fn expire(store: &dyn Backend, names: &Names, keys: &[&EntryKey], tags: &[&Mark]) -> Option<Position> {
+    let keys: Vec<_> = keys.iter().copied().cloned().collect();
+    let tags: Vec<_> = tags.iter().copied().cloned().collect();
+    let (any_tag, log, from) = (&names.any_tag(), &names.log(), ProcessId::random());
+    store.expire(Expire { keys: &keys, tags: &tags, any_tag, log, from }).await.expect("expire")
 }
 
 /// An invalidation with a guard.
