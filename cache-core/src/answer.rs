@@ -20,6 +20,7 @@ pub struct Answer<V> {
 
 /// Where a value came from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "test-util", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Source {
     /// This process.

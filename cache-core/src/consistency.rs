@@ -132,6 +132,18 @@
 //! SEED=229 cargo test -p cache-core --all-features --test simulation replay -- --nocapture  # one of them, told step by step
 //! ```
 //!
+//! Real processes on a real Redis go through the like of it, and are held to it by the same checker: processes that are stopped,
+//! killed and started again, a network that is slow, cut, silent, or late with what it was given; a server that is stopped,
+//! evicts, is flushed, restarts empty or from a snapshot, or gives way to a replica that lags:
+//!
+//! ```text
+//! cargo test -p cache-redis --all-features --test processes contract -- --nocapture                      # 30 s, as in CI
+//! PROCESS_SECONDS=3600 cargo test -p cache-redis --all-features --test processes contract -- --nocapture
+//! SEED=7 cargo test -p cache-redis --all-features --test processes contract -- --nocapture               # those troubles again
+//! ```
+//!
+//! Each run prints its seed, how stale its reads were, and what happened. Fleets that break a rule on purpose must be caught.
+//!
 //! Whole stacks on one store and on a paused clock play the races and failures one by one
-//! (`cargo test -p cache-core --all-features --test scenarios`), and so do processes on a real server
+//! (`cargo test -p cache-core --all-features --test scenarios`), and so do stacks and processes on a real server
 //! (`cargo test -p cache-redis --all-features`).

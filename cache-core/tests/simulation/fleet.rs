@@ -6,6 +6,10 @@ use cache_core::{
     BreakerSettings, Cache, Overrides, Stack,
     backend::{Backend, Invalidate, Memory, Snapshot},
     key::{Mark, Namespace},
+    testing::{
+        Dice,
+        history::{Deed, Mode, Record, Scope, Tagged, Terms, Value, cache_of, tagged},
+    },
     token::ProcessId,
 };
 use tokio::{
@@ -14,25 +18,23 @@ use tokio::{
 };
 
 use crate::{
-    dice::Dice,
-    history::{Deed, History, KEYS, Mode, Record, Scope, Value, cache_of},
+    history::{History, KEYS},
     network::{Lie, Network, Site},
 };
 
-/// `max_staleness` of all processes.
-pub(crate) const X: Duration = Duration::from_millis(300);
-
-/// Of the two caches.
-pub(crate) const TTL: [Duration; 2] = [Duration::from_secs(600), Duration::from_secs(2)];
+/// Of all processes.
+pub(crate) const TERMS: Terms = Terms {
+    max_staleness: Duration::from_millis(300),
+    ttl: [Duration::from_secs(600), Duration::from_secs(2)],
+    // A fill that is under way for so long finds its lease gone.
+    lease_ttl: Duration::from_millis(500),
+    guard_ttl: Duration::from_secs(2),
+};
 
 const PROCESSES: usize = 3;
 
 /// Things that happen in a run.
 const EVENTS: usize = 100;
-
-/// A fill that is under way for so long finds its lease gone.
-pub(crate) const LEASE_TTL: Duration = Duration::from_millis(500);
-const GUARD_TTL: Duration = Duration::from_secs(2);
 
 /// No more than a guard outlives, even if none of its prolongations gets through.
 const LONGEST_COMMIT: u64 = 800;
@@ -98,7 +100,7 @@ impl World {
         while let Some(ended) = self.tasks.join_next().await {
             ended.unwrap();
         }
-        sleep(X + GUARD_TTL + LATEST).await;
+        sleep(TERMS.max_staleness + TERMS.guard_ttl + LATEST).await;
         self.site.history.quiet();
     }
 
@@ -150,7 +152,7 @@ impl World {
         let (process, key) = (self.process(), self.key());
         self.site.history.commit(key);
         let scope = match self.dice.below(6) {
-            0 if crate::history::is_tagged(key) => Scope::Tag,
+            0 if tagged(key) != Tagged::No => Scope::Tag,
             1 => Scope::Cache(cache_of(key)),
             2 => Scope::Everything,
             _ => Scope::Key(key),
@@ -204,15 +206,17 @@ impl Process {
         let breaker = BreakerSettings::new().pause(Duration::from_millis(100)).max_pause(Duration::from_millis(400));
         let stack = Stack::builder(NAMESPACE)
             .l2(network)
-            .max_staleness(X)
-            .guard_ttl(GUARD_TTL)
-            .lease_ttl(LEASE_TTL)
+            .max_staleness(TERMS.max_staleness)
+            .guard_ttl(TERMS.guard_ttl)
+            .lease_ttl(TERMS.lease_ttl)
             .lease_wait(Duration::from_secs(1))
             .breaker(breaker);
         let stack = stack.build().await.unwrap();
         let cache = |name: &str, policy: Overrides| stack.cache(name).overrides(policy).build().unwrap();
-        let caches =
-            [cache("long", Overrides::new().ttl(TTL[0]).jitter(0.0)), cache("short", Overrides::new().ttl(TTL[1]))];
+        let caches = [
+            cache("long", Overrides::new().ttl(TERMS.ttl[0]).jitter(0.0)),
+            cache("short", Overrides::new().ttl(TERMS.ttl[1])),
+        ];
         Self { number, caches, history: history.clone(), stack }
     }
 
@@ -220,13 +224,12 @@ impl Process {
     async fn read(&self, key: usize, mode: Mode, load: [Duration; 2]) {
         let began = self.history.now();
         let mut call = self.caches[cache_of(key)].at(&key);
-        // The tag of key 2 is named by its loader.
-        if key < 2 {
+        if tagged(key) == Tagged::ByCall {
             call = call.tag(TAG);
         }
         let history = self.history.clone();
         let load = |handle: cache_core::Load| async move {
-            if key == 2 {
+            if tagged(key) == Tagged::ByLoader {
                 handle.tag(TAG);
             }
             let loaded = history.now().at.as_millis() as u64;

@@ -9,19 +9,22 @@
 #![cfg(test)]
 #![cfg(feature = "test-util")]
 
-mod checker;
-mod dice;
 mod fleet;
 mod history;
 mod network;
 
 use std::{thread, time::Duration};
 
+use cache_core::testing::history::{Record, Rule, staleness};
+
 use crate::{
-    checker::{Rule, check, staleness},
-    fleet::run,
+    fleet::{TERMS, run},
     network::Lie,
 };
+
+fn check(record: &Record) -> Vec<(Rule, String)> {
+    cache_core::testing::history::check(record, &TERMS)
+}
 
 /// What the seeds of one thread came to.
 #[derive(Default)]

@@ -20,6 +20,7 @@ use cache_core::{
     },
     clock,
     key::{EntryKey, Log, Mark},
+    testing::Dice,
     token::{EntryId, Epoch, LeaseToken, ProcessId},
 };
 use tokio::{
@@ -27,7 +28,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use crate::{dice::Dice, history::History};
+use crate::history::History;
 
 /// Where the store of all processes stands.
 pub(crate) struct Site {

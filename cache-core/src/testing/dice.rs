@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+/// splitmix64.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// Generators of one seed that differ in their `stream` have nothing to do with each other.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut dice = Self(seed);
         let seed = dice.next();
         Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95))
@@ -21,17 +22,17 @@ impl Dice {
     }
 
     /// Below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// True in `of_a_thousand` of a thousand cases.
-    pub(crate) fn chance(&mut self, of_a_thousand: u64) -> bool {
+    pub fn chance(&mut self, of_a_thousand: u64) -> bool {
         self.below(1000) < of_a_thousand
     }
 
     /// Whole milliseconds, from `least` to `most`.
-    pub(crate) fn millis(&mut self, least: u64, most: u64) -> Duration {
+    pub fn millis(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(least + self.below(most - least + 1))
     }
 }
