@@ -146,40 +146,36 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
         }
     }
 
-    /// "Superseded?" and the insert into L1 are one critical section.
-    fn land(&self, outcome: Outcome<K, V>, end: End) {
+    /// "Superseded?" and the insert into L1 are one critical section. So is the registration of the flight that is to replace
+    /// what was brought, if that is stale: what revokes it supersedes that one too.
+    fn land(&self, outcome: Outcome<K, V>, end: End, order: &Order<K, V>) -> Option<(Self, Behind<K, V>)> {
         let mut table = self.cache.table(self.hash);
         let is_current = table.finish(&self.key, self.flight.id);
-        let outcome = match outcome {
-            Outcome::Landed(entry, source) => {
-                if is_current && matches!(end, End::Promote | End::Loaded { admit: true }) {
-                    self.cache.admit(self.hash, &entry);
+        let (mut outcome, mut behind) = (outcome, None);
+        match &outcome {
+            Outcome::Landed(entry, source) if is_current => {
+                if matches!(end, End::Promote | End::Loaded { admit: true }) {
+                    self.cache.admit(self.hash, entry);
                 }
-                Outcome::Landed(entry, source)
+                if *source == Source::Stale && order.loader.is_some() {
+                    behind = self.cache.behind(&mut table, entry, &order.entry_key, &order.tags);
+                }
+            }
+            Outcome::Stale(entry, _) if is_current => {
+                self.cache.counters.count(Event::StaleOnError);
+                let resident = self.cache.resident(self.hash, &self.key);
+                if resident.is_none_or(|resident| resident.origin.id == entry.origin.id) {
+                    // So that the next call knows when to try again.
+                    self.cache.admit(self.hash, entry);
+                }
             }
             // What supersedes a flight may have revoked what it has.
-            Outcome::Stale(_, failure) if !is_current => Outcome::Failed(failure),
-            Outcome::Stale(entry, failure) => {
-                self.cache.counters.count(Event::StaleOnError);
-                if self.cache.resident(self.hash, &self.key).is_none() {
-                    // So that the next call knows when to try again.
-                    self.cache.admit(self.hash, &entry);
-                }
-                Outcome::Stale(entry, failure)
-            }
-            outcome => outcome,
-        };
+            Outcome::Stale(_, failure) => outcome = Outcome::Failed(failure.clone()),
+            _ => {}
+        }
         drop(table);
         self.flight.end(outcome);
-    }
-
-    /// Registers the flight that replaces the stale entry which this one has brought.
-    fn behind(&self, entry: &Entry<K, V>, order: &Order<K, V>) -> Option<(Self, Ticket<K, V>)> {
-        order.loader.as_ref()?;
-        let mut table = self.cache.table(self.hash);
-        let (flight, ticket) = self.cache.behind(&mut table, entry, &order.entry_key, &order.tags)?;
-        drop(table);
-        Some((Self::new(&self.cache, &flight, &self.key, self.hash), ticket))
+        behind.map(|behind| (Self::new(&self.cache, &behind.flight, &self.key, self.hash), behind))
     }
 
     /// Resolves when the last seat was given up, and nobody can take one any more.
@@ -202,11 +198,16 @@ impl<K: CacheKey, V: CacheValue> Drop for Landing<K, V> {
     }
 }
 
-/// What a flight behind a stale answer needs: a seat that nobody gives up, and a place among such flights.
-pub(crate) type Ticket<K, V> = (Seat<K, V>, OwnedSemaphorePermit);
-
-/// A flight behind a stale answer that was registered, with what it needs.
-pub(crate) type Behind<K, V> = (Arc<Flight<K, V>>, Ticket<K, V>);
+/// A flight behind a stale answer, registered and ready to begin.
+pub(crate) struct Behind<K, V> {
+    pub(crate) flight: Arc<Flight<K, V>>,
+    /// What it is to replace.
+    pub(crate) entry: Arc<Entry<K, V>>,
+    /// A seat that nobody gives up.
+    pub(crate) seat: Seat<K, V>,
+    /// Its place among such flights.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
 
 /// A loaded value on its way into the tiers.
 pub(crate) struct Cargo<V> {

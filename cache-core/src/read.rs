@@ -105,11 +105,11 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         loop {
             let (seat, own) = match self.board()? {
                 Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
-                Boarding::Stale(entry, flight) => {
+                Boarding::Stale(entry, behind) => {
                     self.cache.counters.count(Event::StaleHit);
-                    if let Some((flight, ticket)) = flight {
-                        let landing = Landing::new(self.cache, &flight, &self.key, self.hash);
-                        launch_behind(landing, Arc::clone(&entry), ticket, self.order(load.take()));
+                    if let Some(behind) = behind {
+                        let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
+                        launch_behind(landing, behind, self.order(load.take()));
                     }
                     return Ok(Some((entry, Source::Stale)));
                 }
@@ -121,7 +121,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             };
             let outcome = match seat.outcome().await {
                 Outcome::Stale(entry, failure) => match self.may_stand_in(&entry) {
-                    true => return Ok(Some((entry, Source::Stale))),
+                    true => {
+                        if !own {
+                            self.cache.counters.count(Event::StaleHit);
+                        }
+                        return Ok(Some((entry, Source::Stale)));
+                    }
                     false => Outcome::Failed(failure),
                 },
                 outcome => outcome,
@@ -129,9 +134,13 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             match outcome {
                 Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
                 // Asked once more when the entry is there: now the tags are known that only the loader named.
-                Outcome::Landed(entry, _) if entry.standing.may_serve(self.since) => {
-                    self.cache.counters.count(Event::Joined);
-                    return Ok(Some((entry, Source::Joined)));
+                Outcome::Landed(entry, source) if entry.standing.may_serve(self.since) => {
+                    let (event, source) = match source {
+                        Source::Stale => (Event::StaleHit, Source::Stale),
+                        _ => (Event::Joined, Source::Joined),
+                    };
+                    self.cache.counters.count(event);
+                    return Ok(Some((entry, source)));
                 }
                 Outcome::Absent => {
                     self.cache.counters.count(Event::Miss);
@@ -161,8 +170,8 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             && let Some(entry) = self.cache.resident(self.hash, &self.key)
             && self.cache.may_serve_stale(&entry, clock::now())
         {
-            let flight = self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags);
-            return Ok(Boarding::Stale(entry, flight));
+            let behind = self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags);
+            return Ok(Boarding::Stale(entry, behind));
         }
         let kind = self.kind();
         let joined = match self.alone || self.asks_further() {

@@ -163,7 +163,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn behind(
         &self,
         table: &mut Flights<K, V>,
-        entry: &Entry<K, V>,
+        entry: &Arc<Entry<K, V>>,
         entry_key: &EntryKey,
         tags: &Tags,
     ) -> Option<Behind<K, V>> {
@@ -173,7 +173,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         }
         let permit = Arc::clone(&self.stack.refreshes).try_acquire_owned().ok()?;
         let (flight, seat) = self.take_off(table, Kind::Load, key, entry_key, tags);
-        Some((flight, (seat, permit)))
+        Some(Behind { flight, entry: Arc::clone(entry), seat, permit })
     }
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.

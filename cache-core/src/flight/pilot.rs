@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Cargo, Landing, MIN_LIFE, Outcome, Seat};
+use super::{Behind, Cargo, Landing, MIN_LIFE, Outcome, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
@@ -59,10 +59,10 @@ pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: 
 /// Begins a flight that replaces a stale entry.
 pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
     landing: Landing<K, V>,
-    entry: Arc<Entry<K, V>>,
-    (seat, permit): (Seat<K, V>, OwnedSemaphorePermit),
+    behind: Behind<K, V>,
     order: Order<K, V>,
 ) {
+    let Behind { entry, seat, permit, .. } = behind;
     landing.cache.counters.count(stats::Event::Refresh);
     launch(
         landing,
@@ -83,22 +83,16 @@ async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K,
     let mut pilot = Pilot::new(&landing, order);
     match load::catch_panic(pilot.travel()).await {
         Ok(Some((outcome, end))) => {
-            let stale = match &outcome {
-                Outcome::Landed(entry, Source::Stale) => Some(Arc::clone(entry)),
-                _ => None,
-            };
             let order = pilot.order;
-            landing.land(outcome, end);
-            if let Some(entry) = stale
-                && let Some((landing, ticket)) = landing.behind(&entry, &order)
-            {
-                launch_behind(landing, entry, ticket, order);
+            if let Some((landing, behind)) = landing.land(outcome, end, &order) {
+                launch_behind(landing, behind, order);
             }
         }
         Ok(None) => pilot.release().await,
         Err(panic) => {
             pilot.release().await;
-            landing.land(Outcome::Failed(Failure::Cache(panic)), End::Failed);
+            let order = pilot.order;
+            landing.land(Outcome::Failed(Failure::Cache(panic)), End::Failed, &order);
         }
     }
 }
@@ -330,7 +324,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             return Seen::Usable;
         }
         match &self.stand_in {
-            Some(known) if known.origin.id == Some(id) => known.origin.as_of.raise(entry.origin.as_of.get()),
+            // If it expired softly, this process may not know of it yet, and must not take it for current.
+            Some(known) if known.origin.id == Some(id) && !entry.life.expired => {
+                known.origin.as_of.raise(entry.origin.as_of.get());
+            }
             _ => self.stand_in = Some(entry),
         }
         Seen::Useless(id)

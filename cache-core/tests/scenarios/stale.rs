@@ -438,6 +438,50 @@ async fn a_load_that_is_under_way_is_stale_when_it_lands() {
     }
 }
 
+/// Reading in L2 that an entry expired softly says that it was not revoked, and not that it is current.
+#[tokio::test(start_paused = true)]
+async fn what_expired_unheard_of_is_not_taken_for_fresh() {
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let items = lenient(&here);
+    items.at(KEY).tag("t").get_with(|_| async { 0 }).await.unwrap();
+    for operation in [Operation::Follow, Operation::Beat, Operation::Attach] {
+        here.faults.fail(operation, ErrorKind::Unavailable);
+    }
+    settle().await;
+    peer.stack.expire_tag("t").await.unwrap();
+    advance(2 * SECOND).await;
+    for _ in 0..2 {
+        let answer = items.at(KEY).tag("t").try_get_with(|_| async { Err::<u64, _>("no rows") }).await.unwrap();
+        assert_eq!(seen(answer), (0, Source::Stale));
+        assert_eq!(items.get(KEY).await, None);
+    }
+    assert_eq!(items.stats().loads, 2, "a load that failed is not repeated at once");
+}
+
+/// A stale value is brought from L2, and revoked by its key before the load behind it fails.
+#[tokio::test(start_paused = true)]
+async fn a13_what_was_revoked_while_it_was_brought_answers_no_failed_load() {
+    let store = Memory::new();
+    let (other, here) = (Process::on(&store).await, Process::on(&store).await);
+    let both = |process: &Process| cache(process, policy().stale_while_revalidate(WINDOW).stale_if_error(WINDOW));
+    get(&both(&other), &Origin::new()).await;
+    advance(TTL).await;
+    let items = both(&here);
+    let mut gate = here.faults.hold(Operation::Read, cache_core::testing::Moment::After);
+    let reading = tokio::spawn({
+        let items = items.clone();
+        async move { fail(&items).await }
+    });
+    gate.reached().await;
+    here.faults.fail(Operation::Invalidate, ErrorKind::Unavailable);
+    items.invalidate(KEY).await.unwrap_err();
+    gate.release();
+    assert_eq!(seen(reading.await.unwrap().unwrap()), (0, Source::Stale), "it began before");
+    until("all flights have landed", || items.in_flight() == 0).await;
+    assert!(fail(&items).await.is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn several_things_expire_in_one_message() {
     let store = Memory::new();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_core::{
-    BreakerSettings, Cache, Overrides, Stack,
+    Answer, BreakerSettings, Cache, LoadError, Overrides, Stack,
     backend::{Backend, Invalidate, Memory, Snapshot},
     key::{Mark, Namespace},
     testing::{
@@ -26,6 +26,7 @@ use crate::{
 pub(crate) const TERMS: Terms = Terms {
     max_staleness: Duration::from_millis(300),
     ttl: [Duration::from_secs(600), Duration::from_secs(2)],
+    grace: [Duration::ZERO, Duration::from_secs(1)],
     // A fill that is under way for so long finds its lease gone.
     lease_ttl: Duration::from_millis(500),
     guard_ttl: Duration::from_secs(2),
@@ -50,6 +51,33 @@ pub(crate) fn run(seed: u64, lie: Lie) -> Record {
     cache_core::testing::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async { World::new(seed, lie).await.run().await })
+}
+
+/// How a load goes, if there is one.
+#[derive(Clone, Copy, Default)]
+struct Takes {
+    /// Until it looks at the origin.
+    before: Duration,
+    /// From there to its end.
+    after: Duration,
+    fails: bool,
+}
+
+#[derive(Clone, Copy)]
+enum How {
+    Hard,
+    Soft,
+    Soon,
+}
+
+impl How {
+    fn draw(dice: &mut Dice, scope: Scope) -> Self {
+        match dice.below(10) {
+            0 => Self::Soon,
+            1..4 if matches!(scope, Scope::Key(_) | Scope::Tag) => Self::Soft,
+            _ => Self::Hard,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -88,7 +116,7 @@ impl World {
         self.come_to_rest().await;
         for process in self.processes.clone() {
             for key in 0..KEYS {
-                process.read(key, Mode::GetWith, [Duration::ZERO; 2]).await;
+                process.read(key, Mode::GetWith, Takes::default()).await;
             }
         }
         self.site.history.record()
@@ -139,7 +167,11 @@ impl World {
             1..4 => 100,
             _ => 5,
         };
-        let load = [self.dice.millis(0, takes), self.dice.millis(0, takes)];
+        let load = Takes {
+            before: self.dice.millis(0, takes),
+            after: self.dice.millis(0, takes),
+            fails: self.dice.chance(50),
+        };
         let patience = if self.dice.chance(50) { self.dice.millis(1, 200) } else { Duration::from_secs(3600) };
         self.tasks.spawn(async move {
             // A caller may give up.
@@ -157,10 +189,10 @@ impl World {
             2 => Scope::Everything,
             _ => Scope::Key(key),
         };
-        let (delay, soon) = (self.dice.millis(0, 10), self.dice.chance(100));
+        let (delay, how) = (self.dice.millis(0, 10), How::draw(&mut self.dice, scope));
         self.tasks.spawn(async move {
             sleep(delay).await;
-            process.invalidate(scope, soon).await;
+            process.invalidate(scope, how).await;
         });
     }
 
@@ -215,13 +247,18 @@ impl Process {
         let cache = |name: &str, policy: Overrides| stack.cache(name).overrides(policy).build().unwrap();
         let caches = [
             cache("long", Overrides::new().ttl(TERMS.ttl[0]).jitter(0.0)),
-            cache("short", Overrides::new().ttl(TERMS.ttl[1])),
+            cache(
+                "short",
+                Overrides::new()
+                    .ttl(TERMS.ttl[1])
+                    .stale_while_revalidate(TERMS.grace[1] / 2)
+                    .stale_if_error(TERMS.grace[1]),
+            ),
         ];
         Self { number, caches, history: history.clone(), stack }
     }
 
-    /// A read whose loader, if it is asked, looks at the origin after the first of two spans.
-    async fn read(&self, key: usize, mode: Mode, load: [Duration; 2]) {
+    async fn read(&self, key: usize, mode: Mode, takes: Takes) {
         let began = self.history.now();
         let mut call = self.caches[cache_of(key)].at(&key);
         if tagged(key) == Tagged::ByCall {
@@ -233,23 +270,23 @@ impl Process {
                 handle.tag(TAG);
             }
             let loaded = history.now().at.as_millis() as u64;
-            sleep(load[0]).await;
+            sleep(takes.before).await;
             let version = history.versions()[key];
-            sleep(load[1]).await;
-            Value { key, version, loaded }
+            sleep(takes.after).await;
+            if takes.fails { Err(()) } else { Ok(Value { key, version, loaded }) }
         };
         let answer = match mode {
             Mode::Get => call.get().await,
             Mode::ValidatedGet => call.validated().get().await,
-            Mode::GetWith => Some(call.get_with(load).await.unwrap()),
-            Mode::Validated => Some(call.validated().get_with(load).await.unwrap()),
-            Mode::Refresh => Some(call.refresh_with(load).await.unwrap()),
+            Mode::GetWith => loaded(call.try_get_with(load).await),
+            Mode::Validated => loaded(call.validated().try_get_with(load).await),
+            Mode::Refresh => loaded(call.try_refresh_with(load).await),
         };
         let answer = answer.map(|answer| (answer.value, answer.source));
         self.history.ended(began, self.number, Deed::Read { key, mode, answer });
     }
 
-    async fn invalidate(&self, scope: Scope, soon: bool) {
+    async fn invalidate(&self, scope: Scope, how: How) {
         let (began, versions) = (self.history.now(), self.history.versions());
         let what = self.stack.invalidation();
         let what = match scope {
@@ -261,14 +298,16 @@ impl Process {
                 return self.history.ended(began, self.number, Deed::Invalidate { scope, versions, told });
             }
         };
-        let told = if soon {
-            // L2 is told at some time, which is no promise to others.
-            what.send_soon().unwrap();
-            false
-        } else {
-            what.send().await.is_ok()
+        let deed = match how {
+            How::Hard => Deed::Invalidate { scope, versions, told: what.send().await.is_ok() },
+            How::Soft => Deed::Expire { scope, versions, told: what.soft().send().await.is_ok() },
+            How::Soon => {
+                // L2 is told at some time, which is no promise to others.
+                what.send_soon().unwrap();
+                Deed::Invalidate { scope, versions, told: false }
+            }
         };
-        self.history.ended(began, self.number, Deed::Invalidate { scope, versions, told });
+        self.history.ended(began, self.number, deed);
     }
 
     async fn write(&self, key: usize, takes: [Duration; 2]) {
@@ -283,5 +322,14 @@ impl Process {
         let written = self.caches[cache_of(key)].write(&key, commit).await;
         let (version, told) = (*written.as_ref().unwrap_or(&0), written.is_ok());
         self.history.ended(began, self.number, Deed::Write { key, version, told });
+    }
+}
+
+/// The answer, or none if the loader failed. Nothing else may go wrong.
+fn loaded(answer: Result<Answer<Value>, LoadError<()>>) -> Option<Answer<Value>> {
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(LoadError::Loader(_)) => None,
+        Err(LoadError::Cache(error)) => panic!("{error}"),
     }
 }

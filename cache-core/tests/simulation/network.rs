@@ -15,8 +15,8 @@ use bytes::Bytes;
 use cache_core::{
     Error, ErrorKind, Result,
     backend::{
-        Attach, Attached, Backend, Fill, FillReply, Follow, Found, Guard, Invalidate, Late, Lease, LeaseReply, Memory,
-        Message, Position, Pulse, Put, Read, Snapshot,
+        Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Guard, Invalidate, Late, Lease, LeaseReply,
+        Memory, Message, Position, Pulse, Put, Read, Snapshot,
     },
     clock,
     key::{EntryKey, Log, Mark},
@@ -65,6 +65,12 @@ impl Site {
 
     async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         let done = self.store.invalidate(what).await;
+        self.grown.notify_waiters();
+        done
+    }
+
+    async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        let done = self.store.expire(what).await;
         self.grown.notify_waiters();
         done
     }
@@ -306,6 +312,10 @@ impl Backend for Network {
             let _ = site.invalidate(what.borrow()).await;
         });
         self.give_up(fate).await
+    }
+
+    async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        self.ask(self.site.expire(what)).await
     }
 
     async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {

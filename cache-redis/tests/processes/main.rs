@@ -44,6 +44,7 @@ const KEYS: usize = 16;
 const TERMS: Terms = Terms {
     max_staleness: Duration::from_millis(400),
     ttl: [Duration::from_secs(6), Duration::from_millis(1500)],
+    grace: [Duration::ZERO; 2],
     lease_ttl: Duration::from_millis(500),
     guard_ttl: Duration::from_secs(2),
 };
@@ -134,6 +135,7 @@ fn summarize(record: &Record, faults: &BTreeMap<String, usize>) {
             Deed::Read { answer: None, .. } => count("reads of nothing".to_owned()),
             Deed::Read { answer: Some((_, source)), .. } => count(format!("reads from {source:?}")),
             Deed::Invalidate { told, .. } => count(format!("invalidations {}", if *told { "told" } else { "queued" })),
+            Deed::Expire { told, .. } => count(format!("expirations {}", if *told { "told" } else { "queued" })),
             Deed::Write { told, .. } => count(format!("guarded writes {}", if *told { "done" } else { "refused" })),
         }
     }

@@ -23,6 +23,8 @@ pub struct Terms {
     pub max_staleness: Duration,
     /// Of the two caches.
     pub ttl: [Duration; 2],
+    /// How long after that a stale value may be served; zero without a stale window.
+    pub grace: [Duration; 2],
     /// How long a fill may be under way.
     pub lease_ttl: Duration,
     /// How long a guard outlives a process that does not prolong it.
@@ -159,6 +161,15 @@ pub enum Deed {
         /// Whether L2 is known to have heard of it.
         told: bool,
     },
+    /// A soft one.
+    Expire {
+        /// Of what.
+        scope: Scope,
+        /// Each key's version that was current before it.
+        versions: Vec<u64>,
+        /// Whether L2 is known to have heard of it.
+        told: bool,
+    },
     /// A guarded write.
     Write {
         /// Of which entry.
@@ -237,6 +248,9 @@ impl fmt::Display for Operation {
             Deed::Read { key, mode, answer: None } => write!(f, "read {key} ({mode:?}): nothing"),
             Deed::Invalidate { scope, versions, told } => {
                 write!(f, "invalidate {scope:?} at {versions:?}: {}", if *told { "ok" } else { "queued" })
+            }
+            Deed::Expire { scope, versions, told } => {
+                write!(f, "expire {scope:?} at {versions:?}: {}", if *told { "ok" } else { "queued" })
             }
             Deed::Write { key, version, told } => {
                 write!(f, "write {key}, version {version}: {}", if *told { "ok" } else { "failed" })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Deed, Moment, Operation, Record, Rollback, Terms, Value, cache_of};
+use crate::Source;
 
 /// A rule of the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +30,7 @@ struct Answered<'a> {
     key: usize,
     is_validated: bool,
     value: Value,
+    source: Source,
 }
 
 /// What a read must not be older than, from when on, and for whom.
@@ -36,13 +38,17 @@ struct Bound<'a> {
     operation: &'a Operation,
     /// Whether L2 was told, so that it holds for others.
     told: bool,
+    /// Whether an old value may be served, if the call says that it is.
+    soft: bool,
 }
 
 impl Bound<'_> {
     /// The oldest version of a key that may be served.
     fn least(&self, read: usize) -> u64 {
         match &self.operation.deed {
-            Deed::Invalidate { scope, versions, .. } if scope.covers(read) => versions[read],
+            Deed::Invalidate { scope, versions, .. } | Deed::Expire { scope, versions, .. } if scope.covers(read) => {
+                versions[read]
+            }
             Deed::Write { key, version, .. } if *key == read => *version,
             _ => 0,
         }
@@ -70,8 +76,8 @@ pub fn staleness(record: &Record) -> (Vec<Duration>, usize) {
 }
 
 fn answered(operation: &Operation) -> Option<Answered<'_>> {
-    let Deed::Read { key, mode, answer: Some((value, _)) } = operation.deed else { return None };
-    Some(Answered { operation, key, is_validated: mode.is_validated(), value })
+    let Deed::Read { key, mode, answer: Some((value, source)) } = operation.deed else { return None };
+    Some(Answered { operation, key, is_validated: mode.is_validated(), value, source })
 }
 
 struct Judge<'a> {
@@ -82,11 +88,12 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn bound<'o>(&self, operation: &'o Operation) -> Option<Bound<'o>> {
         match operation.deed {
-            Deed::Invalidate { told, .. } => Some(Bound { operation, told }),
+            Deed::Invalidate { told, .. } => Some(Bound { operation, told, soft: false }),
+            Deed::Expire { told, .. } => Some(Bound { operation, told, soft: true }),
             Deed::Write { key, version, told: true } => {
                 // It does not say whether L2 knows that it ended. If not, all depends on its guard.
                 let told = self.was_guarded(operation, key, version);
-                Some(Bound { operation, told })
+                Some(Bound { operation, told, soft: false })
             }
             _ => None,
         }
@@ -114,8 +121,13 @@ impl Judge<'_> {
             broken.push(shown(Rule::Future, "there was no such version yet"));
         }
         let age = operation.began.at.saturating_sub(Duration::from_millis(value.loaded));
-        if age > self.terms.ttl[cache_of(*key)] + self.terms.lease_ttl {
+        let (cache, is_stale) = (cache_of(*key), read.source == Source::Stale);
+        let grace = if is_stale { self.terms.grace[cache] } else { Duration::ZERO };
+        if age > self.terms.ttl[cache] + grace + self.terms.lease_ttl {
             broken.push(shown(Rule::Age, "it had expired"));
+        }
+        if is_stale && (self.terms.grace[cache].is_zero() || read.is_validated) {
+            broken.push(shown(Rule::Age, "nobody asked for stale values"));
         }
         if self.record.quiet.is_some_and(|quiet| operation.began > quiet)
             && value.version != self.record.version(*key, operation.began)
@@ -133,6 +145,9 @@ impl Judge<'_> {
     /// By which rule a read must know of an invalidation.
     fn binds(&self, bound: &Bound<'_>, read: &Answered<'_>) -> Option<Rule> {
         let (invalidated, began) = (bound.operation.ended, read.operation.began);
+        if bound.soft && read.source == Source::Stale {
+            return None;
+        }
         if invalidated > began || self.record.rollbacks.iter().any(|back| self.excuses(back, bound, read)) {
             return None;
         }

@@ -5,6 +5,7 @@ use super::*;
 const TERMS: Terms = Terms {
     max_staleness: Duration::from_millis(300),
     ttl: [Duration::from_secs(600), Duration::from_secs(2)],
+    grace: [Duration::ZERO, Duration::from_secs(1)],
     lease_ttl: Duration::from_millis(500),
     guard_ttl: Duration::from_secs(2),
 };
@@ -131,4 +132,34 @@ fn a_rollback_excuses_until_it_was_noticed_and_no_longer() {
 fn staleness_counts_from_the_first_newer_version() {
     let record = record(true, [read(150, 1, Mode::Get, 1), read(160, 1, Mode::Get, 2)]);
     assert_eq!(staleness(&record), (vec![Duration::from_millis(50)], 1));
+}
+
+/// A stale answer must say that it is one, and is none where nobody asked for such.
+#[test]
+fn a_stale_value_is_served_only_as_such_and_inside_its_window() {
+    let answer = |key: usize, source, age: u64, mode| {
+        let value = Value { key, version: 1, loaded: 10_000 - age };
+        let deed = Deed::Read { key, mode, answer: Some((value, source)) };
+        rules(&Record { operations: vec![operation(10_000, 10_001, 0, deed)], ..Record::of(2) })
+    };
+    let lease = TERMS.lease_ttl.as_millis() as u64;
+    assert_eq!(answer(1, Source::Stale, 3000 + lease, Mode::GetWith), []);
+    assert_eq!(answer(1, Source::Stale, 3001 + lease, Mode::GetWith), [Rule::Age]);
+    assert_eq!(answer(1, Source::L1, 2001 + lease, Mode::GetWith), [Rule::Age]);
+    assert_eq!(answer(1, Source::Stale, 100, Mode::Validated), [Rule::Age]);
+    assert_eq!(answer(0, Source::Stale, 100, Mode::GetWith), [Rule::Age]);
+}
+
+#[test]
+fn what_expired_softly_is_served_only_as_stale() {
+    let with = |source, mode| {
+        let expire = Deed::Expire { scope: Scope::Key(1), versions: vec![1, 2], told: true };
+        let value = Value { key: 1, version: 1, loaded: 100 };
+        let read = Deed::Read { key: 1, mode, answer: Some((value, source)) };
+        let operations = vec![operation(110, 120, 0, expire), operation(121 + x(), 130 + x(), 1, read)];
+        rules(&Record { operations, commits: vec![vec![], vec![at(100)]], ..Record::default() })
+    };
+    assert_eq!(with(Source::Stale, Mode::GetWith), []);
+    assert_eq!(with(Source::L1, Mode::GetWith), [Rule::BoundedStaleness]);
+    assert_eq!(with(Source::L2, Mode::Validated), [Rule::Validated]);
 }
