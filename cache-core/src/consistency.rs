@@ -13,7 +13,7 @@
 //! | G4 | **Validated reads.** A [validated](crate::At::validated) call is served nothing older than what was current when it began: G3 with X = 0, for one round trip that moves no value if nothing changed. |
 //! | G5 | **Guarded writes.** [`Cache::write`](crate::Cache::write) revokes before the commit, lets nothing be cached while it runs, and revokes after. A process that is killed anywhere inside leaves nothing stale once its guard has ended. |
 //! | G6 | **Fail closed.** Metadata that L2 loses (an evicted mark, an emptied or rolled back store, a promotion that lost writes) turns entries into misses, never into old values. |
-//! | G7 | **Age.** No value is served for longer than its time to live, counted from the start of its load, and the time that it took to reach L2, which is less than [`lease_ttl`](crate::StackBuilder::lease_ttl). L1 never outlives L2. |
+//! | G7 | **Age.** No value is served for longer than its time to live and the [stale windows](#stale-is-not-revoked) that were asked for, counted from the start of its load, and the time that it took to reach L2, which is less than [`lease_ttl`](crate::StackBuilder::lease_ttl). L1 never outlives L2. |
 //! | G8 | **One load.** At most one load per key runs in the fleet while its holder's lease lives. |
 //! | G9 | **The cache is optional.** With L2 down, hung or wrong, calls answer with the loader's value, each operation of L2 bounded by its deadline. Only what must be told to L2 (`invalidate*`, `insert`, `write`) reports that it could not be. |
 //!
@@ -73,6 +73,26 @@
 //! log ends where this process has read to. Either way, every invalidation that returned before then is reflected in what is
 //! served. Joining a flight is serving its value: a load of five seconds that is joined in its fourth would break the bound
 //! with nothing ever in L1.
+//!
+//! # Stale is not revoked
+//!
+//! A value that is past its time to live, or that was [expired softly](crate::Cache::expire), is *stale*. A policy may ask for
+//! windows in which such a value still answers: [`stale_while_revalidate`](crate::policy::Policy::stale_while_revalidate) at
+//! once, while one load in the fleet replaces it behind;
+//! [`stale_if_error`](crate::policy::Policy::stale_if_error) where the load failed. Both count from the end of the time to live,
+//! and nothing renews them. All promises stand: what was invalidated answers nobody, nor does what may have been, because it is
+//! not proven within X; a validated call is not answered so; the load behind is fenced like any other; and
+//! [`Source::Stale`](crate::Source::Stale) tells the caller.
+//!
+//! ```text
+//! loaded              ttl                     stale_while_revalidate      stale_if_error
+//! │──────── hit ───────│── stale, one load behind ──│── load; stale if it fails ──│── load
+//! ```
+//!
+//! A soft expiration goes the way of an invalidation, in the same order, and reaches others by the same log. In L2 the entry
+//! keeps its bytes and gets a flag; a tag gets a fresh epoch and remembers the one before, under which entries are stale
+//! instead of revoked. Loads in flight are refused or stored as stale: what they read may be older. A tag remembers four
+//! epochs: what is older than that is a miss.
 //!
 //! # The log
 //!
