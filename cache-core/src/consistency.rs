@@ -79,7 +79,8 @@
 //! A value that is past its time to live, or that was [expired softly](crate::Cache::expire), is *stale*. A policy may ask for
 //! windows in which such a value still answers: [`stale_while_revalidate`](crate::policy::Policy::stale_while_revalidate) at
 //! once, while one load in the fleet replaces it behind;
-//! [`stale_if_error`](crate::policy::Policy::stale_if_error) where the load failed. Both count from the end of the time to live,
+//! [`stale_if_error`](crate::policy::Policy::stale_if_error) where the load failed. Past a
+//! [`soft_timeout`](crate::policy::Policy::soft_timeout) either answers for a load that is slow. Both count from the end of the time to live,
 //! and nothing renews them. All promises stand: what was invalidated answers nobody, nor does what may have been, because it is
 //! not proven within X; a validated call is not answered so; the load behind is fenced like any other; and
 //! [`Source::Stale`](crate::Source::Stale) tells the caller.

@@ -533,6 +533,74 @@ async fn what_can_not_expire_softly_is_said() {
     }
 }
 
+fn hasty(process: &Process) -> Items {
+    cache(process, policy().stale_if_error(WINDOW).soft_timeout(SECOND))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_answers_where_the_load_is_slow_and_the_load_goes_on() {
+    for process in [Process::on(&Memory::new()).await, alone().await] {
+        let (items, origin) = (hasty(&process), Origin::new());
+        get(&items, &origin).await;
+        origin.commit();
+        advance(TTL).await;
+        let (mut held, load) = origin.held();
+        let began = cache_core::clock::now();
+        let (first, second) = (call(&items, load), call(&items, origin.load()));
+        assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (0, 0));
+        assert_eq!(cache_core::clock::now() - began, SECOND);
+        held.reached().await;
+        assert_eq!(items.in_flight(), 1, "nobody waits, and it goes on");
+        held.release();
+        until("it has landed", || items.in_flight() == 0).await;
+        assert_eq!(get(&items, &origin).await, (1, Source::L1));
+        assert_eq!(origin.loads(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_load_is_waited_for_where_nothing_could_answer() {
+    let (items, origin) = (hasty(&Process::on(&Memory::new()).await), Origin::new());
+    let (mut held, load) = origin.held();
+    let cold = call(&items, load);
+    held.reached().await;
+    advance(2 * SECOND).await;
+    held.release();
+    assert_eq!(cold.await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a13_what_was_invalidated_answers_for_no_slow_load() {
+    let (items, origin) = (hasty(&Process::on(&Memory::new()).await), Origin::new());
+    get(&items, &origin).await;
+    origin.commit();
+    advance(TTL).await;
+    items.invalidate(KEY).await.unwrap();
+    let (mut held, load) = origin.held();
+    let slow = call(&items, load);
+    held.reached().await;
+    advance(2 * SECOND).await;
+    settle().await;
+    assert!(!slow.is_finished());
+    held.release();
+    assert_eq!(slow.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_past_the_hard_timeout_fails_and_frees_its_place() {
+    let policy = policy().stale_if_error(WINDOW).soft_timeout(SECOND).hard_timeout(2 * SECOND);
+    let (items, origin) = (cache(&Process::on(&Memory::new()).await, policy), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    let answer = items.at(KEY).get_with(|_| std::future::pending()).await.unwrap();
+    assert_eq!(seen(answer), (0, Source::Stale));
+    advance(SECOND).await;
+    until("it was cancelled", || items.in_flight() == 0).await;
+    assert_eq!(items.stats().load_errors, 1);
+    let error = items.get_with("cold", |_| std::future::pending()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LoadTimeout);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a28_grace_ends_at_its_absolute_bound_however_often_loads_fail() {
     for process in [Process::on(&Memory::new()).await, alone().await] {
