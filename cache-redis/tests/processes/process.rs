@@ -84,7 +84,10 @@ impl Process {
             .breaker(breaker);
         let stack = if order.lie == Lie::WarmRollbacks { stack.keep_warm_on_failover() } else { stack };
         let stack = stack.build().await.unwrap();
-        let cache = |name: &str, policy: Overrides| stack.cache(name).overrides(policy).build().unwrap();
+        let cache = |name: &str, policy: Overrides| {
+            // On a machine that is this busy, no load is too slow.
+            stack.cache(name).overrides(policy.hard_timeout(Duration::from_secs(3600))).build().unwrap()
+        };
         let caches = [
             cache("long", Overrides::new().ttl(TERMS.ttl[0]).jitter(0.0)),
             cache("short", Overrides::new().ttl(TERMS.ttl[1])),
