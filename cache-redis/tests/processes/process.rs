@@ -134,7 +134,7 @@ impl Process {
         // Few enough changes that one which gets lost is not made up for by the next.
         match dice.below(1000) {
             0..12 => self.change(key, &mut dice).await,
-            12..20 => {
+            12..26 => {
                 let takes = [dice.millis(0, LONGEST_COMMIT / 2), dice.millis(0, LONGEST_COMMIT / 2)];
                 self.write(key, takes).await;
             }
