@@ -147,7 +147,7 @@ fn summarize(record: &Record, faults: &BTreeMap<String, usize>) {
     println!("{} reads were current, {} stale", current, stale.len());
     println!("    since the commit: p50 {:?}, p99 {:?}, max {:?}", part(50), part(99), stale.last());
     let noticed = record.rollbacks.iter().filter_map(|back| back.noticed.map(|noticed| noticed.at - back.at.at));
-    println!("rollbacks were noticed after {:?}", noticed.collect::<Vec<_>>());
+    println!("{} rollbacks, all noticed within {:?}", record.rollbacks.len(), noticed.max());
     println!("{} troubles", faults.values().sum::<usize>());
     faults.iter().for_each(|(fault, number)| println!("{number:>9} {fault}"));
 }
