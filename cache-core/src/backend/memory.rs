@@ -212,8 +212,11 @@ impl Backend for Memory {
                 expired.push(key.entry(version));
             }
         }
-        for tag in what.tags {
-            store.expire(tag, now);
+        for (place, tag) in what.tags.iter().enumerate() {
+            // One that is named twice expires once.
+            if !what.tags[..place].contains(tag) {
+                store.expire(tag, now);
+            }
             expired.push(tag.name().to_owned());
         }
         if !what.tags.is_empty() {

@@ -5,8 +5,8 @@ use std::{collections::HashMap, time::Duration};
 use cache_core::{
     Bytes, Error,
     backend::{
-        Attach, Backend, Claim, Expire, Fill, FillReply, Follow, Found, Guard, Invalidate, Late, Lease, LeaseReply, Message,
-        Part, Position, Put, Read,
+        Attach, Backend, Claim, Expire, Fill, FillReply, Follow, Found, Guard, Invalidate, Late, Lease, LeaseReply,
+        Message, Part, Position, Put, Read,
     },
     key::{EntryKey, Mark as Name},
     testing::Names,
