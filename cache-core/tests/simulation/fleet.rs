@@ -252,7 +252,8 @@ impl Process {
                 Overrides::new()
                     .ttl(TERMS.ttl[1])
                     .stale_while_revalidate(TERMS.grace[1] / 2)
-                    .stale_if_error(TERMS.grace[1]),
+                    .stale_if_error(TERMS.grace[1])
+                    .soft_timeout(Duration::from_millis(40)),
             ),
         ];
         Self { number, caches, history: history.clone(), stack }

@@ -140,3 +140,20 @@ fn a_resurrection_is_caught() {
     assert!(caught(Lie::OldReads, &[Rule::BoundedStaleness]).is_some());
     assert!(caught(Lie::OldReads, &[Rule::OwnInvalidations]).is_some());
 }
+
+/// What is stale by age may be served where a load is slow or fails; what was revoked may not.
+#[test]
+fn a_stale_value_that_was_revoked_is_caught() {
+    assert!(caught(Lie::SoftInvalidations, &[Rule::BoundedStaleness]).is_some());
+}
+
+#[test]
+fn an_expiration_that_is_answered_and_not_done_is_caught() {
+    assert!(caught(Lie::VanishedExpirations, &[Rule::BoundedStaleness, Rule::Validated]).is_some());
+}
+
+/// The write that goes on is then protected by nothing if it can't say how it ended.
+#[test]
+fn a_guard_that_ends_with_another_write_is_caught() {
+    assert!(caught(Lie::OneGuard, &[Rule::BoundedStaleness, Rule::Validated]).is_some());
+}
