@@ -120,10 +120,6 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                 }
             };
             let outcome = match self.wait(&seat).await {
-                Some(Outcome::Stale(entry, failure)) => match self.may_stand_in(&entry) {
-                    true => return Ok(Some(self.stale(entry, own))),
-                    false => Outcome::Failed(failure),
-                },
                 Some(outcome) => outcome,
                 // The load is slow.
                 None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
@@ -133,6 +129,11 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     }
                     None => seat.outcome().await,
                 },
+            };
+            let outcome = match outcome {
+                Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(self.stale(entry, own))),
+                Outcome::Stale(_, failure) => Outcome::Failed(failure),
+                outcome => outcome,
             };
             match outcome {
                 Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
@@ -220,7 +221,8 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
         let is_servable = entry.life.is_within(Some(self.cache.policy.grace()), clock::now());
-        self.serves_stale() && is_proven && is_servable && entry.standing.may_serve_stale(self.since)
+        // Revoked is asked last: what proves it may have come with what revokes it.
+        self.serves_stale() && is_proven && is_servable && !entry.standing.is_revoked()
     }
 
     /// Joining is serving: what could not be served had it been in L1 is not joined either.

@@ -119,7 +119,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn hit<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
         let entry = self.stack.store.get::<L, V>(self.id, hash, key)?;
         let now = clock::now();
-        if !entry.is_fresh(now) || !self.stack.proof.holds(entry.origin.as_of.get(), now) {
+        // In this order: the message that revokes it may come in between, and with it the proof that it has come.
+        if !self.stack.proof.holds(entry.origin.as_of.get(), now) || !entry.is_fresh(now) {
             return None;
         }
         self.counters.count(Event::L1Hit);
@@ -139,7 +140,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let is_paused = || entry.retry.is_paused(proof, now);
         let is_servable = entry.life.is_within(*stale_while_revalidate, now)
             || (entry.life.is_within(*stale_if_error, now) && is_paused());
-        is_servable && !entry.is_fresh(now) && proof.holds(entry.origin.as_of.get(), now)
+        let is_proven = proof.holds(entry.origin.as_of.get(), now);
+        is_servable && is_proven && !entry.is_fresh(now) && !entry.standing.is_revoked()
     }
 
     /// Registers a flight.

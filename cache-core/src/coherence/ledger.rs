@@ -83,11 +83,6 @@ impl Standing {
     pub(crate) fn may_serve(&self, since: Moment) -> bool {
         self.born >= since || self.holds()
     }
-
-    /// Whether it may be served what rests on this where something stale will do.
-    pub(crate) fn may_serve_stale(&self, since: Moment) -> bool {
-        self.born >= since || !self.is_revoked()
-    }
 }
 
 /// All marks of a namespace that something here rests on.
@@ -283,13 +278,13 @@ mod tests {
     #[test]
     fn what_expired_does_not_hold_and_is_not_revoked() {
         let ledger = Ledger::new();
-        let (before, since) = (standing(&ledger, &tag("a")), ledger.moment());
+        let before = standing(&ledger, &tag("a"));
         ledger.expire([&tag("a")]);
         assert!(!before.holds() && !before.is_revoked());
-        assert!(!before.may_serve(ledger.moment()) && before.may_serve_stale(ledger.moment()));
+        assert!(!before.may_serve(ledger.moment()));
         assert!(standing(&ledger, &tag("a")).holds());
         ledger.renew([&tag("a")]);
-        assert!(before.is_revoked() && !before.may_serve_stale(ledger.moment()) && before.may_serve_stale(since));
+        assert!(before.is_revoked());
     }
 
     #[test]

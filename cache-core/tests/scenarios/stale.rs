@@ -569,6 +569,68 @@ async fn a_slow_load_is_waited_for_where_nothing_could_answer() {
     assert_eq!(cold.await.unwrap().unwrap(), 0);
 }
 
+/// At first it is not proven, and then it is.
+#[tokio::test(start_paused = true)]
+async fn a_load_that_is_slow_and_then_fails_is_answered_by_what_could_not_answer_before() {
+    let process = Process::on(&Memory::new()).await;
+    let (items, origin) = (hasty(&process), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    settle().await;
+    process.faults.fail_all(ErrorKind::Unavailable);
+    advance(2 * SECOND).await;
+    let (mut held, stand) = hold();
+    let slow = tokio::spawn({
+        let items = items.clone();
+        async move {
+            let load = async move {
+                stand.await;
+                Err::<u64, _>("no rows")
+            };
+            items.at(KEY).try_get_with(|_| load).await
+        }
+    });
+    held.reached().await;
+    advance(2 * SECOND).await;
+    settle().await;
+    assert!(!slow.is_finished(), "nothing is proven");
+    held.release();
+    assert!(matches!(slow.await.unwrap(), Err(LoadError::Loader(_))));
+}
+
+/// What proves that all invalidations have arrived proves nothing of what one of them revokes.
+#[tokio::test(start_paused = true)]
+async fn a13_what_is_revoked_by_the_message_that_proves_it_answers_nobody() {
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let (items, origin) = (hasty(&here), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    settle().await;
+    for operation in [Operation::Follow, Operation::Beat, Operation::Attach] {
+        here.faults.fail(operation, ErrorKind::Unavailable);
+    }
+    advance(SECOND).await;
+    settle().await;
+    peer.stack.invalidate_all().await.unwrap();
+    advance(2 * SECOND).await;
+    let (mut held, load) = origin.held();
+    let gate = here.faults.hold(Operation::Read, cache_core::testing::Moment::Before);
+    let slow = call(&items, load);
+    settle().await;
+    here.faults.heal();
+    advance(SECOND / 2).await;
+    until("it is in step again", || here.stack.health().proof_age.unwrap() < SECOND).await;
+    advance(SECOND).await;
+    settle().await;
+    assert!(!slow.is_finished());
+    gate.release();
+    held.reached().await;
+    held.release();
+    assert_eq!(slow.await.unwrap().unwrap(), 0);
+    assert_eq!(origin.loads(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a13_what_was_invalidated_answers_for_no_slow_load() {
     let (items, origin) = (hasty(&Process::on(&Memory::new()).await), Origin::new());
