@@ -5,16 +5,9 @@
 
 mod pilot;
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 pub(crate) use self::pilot::{Order, fly};
 use crate::{
@@ -25,6 +18,10 @@ use crate::{
     entry::Entry,
     load::Failure,
     stack::Running,
+    sync::{
+        Notify, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     tag::Tags,
     token::EntryId,
 };
@@ -140,7 +137,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     }
 
     /// "Superseded?" and the insert into L1 are one critical section.
-    fn land(&self, outcome: Outcome<K, V>, end: End) {
+    pub(crate) fn land(&self, outcome: Outcome<K, V>, end: End) {
         let mut table = self.cache.table(self.hash);
         let is_current = table.finish(&self.key, self.flight.id);
         let admit = matches!(end, End::Promote | End::Loaded { admit: true });
@@ -155,7 +152,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     }
 
     /// Resolves when the last seat was given up, and nobody can take one any more.
-    async fn everyone_left(&self) {
+    pub(crate) async fn everyone_left(&self) {
         loop {
             self.flight.emptied.notified().await;
             let mut table = self.cache.table(self.hash);
