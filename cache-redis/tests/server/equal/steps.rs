@@ -125,7 +125,7 @@ impl Author {
             14..32 => self.lease(key),
             32..48 => {
                 let (key, token) = self.leased(key);
-                Step::Fill { key, token, late: if below(3) == 0 { tags() } else { Vec::new() }, ttl: life() }
+                Step::Fill { key, token, late: if below(2) == 0 { tags() } else { Vec::new() }, ttl: life() }
             }
             48..52 => {
                 let (key, token) = self.leased(key);
@@ -166,19 +166,19 @@ impl Author {
             _ => vec![key],
         };
         // The mark of any tag is never named: it goes with every tag.
-        let marks = if below(3) == 0 { (0..=below(2)).map(|_| below(ANY_TAG)).collect() } else { Vec::new() };
+        let marks = if below(2) == 0 { (0..=below(2)).map(|_| below(ANY_TAG)).collect() } else { Vec::new() };
         let guard = match below(10) {
-            0..5 => Guarding::None,
-            5..7 => Guarding::Open(below(2), life()),
-            7..9 => Guarding::Close(below(2)),
+            0..4 => Guarding::None,
+            4..6 => Guarding::Open(below(2), life()),
+            6..8 => Guarding::Close(below(2)),
             _ => Guarding::Hold(life()),
         };
         Step::Invalidate { keys, marks, guard }
     }
 
-    /// Most often the first, so that much happens to it.
+    /// Most often the first in one of its versions, so that much happens to it.
     fn key(&self) -> Key {
-        if below(2) == 0 { 0 } else { below(KEYS) }
+        if below(4) > 0 { below(2) } else { below(KEYS) }
     }
 
     /// Most often one that was asked for not long ago.
