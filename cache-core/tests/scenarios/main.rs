@@ -16,6 +16,7 @@ mod log;
 mod races;
 mod shutdown;
 mod stampede;
+mod table;
 mod time;
 mod warm;
 mod write;

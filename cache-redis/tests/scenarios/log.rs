@@ -69,6 +69,23 @@ async fn a05_a_peer_drops_what_was_invalidated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a07_an_invalidation_right_after_the_build_is_heard() {
+    let server = RedisServer::start();
+    let (origin, peer, here) = (Origin::default(), stack(&server).await, stack(&server).await);
+    assert_eq!(origin.read(&items(&here)).await.0, 0);
+    origin.commit();
+    items(&peer).invalidate(KEY).await.unwrap();
+    let told = clock::now();
+    until("it heard of it", async || {
+        let asked = clock::now();
+        let value = origin.read(&items(&here)).await.0;
+        assert!(value == 1 || asked - told <= X, "served {:?} after it was revoked", asked - told);
+        value == 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a06_one_that_can_not_read_the_log_serves_nothing_stale_beyond_the_bound() {
     let server = RedisServer::start();
     let _ = server.cli(&["ACL", "SETUSER", "deaf", "on", ">secret", "~*", "&*", "+@all"]);
