@@ -32,7 +32,7 @@
 //! | 24 | an invalidation is announced before it is done | can't arise: both are one step | `racing_invalidations_form_one_chain` |
 //! | 25 | a replica that lags is read | can't arise: a replica is refused | `a30_a_replica_is_refused_until_it_is_promoted` |
 //! | 26 | a process reads a replica after its own invalidation | as 25 | `a30_a_beat_on_a_replica_fails` |
-//! | 27 | a server that lost acknowledged invalidations takes over | the first to notice renews the namespace: nothing old is valid | `a10_what_was_invalidated_after_a_snapshot_is_not_served_from_it`, `a10_a_server_that_comes_back_with_an_older_snapshot_resurrects_nothing` |
+//! | 27 | a server that lost acknowledged invalidations takes over | the first to notice renews the namespace: nothing old is valid | `a10_what_was_invalidated_after_a_snapshot_is_not_served_from_it`, `a10_a_server_that_comes_back_with_an_older_snapshot_resurrects_nothing`, `a10_a_replica_that_lagged_and_is_promoted_resurrects_nothing` |
 //! | 28 | the log is lost, and its positions begin again | the messages form no chain, or the end lies behind: all is revoked | `race_28_a_log_that_is_lost_trimmed_or_forged_empties_l1_and_no_more` |
 //! | 29 | a demoted primary keeps its connections | each heartbeat asks for the role: the connection is given up | `a30_the_connection_to_a_demoted_primary_is_given_up` |
 //! | 30 | a primary that was cut off goes on | not promised: see [what is not](super#what-is-not-promised) | configure the store against it |

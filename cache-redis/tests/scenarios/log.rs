@@ -132,6 +132,26 @@ async fn a10_a_server_that_comes_back_with_an_older_snapshot_resurrects_nothing(
     );
 }
 
+/// It did not hear of the invalidation that the primary had acknowledged, and takes its place under the same address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a10_a_replica_that_lagged_and_is_promoted_resurrects_nothing() {
+    let (mut primary, replica) = (RedisServer::start(), RedisServer::start());
+    let (origin, here, peer) = warm(&primary).await;
+    let (port, entry) = (primary.port().to_string(), "shop:item:{k}:v1");
+    replica.cli(&["REPLICAOF", "127.0.0.1", &port]);
+    until("it has what the primary has", async || replica.cli(&["EXISTS", entry]) == "1").await;
+    replica.cli(&["REPLICAOF", "NO", "ONE"]);
+    peer.invalidate_tag("t").await.unwrap();
+    assert_eq!(replica.cli(&["EXISTS", entry]), "1", "there is something to resurrect");
+    primary.kill();
+    replica.cli(&["CONFIG", "SET", "port", &port]);
+    assert_eq!(bare(&primary).await.get(KEY).await, None, "a newcomer");
+    for stack in [&here, &peer] {
+        until("it has noticed", async || stack.health().flushes > 0).await;
+        assert_eq!(origin.read(&items(stack)).await.0, 1);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a09_an_emptied_server_empties_every_process() {
     let server = RedisServer::start();
