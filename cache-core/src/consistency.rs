@@ -145,6 +145,14 @@
 //! CHECK_DEPTH=1 cargo test --release -p cache-core --lib checker       # deeper; 2, 3, … deeper still
 //! ```
 //!
+//! Threads that meet at the locks, atomics and wake-ups of one process are run in schedules drawn by [shuttle]
+//! (`scripts/interleavings`).
+//!
+//! Random steps are played on `Memory` and on a real Redis, which must answer alike, also when records are lost; and whatever
+//! Redis loses, nothing that was revoked becomes valid again (`cache-redis/tests/server/equal.rs`).
+//!
+//! [shuttle]: https://docs.rs/shuttle
+//!
 //! Whole stacks run in a simulation: three processes, a network that delays, loses, reorders and cuts, a store that forgets and is
 //! rolled back, all of it drawn from a seed. What callers saw is held against the contract by a checker that knows nothing else:
 //!
@@ -168,3 +176,7 @@
 //! Whole stacks on one store and on a paused clock play the races and failures one by one
 //! (`cargo test -p cache-core --all-features --test scenarios`), and so do stacks and processes on a real server
 //! (`cargo test -p cache-redis --all-features`).
+//!
+//! [`races`] lists every race that we know of, with what comes of it here and the tests that show it.
+
+pub mod races;

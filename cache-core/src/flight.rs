@@ -7,17 +7,11 @@ mod pilot;
 
 use std::{
     pin::pin,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
-    time::Instant,
-};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 pub(crate) use self::pilot::{Order, launch, launch_behind};
 use crate::{
@@ -29,6 +23,10 @@ use crate::{
     load::Failure,
     stack::Running,
     stats::Event,
+    sync::{
+        Mutex, Notify, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     tag::Tags,
     token::EntryId,
 };
@@ -172,7 +170,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
 
     /// "Superseded?" and the insert into L1 are one critical section. So is the registration of the flight that is to replace
     /// what was brought, if that is stale: what revokes it supersedes that one too.
-    fn land(&self, outcome: Outcome<K, V>, end: End, order: &Order<K, V>) -> Option<(Self, Behind<K, V>)> {
+    pub(crate) fn land(&self, outcome: Outcome<K, V>, end: End, order: &Order<K, V>) -> Option<(Self, Behind<K, V>)> {
         let mut table = self.cache.table(self.hash);
         let is_current = table.finish(&self.key, self.flight.id);
         let (mut outcome, mut behind) = (outcome, None);
@@ -203,7 +201,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     }
 
     /// Resolves when the last seat was given up, and nobody can take one any more.
-    async fn everyone_left(&self) {
+    pub(crate) async fn everyone_left(&self) {
         loop {
             self.flight.emptied.notified().await;
             let mut table = self.cache.table(self.hash);

@@ -104,6 +104,7 @@ pub mod policy;
 mod read;
 mod stack;
 pub mod stats;
+mod sync;
 mod tag;
 #[cfg(feature = "test-util")]
 pub mod testing;

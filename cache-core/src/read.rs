@@ -295,3 +295,6 @@ where
     let erased = async move { loading.await.map_err(|error| Arc::new(error) as LoaderError) };
     (Box::pin(erased), handle)
 }
+
+#[cfg(all(test, shuttle))]
+mod interleavings;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -37,6 +37,7 @@ use crate::{
     policy::{LONGEST, Policy},
     stack::StackInner,
     stats::{Counters, Event},
+    sync::{Mutex, MutexGuard},
     tag::Tags,
     token::random_unit,
 };

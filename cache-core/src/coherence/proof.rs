@@ -3,12 +3,11 @@
 //! What is known to have been current at `t` may be served to calls that begin no more than `max_staleness` after it, or
 //! after the moment up to which all invalidations are known to be applied here, whichever is later.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// A moment as nanoseconds since the stack was built, so that it fits into an atomic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -109,6 +109,8 @@ pub(crate) enum Record {
 #[derive(Default)]
 pub(crate) struct Author {
     leases: Vec<(Key, usize)>,
+    /// What was revoked last: revoking it again in another way is where guards and holds meet.
+    revoked: Option<(Vec<Key>, Vec<Mark>)>,
     as_a_stack: bool,
 }
 
@@ -129,7 +131,7 @@ impl Author {
             14..32 => self.lease(key),
             32..48 => {
                 let (key, token) = self.leased(key);
-                Step::Fill { key, token, late: if below(3) == 0 { tags() } else { Vec::new() }, ttl: life() }
+                Step::Fill { key, token, late: if below(2) == 0 { tags() } else { Vec::new() }, ttl: life() }
             }
             48..52 => {
                 let (key, token) = self.leased(key);
@@ -145,10 +147,10 @@ impl Author {
             77..79 => Step::Attach { process: below(PROCESSES) },
             79..81 => Step::Beat,
             81..84 => Step::Follow { back: below(6) },
-            84..92 => Step::Lose((0..=below(3)).map(|_| self.record()).collect()),
-            92..94 => Step::Trim,
-            94..95 => Step::Replace,
-            95..96 => Step::Forget,
+            84..91 => Step::Lose((0..=below(3)).map(|_| self.record()).collect()),
+            91..92 => Step::Trim,
+            92..93 => Step::Replace,
+            93..94 => Step::Forget,
             _ => Step::Pass(pick(&[2, 20])),
         }
     }
@@ -164,26 +166,33 @@ impl Author {
         Step::Lease { key, token, claim, marks, ttl: life() }
     }
 
-    fn invalidate(&self, key: Key) -> Step {
+    fn invalidate(&mut self, key: Key) -> Step {
+        let again = self.revoked.take().filter(|_| below(3) == 0);
+        let (keys, marks) = again.unwrap_or_else(|| self.some_to_revoke(key));
+        self.revoked = Some((keys.clone(), marks.clone()));
+        let guard = match below(10) {
+            0..4 => Guarding::None,
+            4..6 => Guarding::Open(below(2), life()),
+            6..8 => Guarding::Close(below(2)),
+            _ => Guarding::Hold(life()),
+        };
+        Step::Invalidate { keys, marks, guard }
+    }
+
+    fn some_to_revoke(&self, key: Key) -> (Vec<Key>, Vec<Mark>) {
         let keys = match below(4) {
             0 => Vec::new(),
             1 => vec![key, self.key()],
             _ => vec![key],
         };
         // The mark of any tag is never named: it goes with every tag.
-        let marks = if below(3) == 0 { (0..=below(2)).map(|_| below(ANY_TAG)).collect() } else { Vec::new() };
-        let guard = match below(10) {
-            0..5 => Guarding::None,
-            5..7 => Guarding::Open(below(2), life()),
-            7..9 => Guarding::Close(below(2)),
-            _ => Guarding::Hold(life()),
-        };
-        Step::Invalidate { keys, marks, guard }
+        let marks = if below(2) == 0 { (0..=below(2)).map(|_| below(ANY_TAG)).collect() } else { Vec::new() };
+        (keys, marks)
     }
 
-    /// Most often the first, so that much happens to it.
+    /// Most often the first in one of its versions, so that much happens to it.
     fn key(&self) -> Key {
-        if below(2) == 0 { 0 } else { below(KEYS) }
+        if below(4) > 0 { below(2) } else { below(KEYS) }
     }
 
     /// Most often one that was asked for not long ago.
