@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    coherence::{ledger::Standing, proof::AsOf},
+    clock,
+    coherence::{
+        ledger::{Ledger, Standing},
+        proof::{AsOf, Proof},
+    },
+    l1::Residence,
     policy::LONGEST,
     stats::Counters,
     tag::Tags,
@@ -22,6 +27,7 @@ pub(crate) struct Entry<K, V> {
     /// In bytes, all in all.
     pub(crate) weight: u32,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) residence: Residence<K, V>,
 }
 
 /// Where an entry came from: by this it can be validated in L2 without being moved.
@@ -74,6 +80,20 @@ impl Life {
 }
 
 impl<K, V> Entry<K, V> {
+    /// Whether L1 may serve it to a call that begins now. Looks at the marks only if anything was invalidated since they were
+    /// last looked at, and at the exact clock only if the coarse one can't tell.
+    #[inline(always)]
+    pub(crate) fn is_servable(&self, ledger: &Ledger, proof: &Proof) -> bool {
+        self.residence.stands(ledger.applied(), || self.standing.holds())
+            && (proof.surely_holds(self.origin.as_of.get(), self.residence.until)
+                || self.is_servable_at(clock::now(), proof))
+    }
+
+    #[cold]
+    fn is_servable_at(&self, now: Instant, proof: &Proof) -> bool {
+        self.is_live(now) && proof.holds(self.origin.as_of.get(), now)
+    }
+
     /// Whether L1 may serve it at `now`.
     #[inline]
     pub(crate) fn is_live(&self, now: Instant) -> bool {
@@ -84,7 +104,6 @@ impl<K, V> Entry<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
 
     #[test]
     fn times_that_a_foreign_writer_made_up_are_survived() {

@@ -62,6 +62,8 @@ impl Standing {
 /// All marks of a namespace that something here rests on.
 pub(crate) struct Ledger {
     moment: AtomicU64,
+    /// How many invalidations are applied: counted when the mark has its number, where `moment` is when it is given one.
+    applied: AtomicU64,
     marks: Mutex<Marks>,
     lots: OnceLock<Box<[OnceLock<Arc<LocalMark>>]>>,
     hasher: RandomState,
@@ -83,6 +85,7 @@ impl Ledger {
     pub(crate) fn new() -> Self {
         Self {
             moment: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
             marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }),
             lots: OnceLock::new(),
             hasher: RandomState::default(),
@@ -92,6 +95,13 @@ impl Ledger {
     /// Now, in the order of invalidations.
     pub(crate) fn moment(&self) -> Moment {
         Moment(self.moment.load(Ordering::Acquire))
+    }
+
+    /// How many invalidations are applied. What held when it was looked at after this was read still holds while this is the
+    /// same: so a hit compares one number, however many marks there are.
+    #[inline]
+    pub(crate) fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
     }
 
     /// The local state of `mark`.
@@ -130,6 +140,7 @@ impl Ledger {
     fn renew_local(&self, local: &LocalMark) {
         let moment = self.moment.fetch_add(1, Ordering::AcqRel) + 1;
         local.renewed.fetch_max(moment, Ordering::AcqRel);
+        self.applied.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Forgets marks that nothing rests on, unless they were renewed since the last sweep.
@@ -166,6 +177,7 @@ impl Ledger {
         let live = marks.live.iter().map(|(mark, local)| (mark.clone(), Arc::new(copy(local)))).collect();
         Self {
             moment: AtomicU64::new(self.moment().0),
+            applied: AtomicU64::new(self.applied()),
             marks: Mutex::new(Marks { live, floor: marks.floor, swept: marks.swept }),
             lots: OnceLock::new(),
             hasher: self.hasher.clone(),
