@@ -20,6 +20,18 @@ use crate::{
     stack::Stack,
 };
 
+/// What L1 answers, if the function was called before and has the value there. Nothing is made for it, no future either: this
+/// is all that a hit runs.
+#[inline(always)]
+pub fn hit<O, L>(site: &'static Site, stack: Option<&Stack>, _: &O, key: L) -> Option<O::Return>
+where
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey>,
+{
+    let cache = site.first::<L::Key, O::Value>(stack)?.shared();
+    cache.value(&key).map(|value| O::join(Ok(value)))
+}
+
 /// What a call of a cached function is about.
 #[inline]
 pub fn entry<O, L>(
@@ -40,7 +52,7 @@ pub trait Entry: Sized {
     /// What the function returns.
     type Return;
 
-    /// Calls the function. A hit in L1 clones the value, and does nothing else.
+    /// Calls the function.
     fn call(
         self,
         tags: impl FnOnce() -> Vec<String> + Send,
@@ -87,10 +99,10 @@ where
             Ok(cache) => cache,
             Err(error) => return O::join(Err(error.into())),
         };
-        let hash = cache.shared().hash(&self.key);
-        if let Some(entry) = cache.shared().hit(hash, &self.key) {
-            return O::join(Ok(entry.value.clone()));
+        if let Some(value) = cache.shared().value(&self.key) {
+            return O::join(Ok(value));
         }
+        let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), ..Call::default() };
         let answer = Box::pin(cache.load(self.key.to_key(), hash, call, |_| split::<O>(load()))).await;
         O::join(answer.map(|answer| answer.value))

@@ -30,7 +30,8 @@
 //! - A machine that was suspended: its monotonic clock stands still meanwhile, so that for X after it wakes it may serve what
 //!   was revoked while it slept.
 //!
-//! Nothing depends on the clocks of two processes agreeing. Within a process, time is the monotonic clock, read on each call.
+//! Nothing depends on the clocks of two processes agreeing. Within a process, time is the monotonic clock, asked on each call: a
+//! coarse form of it, and the exact one wherever they could come to different answers ([`clock`](crate::clock)).
 //!
 //! # The idea: absence denies
 //!

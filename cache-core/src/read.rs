@@ -166,7 +166,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
         if !self.asks_further()
-            && let Some(entry) = self.cache.hit(self.hash, &&self.key)
+            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Arc::clone)
         {
             return Ok(Boarding::Hit(entry));
         }

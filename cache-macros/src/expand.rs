@@ -25,7 +25,7 @@ fn function(model: &Model) -> TokenStream {
     let lints = model.attributes.tolerances();
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let call = call(model, "call");
+    let call = hit_or_call(model);
     quote! {
         #(#conditions)*
         #(#outside)*
@@ -115,7 +115,8 @@ fn invalidate(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry } = Entry::new(model);
+    let Entry { preparation, subject } = Entry::new(model);
+    let entry = subject.entry(model);
     quote! {
         /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
         ///
@@ -183,10 +184,31 @@ fn site(model: &Model) -> TokenStream {
     }
 }
 
+/// L1 is asked before anything else is made.
+fn hit_or_call(model: &Model) -> TokenStream {
+    let Model { krate, .. } = model;
+    let Entry { preparation, subject } = Entry::new(model);
+    let tags = tags(model);
+    let load = loader(model);
+    let Subject { site, stack, outcome, key } = &subject;
+    let [stack_, outcome_, key_] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
+    quote! {
+        #preparation
+        let (#stack_, #outcome_, #key_) = (#stack, #outcome, #key);
+        match #krate::__private::hit(#site, #stack_, &#outcome_, #key_) {
+            ::core::option::Option::Some(hit) => hit,
+            ::core::option::Option::None => {
+                #krate::__private::entry(#site, #stack_, #outcome_, #key_).call(#tags, #load).await
+            }
+        }
+    }
+}
+
 /// The entry is asked for its value, by one of the verbs of `__private::Entry`.
 fn call(model: &Model, verb: &str) -> TokenStream {
     let verb = format_ident!("{verb}");
-    let Entry { preparation, entry } = Entry::new(model);
+    let Entry { preparation, subject } = Entry::new(model);
+    let entry = subject.entry(model);
     let tags = tags(model);
     let load = loader(model);
     quote! {
@@ -198,7 +220,23 @@ fn call(model: &Model, verb: &str) -> TokenStream {
 /// Which entry of which cache a call is about, in code.
 struct Entry {
     preparation: TokenStream,
-    entry: TokenStream,
+    subject: Subject,
+}
+
+/// By what an entry is found.
+struct Subject {
+    site: TokenStream,
+    stack: TokenStream,
+    outcome: TokenStream,
+    key: TokenStream,
+}
+
+impl Subject {
+    fn entry(&self, model: &Model) -> TokenStream {
+        let krate = &model.krate;
+        let Self { site, stack, outcome, key } = self;
+        quote!(#krate::__private::entry(#site, #stack, #outcome, #key))
+    }
 }
 
 impl Entry {
@@ -212,8 +250,7 @@ impl Entry {
         let stack = stack(model, &mut preparation);
         let key = key(model, &mut preparation);
         let outcome = outcome(model);
-        let entry = quote!(#krate::__private::entry(#name::__site(), #stack, #outcome, #key));
-        Self { preparation, entry }
+        Self { preparation, subject: Subject { site: quote!(#name::__site()), stack, outcome, key } }
     }
 }
 

@@ -72,7 +72,7 @@ impl Scene {
     }
 
     fn is_served(&self) -> bool {
-        self.cache.hit(self.hash, &&KEY).is_some()
+        self.cache.hit(self.hash, &&KEY, |_| ()).is_some()
     }
 }
 
