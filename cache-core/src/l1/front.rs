@@ -2,7 +2,8 @@
 //!
 //! A table of sets, each in a cache line of its own: seven entries, and a byte of each one's hash. A hit compares the seven
 //! bytes in one step, borrows the entry (`arc_swap`: no lock, no line that another core writes to) and compares the key. An
-//! entry that finds its set full takes the place of the one that was asked for the longest ago; that one is still in moka.
+//! entry that finds its set full goes to the one beside it; if that is full too, it takes the place of the one that was asked for
+//! the longest ago, which is still in moka.
 //!
 //! The table grows by a segment as large as all before it, into which half of every set moves, so the memory stays in
 //! proportion to the entries: 21 to 43 bytes for each.
@@ -39,17 +40,19 @@ pub(crate) type Borrowed<K, V> = Guard<Option<Arc<Entry<K, V>>>>;
 
 /// Sets in a new table. Both powers of two.
 const FIRST: usize = 16;
-/// Of one gate are all sets whose numbers end alike, so that a set and those that it is split into share theirs.
-const GATES: usize = 16;
+/// Of one gate are all pairs whose numbers end alike, so that a pair and those that it is split into share theirs.
+const GATES: usize = FIRST / 2;
 /// Enough for 900 million entries.
 const SEGMENTS: usize = 24;
 
 /// Entries in a set: they and their tags fill a cache line.
 const WAYS: usize = 7;
 
+const OVERFLOWN: u64 = 1 << 56;
+
 #[repr(align(64))]
 struct Set<K, V> {
-    /// A byte for each place: zero if it is empty.
+    /// A byte for each place: zero if it is empty. The last one says whether entries had to go to the set beside this one.
     tags: AtomicU64,
     places: [ArcSwapOption<Entry<K, V>>; WAYS],
 }
@@ -69,14 +72,22 @@ impl<K, V> Front<K, V> {
     /// The entry that `lookup` names, servable or not.
     #[inline(always)]
     pub(crate) fn get<L: Lookup<Key = K>>(&self, hash: u64, lookup: &L) -> Option<Borrowed<K, V>> {
-        let set = self.set(hash)?;
-        for place in set.candidates(hash) {
-            let entry = set.places[place].load();
+        let number = self.number(hash);
+        let home = self.set(number)?;
+        for place in home.candidates(hash) {
+            let entry = home.places[place].load();
             if entry.as_ref().is_some_and(|entry| lookup.matches(&entry.name.key)) {
                 return Some(entry);
             }
         }
-        None
+        if home.has_overflown() { self.get_beside(number, hash, lookup) } else { None }
+    }
+
+    #[cold]
+    fn get_beside<L: Lookup<Key = K>>(&self, number: usize, hash: u64, lookup: &L) -> Option<Borrowed<K, V>> {
+        let set = self.set(beside(number))?;
+        let mut entries = set.candidates(hash).map(|place| set.places[place].load());
+        entries.find(|entry| entry.as_ref().is_some_and(|entry| lookup.matches(&entry.name.key)))
     }
 
     /// Puts an entry in, in the place of the one of its key. Before moka has it: then moka tells when it drops it.
@@ -86,9 +97,10 @@ impl<K, V> Front<K, V> {
     {
         let hash = entry.residence.hash;
         let gate = self.gate(hash);
-        let Some(set) = self.set(hash) else { return };
-        let place = set.find(hash, |there| there.name.key == entry.name.key);
-        let displaced = set.fill(place.unwrap_or_else(|| set.place_to_take(round)), hash, entry);
+        let Some(sets) = self.sets(hash) else { return };
+        let place = find(sets, hash, |there| there.name.key == entry.name.key);
+        let (set, place) = place.unwrap_or_else(|| place_to_take(sets, round));
+        let displaced = set.fill(place, hash, entry);
         let is_more = displaced.is_none();
         drop(gate);
         drop(displaced);
@@ -112,8 +124,7 @@ impl<K, V> Front<K, V> {
 
     fn clear(&self, hash: u64, is_it: impl Fn(&Entry<K, V>) -> bool) {
         let gate = self.gate(hash);
-        let Some(set) = self.set(hash) else { return };
-        let Some(place) = set.find(hash, is_it) else { return };
+        let Some((set, place)) = self.sets(hash).and_then(|sets| find(sets, hash, is_it)) else { return };
         let dropped = set.empty(place);
         self.entries.fetch_sub(1, Ordering::Relaxed);
         drop(gate);
@@ -121,19 +132,25 @@ impl<K, V> Front<K, V> {
     }
 
     #[inline(always)]
-    fn set(&self, hash: u64) -> Option<&Set<K, V>> {
-        self.numbered(hash as usize & self.mask.load(Ordering::Acquire))
+    fn number(&self, hash: u64) -> usize {
+        hash as usize & self.mask.load(Ordering::Acquire)
     }
 
     #[inline(always)]
-    fn numbered(&self, number: usize) -> Option<&Set<K, V>> {
+    fn set(&self, number: usize) -> Option<&Set<K, V>> {
         let segment = usize::BITS - (number / FIRST).leading_zeros();
         let sets = self.segments.get(segment as usize)?.get()?;
         sets.get(number & (sets.len() - 1))
     }
 
+    /// The set where an entry belongs, and the one where it is if there was no room.
+    fn sets(&self, hash: u64) -> Option<[&Set<K, V>; 2]> {
+        let number = self.number(hash);
+        Some([self.set(number)?, self.set(beside(number))?])
+    }
+
     fn gate(&self, hash: u64) -> MutexGuard<'_, ()> {
-        lock(&self.gates[hash as usize % GATES])
+        lock(&self.gates[hash as usize / 2 % GATES])
     }
 
     /// Doubles the number of sets. Readers go on meanwhile: they find an entry in the set where it was or in the one where it
@@ -150,14 +167,17 @@ impl<K, V> Front<K, V> {
         let _ = self.segments[segment].set(empty(sets));
         let moves = |entry: &Arc<Entry<K, V>>| entry.residence.hash as usize & sets != 0;
         for number in 0..sets {
-            let (Some(old), Some(new)) = (self.numbered(number), self.numbered(number + sets)) else { return };
+            let (Some(old), Some(new)) = (self.set(number), self.set(number + sets)) else { return };
             for (place, entry) in old.entries().filter(|(_, entry)| moves(entry)) {
                 new.fill(place, entry.residence.hash, &entry);
+            }
+            if old.has_overflown() {
+                new.overflow();
             }
         }
         self.mask.store(mask | sets, Ordering::Release);
         for number in 0..sets {
-            let Some(old) = self.numbered(number) else { return };
+            let Some(old) = self.set(number) else { return };
             for (place, _) in old.entries().filter(|(_, entry)| moves(entry)) {
                 drop(old.empty(place));
             }
@@ -198,11 +218,12 @@ impl<K, V> Set<K, V> {
         self.candidates(hash).find(|place| self.places[*place].load().as_ref().is_some_and(|entry| is_it(entry)))
     }
 
-    /// An empty place, or that of the entry which moka was told of the longest ago.
-    fn place_to_take(&self, round: u32) -> usize {
-        let age =
-            |place: &usize| self.places[*place].load().as_ref().map_or(u32::MAX, |entry| entry.residence.age(round));
-        (0..WAYS).max_by_key(age).unwrap_or_default()
+    fn has_overflown(&self) -> bool {
+        self.tags.load(Ordering::Acquire) & OVERFLOWN != 0
+    }
+
+    fn overflow(&self) {
+        self.tags.fetch_or(OVERFLOWN, Ordering::AcqRel);
     }
 
     fn fill(&self, place: usize, hash: u64, entry: &Arc<Entry<K, V>>) -> Option<Arc<Entry<K, V>>> {
@@ -223,13 +244,42 @@ impl<K, V> Set<K, V> {
     }
 }
 
+/// The place of an entry in one of the two sets where it may be.
+fn find<'a, K, V>(
+    sets: [&'a Set<K, V>; 2],
+    hash: u64,
+    is_it: impl Fn(&Entry<K, V>) -> bool,
+) -> Option<(&'a Set<K, V>, usize)> {
+    sets.into_iter().find_map(|set| Some((set, set.find(hash, &is_it)?)))
+}
+
+/// An empty place, in the first set if there is one, or that of the entry which moka was told of the longest ago.
+fn place_to_take<K, V>(sets: [&Set<K, V>; 2], round: u32) -> (&Set<K, V>, usize) {
+    let [home, beside] = sets;
+    let is_empty = |set: &Set<K, V>, place: &usize| set.places[*place].load().is_none();
+    if let Some(place) = (0..WAYS).find(|place| is_empty(home, place)) {
+        return (home, place);
+    }
+    if let Some(place) = (0..WAYS).find(|place| is_empty(beside, place)) {
+        home.overflow();
+        return (beside, place);
+    }
+    let age = |place: &usize| home.places[*place].load().as_ref().map(|entry| entry.residence.age(round));
+    (home, (0..WAYS).max_by_key(age).unwrap_or_default())
+}
+
+/// The other set of a pair.
+const fn beside(number: usize) -> usize {
+    number ^ 1
+}
+
 /// Seven bits that no set's number is made of, and one that tells it from none.
 #[inline]
 const fn tag(hash: u64) -> u64 {
     hash >> 57 | 0x80
 }
 
-/// Entries in a table of `mask + 1` sets: three of seven places are taken then, and one set in a hundred is too small.
+/// Entries in a table of `mask + 1` sets: three of seven places are taken then. One set in a hundred has overflown, one pair in some thousands is full.
 const fn most(mask: usize) -> usize {
     (mask + 1) * 3
 }
