@@ -245,11 +245,7 @@ impl<K, V> Set<K, V> {
 }
 
 /// The place of an entry in one of the two sets where it may be.
-fn find<'a, K, V>(
-    sets: [&'a Set<K, V>; 2],
-    hash: u64,
-    is_it: impl Fn(&Entry<K, V>) -> bool,
-) -> Option<(&'a Set<K, V>, usize)> {
+fn find<K, V>(sets: [&Set<K, V>; 2], hash: u64, is_it: impl Fn(&Entry<K, V>) -> bool) -> Option<(&Set<K, V>, usize)> {
     sets.into_iter().find_map(|set| Some((set, set.find(hash, &is_it)?)))
 }
 

@@ -26,7 +26,7 @@
 //! *Time* is asked of a coarse clock ([`clock`](crate::clock)), and *marks* are looked at only if anything was invalidated since
 //! ([`Ledger::applied`](crate::coherence::ledger::Ledger::applied)), so tags cost a hit nothing.
 //!
-//! What was tried in its place, for a hit by `u64`, beside 1,500 instructions of moka with what was around it:
+//! A hit by `u64` took 1,500 instructions by moka with what was around it, and takes 340. What was tried in place of parts of it:
 //!
 //! - a lock per slot or per shard: fewer instructions (30 for 70), but a line that all cores write to for every hit of a popular
 //!   entry, and a writer that waits for a reader which lost its processor;
