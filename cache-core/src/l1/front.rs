@@ -275,7 +275,8 @@ const fn tag(hash: u64) -> u64 {
     hash >> 57 | 0x80
 }
 
-/// Entries in a table of `mask + 1` sets: three of seven places are taken then. One set in a hundred has overflown, one pair in some thousands is full.
+/// Entries in a table of `mask + 1` sets: three of seven places are taken then. One set in a hundred has overflown, one pair in
+/// some thousands is full.
 const fn most(mask: usize) -> usize {
     (mask + 1) * 3
 }

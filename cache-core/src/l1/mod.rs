@@ -19,7 +19,7 @@
 //!
 //! *moka judges as if it saw every hit.* It is told of the first hit of an entry in each round, and a round lasts until an eighth
 //! of the entries were replaced: an order of use that is no finer than that serves it as well (`hit_ratio` in `benches` prints
-//! the comparison: within a tenth of a point of moka alone, in a loop within what moka itself varies by). To tell it of one hit in
+//! the comparison: within half a point of moka alone, in a loop within what moka itself varies by). To tell it of one hit in
 //! sixteen, drawn by chance, would cost 1 to 3 points, for then it learns of rare entries last. Where nothing is evicted
 //! nothing is told.
 //!
