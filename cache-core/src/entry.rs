@@ -23,27 +23,29 @@ use crate::{
     token::EntryId,
 };
 
-/// One entry of one cache.
+/// One entry of one cache. What a hit looks at comes first, close together.
+#[repr(C)]
 pub(crate) struct Entry<K, V> {
     pub(crate) name: Arc<Name<K>>,
+    pub(crate) residence: Residence<K, V>,
     pub(crate) value: V,
+    pub(crate) origin: Origin,
     pub(crate) life: Life,
     pub(crate) standing: Standing,
-    pub(crate) origin: Origin,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) retry: Retry,
     /// In bytes, all in all.
     pub(crate) weight: u32,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) residence: Residence<K, V>,
 }
 
 /// Where an entry came from: by this it can be validated in L2 without being moved.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Origin {
+    pub(crate) as_of: AsOf,
     /// None if L2 has no copy that is known to be this one.
     pub(crate) id: Option<EntryId>,
     pub(crate) tags: Tags,
-    pub(crate) as_of: AsOf,
 }
 
 /// What an entry is kept under. Apart from it, because L1 holds on to the name under which a place was first taken, and

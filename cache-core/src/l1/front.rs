@@ -245,11 +245,7 @@ impl<K, V> Set<K, V> {
 }
 
 /// The place of an entry in one of the two sets where it may be.
-fn find<'a, K, V>(
-    sets: [&'a Set<K, V>; 2],
-    hash: u64,
-    is_it: impl Fn(&Entry<K, V>) -> bool,
-) -> Option<(&'a Set<K, V>, usize)> {
+fn find<K, V>(sets: [&Set<K, V>; 2], hash: u64, is_it: impl Fn(&Entry<K, V>) -> bool) -> Option<(&Set<K, V>, usize)> {
     sets.into_iter().find_map(|set| Some((set, set.find(hash, &is_it)?)))
 }
 
@@ -279,7 +275,8 @@ const fn tag(hash: u64) -> u64 {
     hash >> 57 | 0x80
 }
 
-/// Entries in a table of `mask + 1` sets: three of seven places are taken then. One set in a hundred has overflown, one pair in some thousands is full.
+/// Entries in a table of `mask + 1` sets: three of seven places are taken then. One set in a hundred has overflown, one pair in
+/// some thousands is full.
 const fn most(mask: usize) -> usize {
     (mask + 1) * 3
 }

@@ -9,15 +9,16 @@ use super::Front;
 use crate::coherence::proof::Stamp;
 
 /// An entry's place in L1, and what was last found out about it.
+#[repr(C)]
 pub(crate) struct Residence<K, V> {
-    /// Under which it is kept.
-    pub(crate) hash: u64,
     /// When it leaves L1.
     pub(crate) until: Stamp,
     /// The number of [applied](crate::coherence::ledger::Ledger::applied) invalidations when its marks were looked at.
     standing: AtomicU64,
     /// The round in which moka was last told that it is asked for.
     told: AtomicU32,
+    /// Under which it is kept.
+    pub(crate) hash: u64,
     /// Where it may be beside moka.
     pub(super) front: Weak<Front<K, V>>,
 }

@@ -12,7 +12,7 @@ use crate::{
     Cache, Stack,
     cache::Shared,
     clock,
-    entry::{Entry, Life, Span, Origin},
+    entry::{Entry, Life, Origin, Span},
     tag::Tags,
 };
 
@@ -30,7 +30,14 @@ impl Numbers {
         let standing = self.standing(&self.entry_key(&text), self.stack.ledger.moment(), &Tags::default());
         let (now, hour) = (clock::now(), Duration::from_secs(3600));
         let origin = Origin { id: None, tags: Tags::default(), as_of: self.as_of(now) };
-        self.entry(&key, Arc::new(value), Life::new(now, Span { age: Duration::ZERO, ttl: hour, left: hour }, hour), standing, origin, None)
+        self.entry(
+            &key,
+            Arc::new(value),
+            Life::new(now, Span { age: Duration::ZERO, ttl: hour, left: hour }, hour),
+            standing,
+            origin,
+            None,
+        )
     }
 
     fn store(&self, key: u64, value: u64) -> Weak<u64> {

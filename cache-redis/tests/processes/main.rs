@@ -44,7 +44,7 @@ const KEYS: usize = 16;
 const TERMS: Terms = Terms {
     max_staleness: Duration::from_millis(400),
     ttl: [Duration::from_secs(6), Duration::from_millis(1500)],
-    grace: [Duration::ZERO; 2],
+    grace: [Duration::ZERO, Duration::from_secs(1)],
     lease_ttl: Duration::from_millis(500),
     guard_ttl: Duration::from_secs(2),
 };
