@@ -171,6 +171,8 @@ pub(crate) struct Network {
     dice: Mutex<Dice>,
     cuts: Vec<Cut>,
     lie: Lie,
+    /// For good.
+    dead: Arc<AtomicBool>,
     /// Where its process stands in the log.
     stands: Mutex<Option<Position>>,
     old: Mutex<Option<(Instant, Snapshot)>>,
@@ -180,10 +182,18 @@ impl Network {
     pub(crate) fn new(site: &Arc<Site>, mut dice: Dice, lie: Lie) -> Self {
         let cuts = (0..dice.below(3)).map(|_| Cut::draw(&mut dice)).collect();
         let (site, dice) = (Arc::clone(site), Mutex::new(dice));
-        Self { site, dice, cuts, lie, stands: Mutex::default(), old: Mutex::default() }
+        Self { site, dice, cuts, lie, dead: Arc::default(), stands: Mutex::default(), old: Mutex::default() }
+    }
+
+    /// Cuts it off for good when it is set.
+    pub(crate) fn end(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.dead)
     }
 
     fn is_cut(&self, is_of_the_log: bool) -> bool {
+        if self.dead.load(Ordering::Relaxed) {
+            return true;
+        }
         let now = clock::now();
         let covers = |cut: &Cut| (is_of_the_log || !cut.only_the_log) && (cut.begins..cut.ends).contains(&now);
         !self.site.is_healed() && self.cuts.iter().any(covers)
@@ -328,7 +338,7 @@ impl Backend for Network {
             return self.carry(false, fate, async { Ok(None) }).await;
         }
         let Invalidate { keys, marks, any_tag, log, from, .. } = what;
-        if self.lie == Lie::OneGuard && matches!(what.guard, Some(Guard::Close { .. })) {
+        if self.lie == Lie::OneGuard && matches!(what.guard, Some(Guard::Close { .. })) && !self.is_cut(false) {
             self.site.close_all(what).await;
         }
         if self.lie == Lie::SoftInvalidations && marks.iter().all(|mark| mark.scope() == Scope::Tag) {
