@@ -19,6 +19,8 @@ pub(crate) struct Argument {
     pub(crate) passing: Passing,
     pub(crate) role: Role,
     pub(crate) mention: Mention,
+    /// Whether `stack = …` speaks of it.
+    pub(crate) gives_stack: bool,
 }
 
 pub(crate) enum Passing {
@@ -40,7 +42,7 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mention {
     Nowhere,
-    /// `key`, which is done with it before anything is loaded.
+    /// `key`, `when` or `unless`, which are done with it before anything is loaded.
     InKey,
     /// `tags` or `stack`, which still need it when a load does.
     BesideLoad,
@@ -67,7 +69,7 @@ impl Argument {
             Some(name) => name.clone(),
             None => format_ident!("__argument_{index}", span = Span::mixed_site()),
         };
-        Some(Self { written, name, passing, role: Role::Key, mention: Mention::Nowhere })
+        Some(Self { written, name, passing, role: Role::Key, mention: Mention::Nowhere, gives_stack: false })
     }
 
     /// Whether it has a pattern where others have a name.
@@ -77,9 +79,7 @@ impl Argument {
 
     /// The names that its pattern binds.
     pub(crate) fn parts(&self) -> Vec<Ident> {
-        let mut bindings = Bindings(Vec::new());
-        bindings.visit_pat(&self.written.pat);
-        bindings.0
+        bindings(&self.written.pat)
     }
 
     /// Its type, without the reference if it is borrowed.
@@ -230,6 +230,13 @@ impl Visit<'_> for Unfit<'_> {
     // The lifetimes in these are for all calls, not borrowed from this one.
     fn visit_type_fn_ptr(&mut self, _: &TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &ParenthesizedGenericArguments) {}
+}
+
+/// The names that a pattern binds.
+pub(crate) fn bindings(pattern: &Pat) -> Vec<Ident> {
+    let mut bindings = Bindings(Vec::new());
+    bindings.visit_pat(pattern);
+    bindings.0
 }
 
 struct Bindings(Vec<Ident>);

@@ -5,15 +5,16 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, ext::IdentExt, spanned::Spanned};
 
 use crate::{
-    args::Tag,
-    argument::{Argument, Mention, Passing, Role},
-    duration::Ttl,
-    model::{Key, Model},
+    args::{Condition, Tag},
+    argument::{Argument, Passing, Role},
+    companions::companions,
+    model::{Key, Model, Reading},
+    setting::{Setting, Value},
 };
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let function = function(model);
-    let companions = companions(model);
+    let companions = name_space(model);
     quote!(#function #companions)
 }
 
@@ -37,13 +38,14 @@ fn function(model: &Model) -> TokenStream {
 }
 
 /// The type of the function's name, which lives beside the function because types and values have names apart.
-fn companions(model: &Model) -> TokenStream {
+fn name_space(model: &Model) -> TokenStream {
     let Model { visibility, name, .. } = model;
     let conditions = &model.attributes.conditions;
     let lints = model.attributes.tolerances();
     let plain = name.unraw();
     let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); each takes its arguments.");
-    let methods = [uncached(model), refresh(model), invalidate(model), explain(model), load(model), site(model)];
+    let companions = companions(model);
+    let (load, site) = (load(model), site(model));
     quote! {
         #(#conditions)*
         #[doc = #summary]
@@ -60,71 +62,9 @@ fn companions(model: &Model) -> TokenStream {
         #(#lints)*
         #[allow(dead_code, reason = "not every cached function needs all that goes with it")]
         impl #name {
-            #(#methods)*
-        }
-    }
-}
-
-/// The body, as it was written.
-fn uncached(model: &Model) -> TokenStream {
-    let Model { visibility, generics, output, body, .. } = model;
-    let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
-    let parameters = model.arguments.iter().map(|argument| {
-        let written = &argument.written;
-        let used = (argument.mention != Mention::Nowhere)
-            .then(|| quote!(#[allow(unused_variables, reason = "`#[cached]` uses it")]));
-        quote!(#used #written)
-    });
-    let where_clause = &generics.where_clause;
-    quote! {
-        /// Runs the function itself; the cache is neither read nor written.
-        #(#attributes)*
-        #visibility async fn uncached #generics(#(#parameters),*) -> #output #where_clause #body
-    }
-}
-
-fn refresh(model: &Model) -> TokenStream {
-    let Model { visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let call = call(model, "refresh");
-    quote! {
-        /// Runs the function whatever is cached, and caches what it returns, for everyone.
-        ///
-        /// Others are served the old entry until then; if the function fails, it stays.
-        #visibility async fn refresh #generics(#(#parameters),*) -> #output #where_clause {
-            #call
-        }
-    }
-}
-
-fn explain(model: &Model) -> TokenStream {
-    let Model { krate, visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let call = call(model, "explain");
-    quote! {
-        /// Calls the function, and says how the call was answered: from where, and how old the value is.
-        #visibility async fn explain #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
-            #call
-        }
-    }
-}
-
-fn invalidate(model: &Model) -> TokenStream {
-    let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let Entry { preparation, entry } = Entry::new(model);
-    quote! {
-        /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
-        ///
-        /// # Errors
-        /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn invalidate #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.invalidate().await
+            #(#companions)*
+            #load
+            #site
         }
     }
 }
@@ -161,13 +101,7 @@ fn site(model: &Model) -> TokenStream {
     };
     let policy = site.policy.iter();
     let version = site.version.iter();
-    let ttl = site.ttl.iter().map(|ttl| match ttl {
-        Ttl::Fixed(ttl) => {
-            let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
-            quote!(::core::time::Duration::new(#seconds, #nanos))
-        }
-        Ttl::Expr(ttl) => quote!(#ttl),
-    });
+    let overrides = overrides(model);
     quote! {
         #[doc(hidden)]
         fn __site() -> &'static #krate::__private::Site {
@@ -176,17 +110,44 @@ fn site(model: &Model) -> TokenStream {
                     #cache
                     #(.policy(#policy))*
                     #(.version(#version))*
-                    #(.ttl(|| -> ::core::time::Duration { #ttl }))*
+                    #overrides
             );
             &SITE
         }
     }
 }
 
+/// The fields of the policy that the attribute names; each is written at its option, where a message about its type belongs.
+fn overrides(model: &Model) -> Option<TokenStream> {
+    let settings = &model.site.settings;
+    let fields = settings.iter().map(|Setting { name, value }| {
+        let field = at(name, place_of(name));
+        let value = setting(model, value);
+        quote!(.#field(#value))
+    });
+    (!settings.is_empty()).then(|| quote!(.overrides(|__overrides| __overrides #(#fields)*)))
+}
+
+fn setting(model: &Model, value: &Value) -> TokenStream {
+    match value {
+        Value::Time(time) => {
+            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+            quote!(::core::time::Duration::new(#seconds, #nanos))
+        }
+        Value::Fraction(fraction) => quote!(#fraction),
+        Value::Format(variant) => {
+            let krate = &model.krate;
+            let variant = format_ident!("{variant}");
+            quote!(#krate::Format::#variant)
+        }
+        Value::Expr(expr) => quote!(#expr),
+    }
+}
+
 /// The entry is asked for its value, by one of the verbs of `__private::Entry`.
-fn call(model: &Model, verb: &str) -> TokenStream {
+pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
     let verb = format_ident!("{verb}");
-    let Entry { preparation, entry } = Entry::new(model);
+    let Entry { preparation, entry } = Entry::to_read(model);
     let tags = tags(model);
     let load = loader(model);
     quote! {
@@ -196,36 +157,72 @@ fn call(model: &Model, verb: &str) -> TokenStream {
 }
 
 /// Which entry of which cache a call is about, in code.
-struct Entry {
-    preparation: TokenStream,
-    entry: TokenStream,
+pub(crate) struct Entry {
+    pub(crate) preparation: TokenStream,
+    pub(crate) entry: TokenStream,
 }
 
 impl Entry {
-    fn new(model: &Model) -> Self {
+    pub(crate) fn new(model: &Model) -> Self {
         let Model { krate, name, .. } = model;
-        let mut preparation = views(model);
+        let mut preparation = views(model, |_| true);
         preparation.extend(quote! {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
             use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
         });
         let stack = stack(model, &mut preparation);
-        let key = key(model, &mut preparation);
+        let key = key_of(model, &mut preparation);
         let outcome = outcome(model);
         let entry = quote!(#krate::__private::entry(#name::__site(), #stack, #outcome, #key));
         Self { preparation, entry }
     }
 }
 
+impl Entry {
+    /// With what is said of calls: when they go past the cache, and what they store.
+    pub(crate) fn to_read(model: &Model) -> Self {
+        let Self { mut preparation, mut entry } = Self::new(model);
+        let Reading { condition, validated, cache_none, cache_if } = &model.reading;
+        if let Some(condition) = condition {
+            let local = condition_of(model, condition, &mut preparation);
+            entry.extend(quote!(.bypassed(#local)));
+        }
+        if *validated {
+            entry.extend(quote!(.validated()));
+        }
+        if !cache_none {
+            entry.extend(quote!(.without_none()));
+        }
+        if let Some(judge) = cache_if {
+            let verb = Ident::new("only_if", place_of(judge));
+            entry.extend(quote!(.#verb(#judge)));
+        }
+        Self { preparation, entry }
+    }
+}
+
+fn condition_of(model: &Model, condition: &Condition, preparation: &mut TokenStream) -> Ident {
+    let expr = condition.expr();
+    let place = place_of(expr);
+    let private = private(model, place);
+    let local = Ident::new("__bypassed", Span::mixed_site().located_at(place));
+    let negation = match condition {
+        Condition::When(_) => quote!(!),
+        Condition::Unless(_) => quote!(),
+    };
+    preparation.extend(quote_spanned!(place=> let #local = #negation #private::condition(|| #expr);));
+    local
+}
+
 /// The meaning of the return type; written at it, since that is what a message would be about.
-fn outcome(model: &Model) -> TokenStream {
+pub(crate) fn outcome(model: &Model) -> TokenStream {
     let output = &model.output;
     let place = place_of(output);
     let private = private(model, place);
     quote_spanned!(place=> #private::outcome((&&&#private::Returns::<#output>::new()).outcome()))
 }
 
-fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
+pub(crate) fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
     let Some(stack) = &model.stack else {
         return quote!(::core::option::Option::None);
     };
@@ -236,7 +233,8 @@ fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
     quote_spanned!(place=> ::core::option::Option::Some(#private::AsStack::as_stack(#local)))
 }
 
-fn key(model: &Model, preparation: &mut TokenStream) -> TokenStream {
+/// What the entry is looked up by.
+pub(crate) fn key_of(model: &Model, preparation: &mut TokenStream) -> TokenStream {
     let Key::Expr(key) = &model.key else {
         return key_of_arguments(model);
     };
@@ -276,9 +274,9 @@ fn reference(argument: &Argument) -> TokenStream {
 }
 
 /// Names for the parts of arguments, where something beside the body speaks of them.
-fn views(model: &Model) -> TokenStream {
-    let viewed = model.viewed.iter().map(|&index| {
-        let argument = &model.arguments[index];
+pub(crate) fn views(model: &Model, of: impl Fn(&Argument) -> bool) -> TokenStream {
+    let viewed = model.viewed.iter().map(|&index| &model.arguments[index]);
+    let viewed = viewed.filter(|argument| of(argument)).map(|argument| {
         let pattern = argument.viewing_pattern();
         let name = &argument.name;
         let value = match argument.passing {
@@ -293,7 +291,7 @@ fn views(model: &Model) -> TokenStream {
     quote!(#(#viewed)*)
 }
 
-fn tags(model: &Model) -> TokenStream {
+pub(crate) fn tags(model: &Model) -> TokenStream {
     let tags = model.tags.iter().map(|tag| match tag {
         Tag::Template(template) => {
             let text = &template.text;
@@ -326,7 +324,7 @@ fn loader(model: &Model) -> TokenStream {
 }
 
 /// The module that generated code calls, as if it were written at `place`: there the compiler reports what goes wrong.
-fn private(model: &Model, place: Span) -> TokenStream {
+pub(crate) fn private(model: &Model, place: Span) -> TokenStream {
     let krate = model.krate.to_token_stream().into_iter().map(|mut token| {
         token.set_span(token.span().located_at(place));
         token
@@ -336,22 +334,23 @@ fn private(model: &Model, place: Span) -> TokenStream {
 }
 
 /// Where a message points that is about `tokens`. It remains generated code: the compiler gives no advice on rewriting it.
-fn place_of(tokens: &impl Spanned) -> Span {
+pub(crate) fn place_of(tokens: &impl Spanned) -> Span {
     Span::call_site().located_at(tokens.span())
 }
 
-fn at(name: &Ident, place: Span) -> Ident {
+pub(crate) fn at(name: &Ident, place: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(name.span().located_at(place));
     name
 }
 
 /// The arguments, each by one name.
-fn parameters(model: &Model) -> Vec<TokenStream> {
-    let parameters = model.arguments.iter().map(|argument| {
-        let name = &argument.name;
-        let ty = &argument.written.ty;
-        quote!(#name: #ty)
-    });
-    parameters.collect()
+pub(crate) fn parameters(model: &Model) -> Vec<TokenStream> {
+    model.arguments.iter().map(parameter).collect()
+}
+
+pub(crate) fn parameter(argument: &Argument) -> TokenStream {
+    let name = &argument.name;
+    let ty = &argument.written.ty;
+    quote!(#name: #ty)
 }

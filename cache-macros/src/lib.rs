@@ -1,12 +1,14 @@
 //! The `#[cached]` attribute of `cache-core`. Use it from there: `cache_core::cached`.
 
+mod advice;
 mod args;
 mod argument;
-mod duration;
+mod companions;
 mod error;
 mod expand;
 mod function;
 mod model;
+mod setting;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -47,7 +49,9 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// | `T`, `Option<T>` | every value, `None` too | |
 /// | `Result<T, E>`, `Result<Option<T>, E>` | what is in `Ok` | `Err`: the next call loads again |
 ///
-/// Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
+/// That can be narrowed, by [`cache_none`](#cache_none-cache_if), [`cache_if`](#cache_none-cache_if) and
+/// [`when`](#when-unless). It can't be widened to an `Err`, which would have to be stored with the values: put what is to be
+/// remembered into `Ok`. Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
 /// the policy's `negative_ttl`. A value has to be `Clone`, `serde::Serialize` and `serde::Deserialize`, and
 /// `Send + Sync + 'static`; wrap what is costly to clone in an `Arc`.
 ///
@@ -95,6 +99,33 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn holidays(year: u16) -> Vec<u8> { vec![] }
 /// ```
 ///
+/// ## `l1_ttl`, `negative_ttl`, `hard_timeout`
+/// How long L1 keeps an entry, how long `None` lives, and the deadline of a load; each is written as `ttl` is. Like all fields
+/// of the policy they win over the TTL map, one by one. What is written out can't contradict itself: an `l1_ttl` or a
+/// `negative_ttl` that is longer than the `ttl` beside it does not compile.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "1h", l1_ttl = "30s", negative_ttl = "1m", hard_timeout = 5)]
+/// async fn profile(user: u64) -> Option<String> { None }
+/// ```
+///
+/// ## `stale_while_revalidate`, `stale_if_error`
+/// For so long after the `ttl` the old value is served while one load in the fleet replaces it, or where its load fails.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "1m", stale_while_revalidate = "5m", stale_if_error = "1d")]
+/// async fn rates(currency: String) -> Result<Vec<u32>, String> { Ok(vec![]) }
+/// ```
+///
+/// ## `jitter`, `codec`
+/// The largest part of a lifetime that chance takes away, from 0 to less than 1; and how values are encoded for L2: `"json"`,
+/// `"bincode"`, `"postcard"`, `"messagepack"`, or a `cache_core::Format`.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(jitter = 0.3, codec = "json")]
+/// async fn thumbnail(image: u64) -> Vec<u8> { vec![] }
+/// ```
+///
 /// ## `policy`
 /// The kind of data: its entry in the stack's TTL map. Default: the cache's name.
 /// ```
@@ -132,6 +163,33 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn total(customer: u64, order: std::sync::Arc<Order>) -> u64 { 0 }
 /// ```
 ///
+/// ## `cache_none`, `cache_if`
+/// Which values are stored: `cache_none = false` leaves out `None`, and `cache_if` what a closure or a function says no to,
+/// which is given what would be cached. Everyone who waited is given the value all the same, and the next call loads again;
+/// where `refresh` loads such a value, the old one is revoked.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(cache_none = false, cache_if = |hits: &Option<Vec<u64>>| hits.iter().flatten().count() > 0)]
+/// async fn search(query: String) -> Option<Vec<u64>> { None }
+/// ```
+///
+/// ## `when`, `unless`
+/// A condition over the arguments. Calls that it keeps out run the body, and neither read nor write the cache.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(unless = user == 0)]
+/// async fn basket(user: u64) -> Vec<u64> { vec![] }
+/// ```
+///
+/// ## `validated`
+/// Serves nothing but what is known to be current after the call began: what L1 has is compared with L2 first, in one round
+/// trip that moves no value if nothing changed.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(cache = "balance", validated)]
+/// async fn balance(account: u64) -> i64 { 0 }
+/// ```
+///
 /// ## `version`
 /// The schema version of the value. Raise it when its type changes in a way that old bytes can't be read as; during the
 /// deploy both versions live side by side. Default: 1.
@@ -161,14 +219,44 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 ///
 /// # What goes with the function
 ///
-/// These take the arguments of the function, skipped ones too:
+/// These take the arguments of the function, skipped ones too, borrowed where it borrows them:
 ///
 /// | | |
 /// |---|---|
 /// | `user::invalidate(…)` | revokes the entry, in every tier, with every load of it in flight; `cache_core::Result<()>` |
+/// | `user::expire(…)` | marks it as stale: it is served inside a stale window, and to nobody else; `cache_core::Result<()>` |
 /// | `user::refresh(…)` | loads whatever is cached, and caches that; returns what the function returns |
+/// | `user::get(…)` | what is cached, in L1 or L2; loads nothing; an `Option` of the value |
+/// | `user::insert(…, value)` | caches a value, in every tier, whatever was there; `cache_core::Result<()>` |
 /// | `user::uncached(…)` | the body alone |
 /// | `user::explain(…)` | the call, as a `cache_core::Answer` of what the function returns: from where, how old |
+/// | `user::key(…)` | the key, owned |
+///
+/// And these don't:
+///
+/// | | |
+/// |---|---|
+/// | `user::warm(items)` | calls the function for each of the items: its argument, or a tuple of them, with anything that lends what is borrowed; a `warm::Report` |
+/// | `user::stats()` | what happened to its cache here, as `cache_core::Stats` |
+/// | `user::cache()` | the cache itself, as a `cache_core::Cache` of the key and the value; not with `key = …`, whose type has no name |
+///
+/// The last two take the arguments that `stack = …` speaks of.
+///
+/// ```
+/// # use cache_core::cached;
+/// #[cached]
+/// async fn length(word: &str) -> usize { word.len() }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(length::warm(["one", "three"]).await?.warmed, 2);
+/// assert_eq!(length::get("three").await, Some(5));
+/// length::cache()?.invalidate_all().await?;
+/// assert_eq!((length::get("three").await, length::stats().loads), (None, 2));
+/// # Ok(()) }
+/// ```
+///
+/// The value is the `T` of a `Result<T, …>`, and otherwise what the function returns. A `Result` behind an alias of another
+/// name is not seen through: `get` gives the whole, `insert` takes it, and `cache` is an error.
 ///
 /// They belong to a type of the function's name and visibility. So no other type and no module of that name can stand in
 /// the same place, a crate of that name is hidden there, and links in documentation say which they mean:

@@ -27,8 +27,11 @@ fn a_function_becomes_a_function_and_a_name_space() {
     );
     let items = syn::parse_str::<syn::File>(&code).unwrap().items;
     assert!(matches!(items.as_slice(), [syn::Item::Fn(_), syn::Item::Struct(_), syn::Item::Impl(_)]), "{code}");
-    for companion in ["uncached", "refresh", "invalidate", "explain"] {
+    for companion in ["uncached", "refresh", "explain", "get", "invalidate", "expire"] {
         assert!(code.contains(&format!("pub async fn {companion} (id : u64)")), "{companion} in {code}");
+    }
+    for companion in ["async fn insert (id : u64 , value : u64)", "fn key (id : u64)", "fn cache ()", "fn stats ()"] {
+        assert!(code.contains(&format!("pub {companion}")), "{companion} in {code}");
     }
 }
 
@@ -54,7 +57,7 @@ fn options_that_were_not_given_leave_no_trace() {
             async fn user(id: u64) {}
         ),
     );
-    for option in [". cache", ". policy", ". version", ". ttl", "__stack", "__key"] {
+    for option in [". cache", ". policy", ". version", ". overrides", "__stack", "__key"] {
         assert!(!code.contains(option), "{option} in {code}");
     }
 }

@@ -11,9 +11,15 @@ pub mod users {
     use super::{Stack, cached};
 
     /// A user's name.
-    #[cached(ttl = "5m", tags = ["org:{org}"], skip(stack), stack = stack)]
+    #[cached(ttl = "5m", jitter = 0.2, when = org > 0, cache_none = false, tags = ["org:{org}"], skip(stack), stack = stack)]
     pub async fn name(org: u64, (row, column): (u8, u8), alias: &str, stack: &Stack) -> Option<String> {
         Some(format!("{org}{row}{column}{alias}"))
+    }
+
+    /// Where they are.
+    #[cached(cache_if = |place| !place.is_empty(), validated, stack = stack)]
+    pub async fn place<'a, 's>(id: &'a u64, stack: &'s Stack) -> Result<String, std::fmt::Error> {
+        Ok(id.to_string())
     }
 
     /// How many there are.
