@@ -1,8 +1,9 @@
-//! What `#[cached]` calls. Not part of the public interface: any release may change it, together with the attribute.
+//! What `#[cached]` and `#[invalidates]` call. Not part of the public interface: any release may change it, together with the attributes.
 
 mod argument;
 mod gate;
 mod outcome;
+mod revoking;
 mod site;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
 pub use self::{
     argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
+    revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
     site::{Site, Spec},
 };
 use crate::{

@@ -132,7 +132,7 @@ impl Args {
     }
 }
 
-fn value<T>(input: ParseStream, name: &Ident, parse: impl FnOnce(ParseStream) -> Result<T>) -> Result<T> {
+pub(crate) fn value<T>(input: ParseStream, name: &Ident, parse: impl FnOnce(ParseStream) -> Result<T>) -> Result<T> {
     if !input.peek(Token![=]) {
         return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: `{name} = …`")));
     }
@@ -140,7 +140,7 @@ fn value<T>(input: ParseStream, name: &Ident, parse: impl FnOnce(ParseStream) ->
     parse(input)
 }
 
-fn flag(input: ParseStream, name: &Ident) -> Result<bool> {
+pub(crate) fn flag(input: ParseStream, name: &Ident) -> Result<bool> {
     if input.peek(Token![=]) {
         return Err(syn::Error::new(name.span(), format!("`{name}` takes no value; leave it out to be without")));
     }
@@ -176,7 +176,7 @@ fn skipped(input: ParseStream, name: &Ident) -> Result<Vec<Ident>> {
     Ok(names.into_iter().collect())
 }
 
-fn tags(input: ParseStream) -> Result<Vec<Tag>> {
+pub(crate) fn tags(input: ParseStream) -> Result<Vec<Tag>> {
     if !input.peek(syn::token::Bracket) {
         return Err(input.error("`tags` is a list: `tags = [\"org:{org}\", tag_of(user)]`"));
     }
@@ -187,7 +187,7 @@ fn tags(input: ParseStream) -> Result<Vec<Tag>> {
 }
 
 /// What a group holds. It is parsed apart, so that one mistake in it is reported once.
-fn items<T: Parse>(input: ParseStream) -> Result<Punctuated<T, Token![,]>> {
+pub(crate) fn items<T: Parse>(input: ParseStream) -> Result<Punctuated<T, Token![,]>> {
     Punctuated::parse_terminated.parse2(input.parse::<Group>()?.stream())
 }
 
@@ -206,12 +206,12 @@ pub(crate) fn bare(expr: Expr) -> Expr {
     }
 }
 
-fn end_of_option(input: ParseStream) -> Result<()> {
+pub(crate) fn end_of_option(input: ParseStream) -> Result<()> {
     if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
 }
 
 /// After a mistake the rest of its option means nothing; what follows the next comma does.
-fn skip_past_comma(input: ParseStream) -> Result<()> {
+pub(crate) fn skip_past_comma(input: ParseStream) -> Result<()> {
     while !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
         input.parse::<TokenTree>()?;
     }

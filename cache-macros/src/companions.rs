@@ -20,6 +20,7 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
         insert(model),
         invalidate(model),
         expire(model),
+        write(model),
         warm(model),
         key(model),
         stats(model),
@@ -78,7 +79,7 @@ fn get(model: &Model) -> TokenStream {
     let Model { visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry } = Entry::to_read(model);
+    let Entry { preparation, entry, .. } = Entry::to_read(model);
     let tags = tags(model);
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
@@ -94,7 +95,7 @@ fn insert(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry } = Entry::to_read(model);
+    let Entry { preparation, entry, .. } = Entry::to_read(model);
     let tags = tags(model);
     let inserted = Ident::new("value", Span::mixed_site());
     quote! {
@@ -114,7 +115,7 @@ fn invalidate(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry } = Entry::new(model);
+    let Entry { preparation, entry, .. } = Entry::new(model);
     quote! {
         /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
         ///
@@ -132,7 +133,7 @@ fn expire(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry } = Entry::new(model);
+    let Entry { preparation, entry, .. } = Entry::new(model);
     quote! {
         /// Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else.
         ///
@@ -142,6 +143,39 @@ fn expire(model: &Model) -> TokenStream {
         #visibility async fn expire #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
             #preparation
             #entry.expire().await
+        }
+    }
+}
+
+fn write(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, name, .. } = model;
+    let parameters = parameters(model);
+    let names = model.arguments.iter().map(|argument| &argument.name);
+    let where_clause = &generics.where_clause;
+    let lifetimes = generics.lifetimes();
+    let Entry { preparation, parts, .. } = Entry::new(model);
+    let here = private(model, Span::call_site());
+    let (commit, written) = (Ident::new("commit", Span::mixed_site()), Ident::new("Written", Span::mixed_site()));
+    let future = quote!(::core::future::Future<Output = #written> + ::core::marker::Send + 'static);
+    quote! {
+        /// Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments
+        /// while it runs, and nothing stale is left, not even if this process dies half-way.
+        ///
+        /// # Errors
+        /// No guard could be opened, and `commit` was not run.
+        #visibility async fn write<#(#lifetimes,)* #written: ::core::marker::Send + 'static>(
+            #(#parameters,)* #commit: impl #future
+        ) -> #krate::Result<#written> #where_clause {
+            #here::Revocable::write(#name::__target(#(#names),*), #commit).await
+        }
+
+        #[doc(hidden)]
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility fn __target #generics(
+            #(#parameters),*
+        ) -> impl #here::Revocable + use<> #where_clause {
+            #preparation
+            #here::target(#parts)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, ext::IdentExt, spanned::Spanned};
+use syn::{Ident, Path, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     args::{Condition, Tag},
@@ -147,7 +147,7 @@ fn setting(model: &Model, value: &Value) -> TokenStream {
 /// The entry is asked for its value, by one of the verbs of `__private::Entry`.
 pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
     let verb = format_ident!("{verb}");
-    let Entry { preparation, entry } = Entry::to_read(model);
+    let Entry { preparation, entry, .. } = Entry::to_read(model);
     let tags = tags(model);
     let load = loader(model);
     quote! {
@@ -159,6 +159,8 @@ pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
 /// Which entry of which cache a call is about, in code.
 pub(crate) struct Entry {
     pub(crate) preparation: TokenStream,
+    /// The function's site, the stack, what it returns, the key.
+    pub(crate) parts: TokenStream,
     pub(crate) entry: TokenStream,
 }
 
@@ -173,15 +175,16 @@ impl Entry {
         let stack = stack(model, &mut preparation);
         let key = key_of(model, &mut preparation);
         let outcome = outcome(model);
-        let entry = quote!(#krate::__private::entry(#name::__site(), #stack, #outcome, #key));
-        Self { preparation, entry }
+        let parts = quote!(#name::__site(), #stack, #outcome, #key);
+        let entry = quote!(#krate::__private::entry(#parts));
+        Self { preparation, parts, entry }
     }
 }
 
 impl Entry {
     /// With what is said of calls: when they go past the cache, and what they store.
     pub(crate) fn to_read(model: &Model) -> Self {
-        let Self { mut preparation, mut entry } = Self::new(model);
+        let Self { mut preparation, parts, mut entry } = Self::new(model);
         let Reading { condition, validated, cache_none, cache_if } = &model.reading;
         if let Some(condition) = condition {
             let local = condition_of(model, condition, &mut preparation);
@@ -197,7 +200,7 @@ impl Entry {
             let verb = Ident::new("only_if", place_of(judge));
             entry.extend(quote!(.#verb(#judge)));
         }
-        Self { preparation, entry }
+        Self { preparation, parts, entry }
     }
 }
 
@@ -325,7 +328,11 @@ fn loader(model: &Model) -> TokenStream {
 
 /// The module that generated code calls, as if it were written at `place`: there the compiler reports what goes wrong.
 pub(crate) fn private(model: &Model, place: Span) -> TokenStream {
-    let krate = model.krate.to_token_stream().into_iter().map(|mut token| {
+    private_of(&model.krate, place)
+}
+
+pub(crate) fn private_of(krate: &Path, place: Span) -> TokenStream {
+    let krate = krate.to_token_stream().into_iter().map(|mut token| {
         token.set_span(token.span().located_at(place));
         token
     });

@@ -1,4 +1,4 @@
-//! The `#[cached]` attribute of `cache-core`. Use it from there: `cache_core::cached`.
+//! The attributes of `cache-core`. Use them from there: `cache_core::cached`, `cache_core::invalidates`.
 
 mod advice;
 mod args;
@@ -7,6 +7,7 @@ mod companions;
 mod error;
 mod expand;
 mod function;
+mod invalidates;
 mod model;
 mod setting;
 mod template;
@@ -228,6 +229,7 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// | `user::refresh(…)` | loads whatever is cached, and caches that; returns what the function returns |
 /// | `user::get(…)` | what is cached, in L1 or L2; loads nothing; an `Option` of the value |
 /// | `user::insert(…, value)` | caches a value, in every tier, whatever was there; `cache_core::Result<()>` |
+/// | `user::write(…, commit)` | runs a future that changes the data, under a guard, as `cache_core::Cache::write` does |
 /// | `user::uncached(…)` | the body alone |
 /// | `user::explain(…)` | the call, as a `cache_core::Answer` of what the function returns: from where, how old |
 /// | `user::key(…)` | the key, owned |
@@ -273,6 +275,60 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()
+}
+
+/// Revokes what a function makes obsolete, when it has done its work.
+///
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// # async fn rename_in_database(id: u64, name: &str) -> Result<(), Error> { Ok(()) }
+/// #[cached(tags = ["org:{org}"])]
+/// async fn user(org: u32, id: u64) -> Result<String, Error> { Ok("Ada".into()) }
+///
+/// #[invalidates(user(org, id), tags = ["members:{org}"])]
+/// async fn rename(org: u32, id: u64, name: String) -> Result<(), Error> {
+///     rename_in_database(id, &name).await
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// user(7, 1).await?;
+/// rename(7, 1, "Grace".to_owned()).await?;
+/// assert_eq!(user::get(7, 1).await, None);
+/// # Ok(()) }
+/// ```
+///
+/// It names cached functions, each with the arguments of an entry, as expressions over its own: `user(order.org, &order.name)`;
+/// and [tags](macro@cached#tags), of the `stack` that is given, or else of the stacks of those functions, or else of the installed
+/// one. All of it is settled before the body runs, so that the body may take the arguments.
+///
+/// | | revoked |
+/// |---|---|
+/// | as it is | after the body, unless it returned an `Err` |
+/// | `before` | before the body, and again after it, whatever it returned: for bodies that may do their work and fail |
+/// | `guarded` | before and after, under a guard: nothing is cached meanwhile, see `cache_core::Cache::write` |
+///
+/// A body that panics, or whose caller goes away, may have done its work: then all is revoked too, in the background.
+///
+/// The function returns what its body returns, once everyone was told. A shared store that can't be told is not its
+/// failure: the invalidation is queued, and shows in `cache_core::Stack::health`.
+///
+/// # Guarded
+///
+/// Between the end of the body and the revocation a reader may still be served the old value, and should the process die
+/// there, nothing is revoked at all. Not so under a guard. It is held on one entry; the function returns a `Result` whose
+/// error has `From<cache_core::Error>`, since without a guard the body is not run; and it owns its arguments, since a write
+/// that was begun is finished even when its caller is gone.
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// # #[cached] async fn balance(account: u64) -> Result<i64, Error> { Ok(0) }
+/// #[invalidates(balance(account), guarded)]
+/// async fn deposit(account: u64, amount: i64) -> Result<(), Error> { Ok(()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> { deposit(1, 5).await }
+/// ```
+///
+/// It goes on any `async fn` with a body: methods, in traits' implementations too, and generic ones.
+#[proc_macro_attribute]
+pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
+    invalidates::expansion(options.into(), item.into()).into()
 }
 
 /// The generated code; where there were mistakes, they and the function as it was, so that an editor still knows it.

@@ -4,6 +4,7 @@
 
 mod choices;
 mod companions;
+mod invalidates;
 mod keys;
 mod names;
 mod recursion;

@@ -5,15 +5,14 @@ use quote::{quote, quote_spanned};
 use syn::{Ident, Path, ReturnType, Type, parse_quote, spanned::Spanned};
 
 use super::{Change, Entry, Options, is_nameless};
-use crate::args::Tag;
+use crate::{args::Tag, expand::private_of};
 
 pub(super) fn expand(options: &Options, change: &Change) -> TokenStream {
-    let Change { attributes, visibility, signature, body } = change;
+    let Change { attributes, visibility, signature, .. } = change;
     let wrapped = match options.guarded {
         Some(_) => guarded(options, change),
         None => revoking(options, change),
     };
-    let _ = body;
     quote! {
         #(#attributes)*
         #visibility #signature {
@@ -55,11 +54,12 @@ fn guarded(options: &Options, change: &Change) -> TokenStream {
         ReturnType::Type(_, output) => Span::call_site().located_at(output.span()),
         ReturnType::Default => Span::call_site().located_at(change.signature.ident.span()),
     };
-    let guarded = quote_spanned!(place=> __private::guarded);
+    let private = private_of(&krate, place);
+    let guarded = quote_spanned!(place=> #private::guarded);
     quote! {
         use #krate::__private::Revocable as _;
         let #local = #target;
-        #krate::#guarded(#local.write(#body).await)
+        #guarded(#local.write(#body).await)
     }
 }
 
@@ -83,13 +83,15 @@ fn tags(options: &Options) -> TokenStream {
         }
         Tag::Expr(tag) => {
             let place = Span::call_site().located_at(tag.span());
-            quote_spanned!(place=> #krate::__private::tag(#tag))
+            let private = private_of(&krate, place);
+            quote_spanned!(place=> #private::tag(#tag))
         }
     });
     let stack = match &options.stack {
         Some(stack) => {
             let place = Span::call_site().located_at(stack.span());
-            quote_spanned!(place=> ::core::option::Option::Some(#krate::__private::AsStack::as_stack(&(#stack))))
+            let private = private_of(&krate, place);
+            quote_spanned!(place=> ::core::option::Option::Some(#private::AsStack::as_stack(&(#stack))))
         }
         None => quote!(::core::option::Option::None),
     };
@@ -106,7 +108,8 @@ fn body(options: &Options, change: &Change) -> TokenStream {
     let body = &change.body;
     let typed = (!is_nameless(&output)).then(|| {
         let place = Span::call_site().located_at(output.span());
-        quote_spanned!(place=> if false { return #krate::__private::never::<#output>(); })
+        let private = private_of(&krate, place);
+        quote_spanned!(place=> if false { return #private::never::<#output>(); })
     });
     quote!(async move { #typed #body })
 }

@@ -3,9 +3,9 @@
 mod expand;
 
 use proc_macro2::{Group, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::{
-    Attribute, Expr, FnArg, Ident, Path, Result, Signature, Token, Type, TypeReference, Visibility,
+    Attribute, Expr, FnArg, Ident, Path, ReceiverKind, Result, Signature, Token, Type, TypeReference, Visibility,
     ext::IdentExt,
     parse::{Parse, ParseStream, Parser},
     parse_quote,
@@ -89,13 +89,13 @@ impl Options {
             "before" => self.before = flag(input, &name)?.then(|| name.span()),
             "guarded" => self.guarded = flag(input, &name)?.then(|| name.span()),
             other => {
-                return Err(syn::Error::new(
-                    name.span(),
-                    format!(
-                        "`{other}` is not an option of `#[invalidates]`; there are: before, crate, guarded, stack, tags. A \
-                         cached function is named with the arguments of its entry: `{other}(…)`"
-                    ),
-                ));
+                let why = if input.peek(Token![=]) {
+                    format!("`{other}` is not an option of `#[invalidates]`")
+                } else {
+                    format!("`{other}` is named without the arguments of an entry: `{other}(…)`")
+                };
+                let options = "beside cached functions there are: before, crate, guarded, stack, tags";
+                return Err(syn::Error::new(name.span(), format!("{why}; {options}")));
             }
         }
         Ok(())
@@ -136,7 +136,7 @@ fn check(options: &mut Options, change: &Change, mistakes: &mut Mistakes) {
                        write `async fn`, or call `invalidate` yourself";
         mistakes.at(signature.fn_token.span, message);
     }
-    if options.entries.is_empty() && options.tags.is_empty() {
+    if options.entries.is_empty() && options.tags.is_empty() && mistakes.is_empty() {
         let message = "this invalidates nothing; name entries, tags or both: `#[invalidates(user(org, id), tags = [\"org:{org}\"])]`";
         mistakes.at(Span::call_site(), message);
     }
@@ -185,7 +185,7 @@ fn check_guarded(options: &Options, signature: &Signature, mistakes: &mut Mistak
         let mut borrowed = Borrowed(Vec::new());
         match input {
             FnArg::Typed(argument) => borrowed.visit_type(&argument.ty),
-            FnArg::Receiver(receiver) => borrowed.visit_type(&receiver.ty),
+            FnArg::Receiver(receiver) => borrowed.visit_receiver(receiver),
         }
         for place in borrowed.0 {
             let message = "a guarded function can't borrow from its caller, because a write that was begun is finished even if \
@@ -198,6 +198,13 @@ fn check_guarded(options: &Options, signature: &Signature, mistakes: &mut Mistak
 struct Borrowed(Vec<Span>);
 
 impl Visit<'_> for Borrowed {
+    fn visit_receiver_kind(&mut self, kind: &ReceiverKind) {
+        match kind {
+            ReceiverKind::Reference(and, ..) => self.0.push(and.span),
+            kind => visit::visit_receiver_kind(self, kind),
+        }
+    }
+
     fn visit_type_reference(&mut self, reference: &TypeReference) {
         match &reference.lifetime {
             Some(lifetime) if lifetime.ident == "static" => visit::visit_type_reference(self, reference),
@@ -217,11 +224,4 @@ fn is_nameless(ty: &Type) -> bool {
     let mut found = Impl(false);
     found.visit_type(ty);
     found.0
-}
-
-impl ToTokens for Change {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { attributes, visibility, signature, body } = self;
-        tokens.extend(quote!(#(#attributes)* #visibility #signature #body));
-    }
 }
