@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use quote::format_ident;
 use syn::{
     AngleBracketedGenericArguments, FnArg, Ident, Lifetime, ParenthesizedGenericArguments, Pat, PatIdent, PatType,
-    Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr, TypeReference,
+    Receiver, ReceiverKind, Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr, TypeReference,
     visit::{self, Visit},
     visit_mut::VisitMut,
 };
@@ -54,7 +54,7 @@ impl Argument {
         let written = match written {
             FnArg::Typed(written) => written.clone(),
             FnArg::Receiver(receiver) => {
-                mistakes.at(receiver.self_token.span, NO_METHODS);
+                mistakes.at(receiver.self_token.span, refusal(receiver));
                 return None;
             }
         };
@@ -108,8 +108,23 @@ fn plain_name(pattern: &Pat) -> Option<&Ident> {
     }
 }
 
-pub(crate) const NO_METHODS: &str = "a method can't be cached, because `self` would have to be part of the key; cache a free function \
-                          that takes what it needs as arguments (`skip(…)` keeps one out of the key), and call that";
+const NO_METHODS: &str = "a method can't be cached, because its instance would have to be part of the key; cache a free \
+                          function beside the `impl` that takes what it needs, such as `#[cached(skip(db))] async fn \
+                          user(db: &Db, id: u64)`, and call that";
+
+const NO_CHANGES: &str = "a method that changes its instance can't be cached, because a hit would change nothing; cache a free \
+                          function that reads, and put `#[invalidates(…)]` on what changes things";
+
+/// Without a receiver it can be told by `Self` alone.
+pub(crate) const NOT_ASSOCIATED: &str = "an associated function can't be cached, because what goes with a cached function has no \
+                                         place in an `impl`; cache a free function beside it, and call that";
+
+fn refusal(receiver: &Receiver) -> &'static str {
+    match receiver.kind {
+        ReceiverKind::Reference(_, _, Some(_)) => NO_CHANGES,
+        _ => NO_METHODS,
+    }
+}
 
 impl Passing {
     fn of(ty: &Type, mistakes: &mut Mistakes) -> Self {
@@ -211,7 +226,7 @@ impl Visit<'_> for Unfit<'_> {
 
     fn visit_type_path(&mut self, path: &TypePath) {
         if path.path.is_ident("Self") {
-            self.mistakes.at(path.path.segments[0].ident.span(), NO_METHODS);
+            self.mistakes.at(path.path.segments[0].ident.span(), NOT_ASSOCIATED);
         }
         visit::visit_type_path(self, path);
     }

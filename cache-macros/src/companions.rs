@@ -317,7 +317,7 @@ fn key_type(model: &Model) -> TokenStream {
 
 /// A companion that needs no arguments but those that give the stack.
 struct Located {
-    generics: TokenStream,
+    generics: Option<TokenStream>,
     parameters: Vec<TokenStream>,
     preparation: TokenStream,
     stack: TokenStream,
@@ -329,11 +329,11 @@ impl Located {
         let mut mentioned = Lifetimes(Vec::new());
         needed.iter().for_each(|argument| mentioned.visit_type(&argument.written.ty));
         let lifetimes = model.generics.lifetimes().map(|parameter| &parameter.lifetime);
-        let lifetimes = lifetimes.filter(|lifetime| mentioned.0.contains(lifetime));
+        let lifetimes: Vec<_> = lifetimes.filter(|lifetime| mentioned.0.contains(lifetime)).collect();
         let mut preparation = views(model, |argument| argument.gives_stack);
         let stack = stack(model, &mut preparation);
         Self {
-            generics: quote!(<#(#lifetimes),*>),
+            generics: (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>)),
             parameters: needed.into_iter().map(parameter).collect(),
             preparation,
             stack,

@@ -145,7 +145,8 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// ```
 ///
 /// ## `key`
-/// An owned value that is the whole key, made of the arguments at each call.
+/// An owned value that is the whole key, made of the arguments at each call. The parts of an argument that the signature takes
+/// apart are references here, as they are in the other options.
 /// ```
 /// # use cache_core::cached;
 /// # #[derive(Clone)] struct Request { tenant: u32, path: String }
@@ -270,8 +271,35 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
 /// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
 ///
-/// It does not go on methods, nor on functions that are generic over types or constants: one cache holds one type of
-/// value, and `self` would have to be part of the key. Let them call a cached function.
+/// # What it does not go on
+///
+/// - Methods and associated functions: an instance would have to be part of the key, and what goes with the function has no
+///   place in an `impl`. Cache a free function beside it, which takes the instance, or what it needs of it, as an argument
+///   that is skipped or in the key; let the method call it. [`#[invalidates]`](macro@invalidates) does go on methods.
+/// - Functions that are generic over types or constants: a cache holds one type of value. Write one cached function per type,
+///   and let them call a generic one.
+/// - Synchronous functions: a miss waits for the shared store, and for whoever loads already.
+///
+/// ```
+/// # use cache_core::{Error, Stack, cached, invalidates};
+/// #[derive(Clone)]
+/// struct Users { stack: Stack }
+///
+/// #[cached(cache = "user", stack = &users.stack, skip(users))]
+/// async fn user(users: &Users, id: u64) -> Result<String, Error> { users.load(id).await }
+///
+/// impl Users {
+///     async fn user(&self, id: u64) -> Result<String, Error> { user(self, id).await }
+///
+///     #[invalidates(user(self, id))]
+///     async fn rename(&self, id: u64, name: &str) -> Result<(), Error> { Ok(()) }
+/// #   async fn load(&self, id: u64) -> Result<String, Error> { Ok(String::new()) }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// # let users = Users { stack: Stack::builder("shop").build().await? };
+/// # users.user(1).await?; users.rename(1, "Ada").await?; assert_eq!(user::get(&users, 1).await, None);
+/// # Ok(()) }
+/// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()

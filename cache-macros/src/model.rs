@@ -1,6 +1,6 @@
 //! Options and signature together. A [`Model`] can be printed as it is: every rule was checked while it was made.
 
-use proc_macro2::Group;
+use proc_macro2::{Group, Span};
 use syn::{
     Expr, GenericArgument, GenericParam, Generics, Ident, Path, PathArguments, ReturnType, Signature, Type, Visibility,
     parse_quote, spanned::Spanned,
@@ -8,7 +8,7 @@ use syn::{
 
 use crate::{
     args::{Args, Condition, Given, Tag},
-    argument::{Argument, Mention, Role, bindings, refuse_in_return},
+    argument::{Argument, Mention, NOT_ASSOCIATED, Role, bindings, refuse_in_return},
     error::Mistakes,
     function::{Attributes, Function, mentions},
     setting::{Setting, Value, check_lifetimes},
@@ -65,6 +65,7 @@ impl Model {
     pub(crate) fn new(mut args: Args, function: Function, mistakes: &mut Mistakes) -> Self {
         let Function { attributes, visibility, signature, body } = function;
         check_signature(&signature, mistakes);
+        check_body(&signature, &body, mistakes);
         let output = output(&signature);
         refuse_in_return(&output, mistakes);
         let mut arguments = read_arguments(&signature, mistakes);
@@ -107,7 +108,7 @@ impl Model {
 
 fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
     if signature.asyncness.is_none() {
-        mistakes.at(signature.fn_token.span, "`#[cached]` is for asynchronous functions; write `async fn`");
+        mistakes.at(signature.fn_token.span, "`#[cached]` is for asynchronous functions, since a miss waits for the shared store and for whoever loads already; write `async fn`, or keep what is merely computed in a `std::sync::LazyLock` or a moka cache");
     }
     if let Some(token) = &signature.constness {
         mistakes.at(token.span, "a cached function can't be `const`");
@@ -131,6 +132,14 @@ fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
             name.span(),
             format!("a cached function can't be generic over the {what} `{name}`, because a cache holds one type of value; write one cached function per {what} and let them call a generic one"),
         );
+    }
+}
+
+/// A body that says `Self` and holds no `impl` is in one.
+fn check_body(signature: &Signature, body: &Group, mistakes: &mut Mistakes) {
+    let says = |word: &str| mentions(body, &Ident::new(word, Span::call_site()));
+    if signature.receiver().is_none() && says("Self") && !says("impl") && !says("trait") {
+        mistakes.at(signature.ident.span(), NOT_ASSOCIATED);
     }
 }
 
