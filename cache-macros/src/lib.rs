@@ -168,7 +168,7 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// ## `cache_none`, `cache_if`
 /// Which values are stored: `cache_none = false` leaves out `None`, and `cache_if` what a closure or a function says no to,
 /// which is given what would be cached. Everyone who waited is given the value all the same, and the next call loads again;
-/// where `refresh` loads such a value, the old one is revoked.
+/// where `refresh` loads such a value, the old one is revoked. Inside a stale window the old one is served until the window ends.
 /// ```
 /// # use cache_core::cached;
 /// #[cached(cache_none = false, cache_if = |hits: &Option<Vec<u64>>| hits.iter().flatten().count() > 0)]
