@@ -53,6 +53,7 @@ fn a_hit_of_a_cached_function_costs_nothing() {
         for (number, name) in names.iter().enumerate() {
             load(number as u64).await;
             load_by_name(7, name).await.unwrap();
+            load_if(number as u64).await;
         }
         for (number, name) in names.iter().enumerate() {
             assert_eq!(load::explain(number as u64).await.source, Source::L1);
@@ -60,6 +61,10 @@ fn a_hit_of_a_cached_function_costs_nothing() {
         }
         assert_nothing_is_spent(&calls, |number| drop(at_once(load(number))));
         assert_nothing_is_spent(&calls, |number| drop(at_once(load_by_name(7, &names[number as usize]))));
+        assert_nothing_is_spent(&calls, |number| drop(at_once(load_if(number))));
+        assert_nothing_is_spent(&calls, |number| {
+            assert!(at_once(load_by_name::get(7, &names[number as usize])).is_some());
+        });
     });
 }
 
@@ -72,6 +77,11 @@ async fn load(number: u64) -> Arc<Value> {
 async fn load_by_name(org: u64, name: &str) -> Result<Arc<Value>, cache_core::Error> {
     assert_eq!(org, 7);
     Ok(Arc::new(Value(name.len() as u64)))
+}
+
+#[cached(ttl = "24h", stale_if_error = "1h", unless = number > KEYS, cache_none = false, cache_if = |value| value.0 < KEYS)]
+async fn load_if(number: u64) -> Arc<Value> {
+    Arc::new(Value(number))
 }
 
 /// `get`, `get_with` and `at`, of entries with tags.

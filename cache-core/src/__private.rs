@@ -1,23 +1,33 @@
-//! What `#[cached]` calls. Not part of the public interface: any release may change it, together with the attribute.
+//! What `#[cached]` and `#[invalidates]` call. Not part of the public interface: any release may change it, together with the attributes.
 
 mod argument;
 mod gate;
 mod outcome;
+mod revoking;
 mod site;
 
-use std::{marker::PhantomData, time::Duration};
+use std::{
+    convert::Infallible,
+    future::ready,
+    sync::{Mutex, PoisonError},
+};
 
 pub use self::{
     argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
-    outcome::{ByConverting, ByPanicking, ByValue, Loading, Outcome, Returns, boxed, outcome},
+    outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
+    revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
     site::{Site, Spec},
 };
 use crate::{
     answer::{Answer, Source},
-    cache::{CacheKey, CacheValue, Call},
-    error::Result,
+    cache::{Cache, CacheKey, CacheValue, Call},
+    codec::is_negative,
+    error::{LoadError, Result},
+    load::Load,
     lookup::Lookup,
     stack::Stack,
+    stats::Stats,
+    warm::{Report, Warmer},
 };
 
 /// What L1 answers, if the function was called before and has the value there. Nothing is made for it, no future either: this
@@ -34,53 +44,133 @@ where
 
 /// What a call of a cached function is about.
 #[inline]
-pub fn entry<O, L>(
-    site: &'static Site,
-    stack: Option<&Stack>,
-    _: O,
-    key: L,
-) -> impl Entry<Return = O::Return> + use<O, L>
+pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl Entry<Outcome = O> + use<O, L>
 where
     O: Outcome<Value: CacheValue, Error: Clone>,
     L: Lookup<Key: CacheKey> + Send,
 {
-    Found { cache: site.cache(stack), key, outcome: PhantomData::<fn() -> O> }
+    Found::<O, L> { cache: site.cache(stack), key, bypassed: false, validated: false, keep: Keep::default() }
+}
+
+/// The cache of a function, its value's type as the signature shows it. `key` is never called: it has the key's type.
+pub fn handle<O, D, A, L>(
+    site: &'static Site,
+    stack: Option<&Stack>,
+    _: O,
+    _: impl FnOnce(A) -> L,
+) -> Result<Cache<L::Key, D>>
+where
+    O: Outcome<Value: CacheValue> + Holds<D>,
+    L: Lookup<Key: CacheKey>,
+{
+    O::typed(&*site.cache::<L::Key, O::Value>(stack)?)
+}
+
+/// The statistics of a function's cache.
+pub fn stats(site: &'static Site, stack: Option<&Stack>) -> Stats {
+    match stack {
+        Some(stack) => site.stats(stack),
+        None => site.stats(&Stack::global()),
+    }
+}
+
+/// The owned key.
+pub fn own<L: Lookup>(key: L) -> L::Key {
+    key.to_key()
+}
+
+/// A call that warmed an entry, or found it warm.
+pub type Warmed = Result<Answer<()>, String>;
+
+/// Calls a function for each of `items`.
+pub fn warm<T: Send + 'static>(
+    site: &'static Site,
+    items: impl IntoIterator<Item = T>,
+    warm: fn(T) -> Loading<Warmed>,
+) -> impl Future<Output = Result<Report>> + Send {
+    let items: Mutex<Vec<T>> = Mutex::new(items.into_iter().collect());
+    let items = move || {
+        let items = std::mem::take(&mut *items.lock().unwrap_or_else(PoisonError::into_inner));
+        ready(Ok::<_, Infallible>(items))
+    };
+    Warmer::new(site.name(), items, warm).start().report()
 }
 
 /// An entry, by the arguments of a cached function. Bodies and tags come as closures: a hit runs neither.
 pub trait Entry: Sized {
-    /// What the function returns.
-    type Return;
+    /// What the function's return type means.
+    type Outcome: Outcome;
+
+    /// `when = …`, `unless = …`: where it says so, calls go past the cache.
+    fn bypassed(self, bypassed: bool) -> Self;
+
+    /// `validated`
+    fn validated(self) -> Self;
+
+    /// `cache_none = false`
+    fn without_none(self) -> Self;
+
+    /// `cache_if = …`
+    fn only_if(self, judge: fn(&<Self::Outcome as Outcome>::Value) -> bool) -> Self;
 
     /// Calls the function.
     fn call(
         self,
         tags: impl FnOnce() -> Vec<String> + Send,
-        load: impl FnOnce() -> Loading<Self::Return> + Send,
-    ) -> impl Future<Output = Self::Return> + Send;
+        load: impl FnOnce() -> Loading<Returned<Self>> + Send,
+    ) -> impl Future<Output = Returned<Self>> + Send;
 
     /// [`call`](Self::call), and how it was answered. An error is never cached, so it is told as the end of a load.
     fn explain(
         self,
         tags: impl FnOnce() -> Vec<String> + Send,
-        load: impl FnOnce() -> Loading<Self::Return> + Send,
-    ) -> impl Future<Output = Answer<Self::Return>> + Send;
+        load: impl FnOnce() -> Loading<Returned<Self>> + Send,
+    ) -> impl Future<Output = Answer<Returned<Self>>> + Send;
 
     /// Loads, whatever is cached.
     fn refresh(
         self,
         tags: impl FnOnce() -> Vec<String> + Send,
-        load: impl FnOnce() -> Loading<Self::Return> + Send,
-    ) -> impl Future<Output = Self::Return> + Send;
+        load: impl FnOnce() -> Loading<Returned<Self>> + Send,
+    ) -> impl Future<Output = Returned<Self>> + Send;
+
+    /// Calls the function for the sake of what is cached.
+    fn warm(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<Returned<Self>> + Send,
+    ) -> impl Future<Output = Warmed> + Send;
+
+    /// Loads nothing.
+    fn get<D>(self, tags: impl FnOnce() -> Vec<String> + Send) -> impl Future<Output = Option<D>> + Send
+    where
+        Self::Outcome: Holds<D>;
+
+    /// Stores a value.
+    fn insert<D: Send>(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        value: D,
+    ) -> impl Future<Output = Result<()>> + Send
+    where
+        Self::Outcome: Holds<D>;
 
     /// Revokes the entry.
     fn invalidate(self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Marks it as stale.
+    fn expire(self) -> impl Future<Output = Result<()>> + Send;
 }
+
+/// What the function returns.
+type Returned<E> = <<E as Entry>::Outcome as Outcome>::Return;
 
 struct Found<O: Outcome<Value: 'static>, L: Lookup<Key: 'static>> {
     cache: Result<site::Handle<L::Key, O::Value>>,
     key: L,
-    outcome: PhantomData<fn() -> O>,
+    bypassed: bool,
+    validated: bool,
+    keep: Keep<O::Value>,
 }
 
 impl<O, L> Entry for Found<O, L>
@@ -88,23 +178,48 @@ where
     O: Outcome<Value: CacheValue, Error: Clone>,
     L: Lookup<Key: CacheKey> + Send,
 {
-    type Return = O::Return;
+    type Outcome = O;
+
+    fn bypassed(self, bypassed: bool) -> Self {
+        Self { bypassed, ..self }
+    }
+
+    fn validated(self) -> Self {
+        Self { validated: true, ..self }
+    }
+
+    fn without_none(mut self) -> Self {
+        self.keep.none = false;
+        self
+    }
+
+    fn only_if(mut self, judge: fn(&O::Value) -> bool) -> Self {
+        self.keep.judge = Some(judge);
+        self
+    }
 
     async fn call(
         self,
         tags: impl FnOnce() -> Vec<String> + Send,
         load: impl FnOnce() -> Loading<O::Return> + Send,
     ) -> O::Return {
+        if self.bypassed {
+            return load().await;
+        }
         let cache = match self.cache {
             Ok(cache) => cache,
             Err(error) => return O::join(Err(error.into())),
         };
-        if let Some(value) = cache.shared().value(&self.key) {
+        let (validated, keep) = (self.validated, self.keep);
+        if !(validated && cache.shared().stack.l2.is_some())
+            && let Some(value) = cache.shared().value(&self.key)
+        {
             return O::join(Ok(value));
         }
         let hash = cache.shared().hash(&self.key);
-        let call = Call { tags: tags(), ..Call::default() };
-        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, |_| split::<O>(load()))).await;
+        let call = Call { tags: tags(), validated, ..Call::default() };
+        let loader = |handle| split::<O>(load(), handle, keep);
+        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
         O::join(answer.map(|answer| answer.value))
     }
 
@@ -113,18 +228,12 @@ where
         tags: impl FnOnce() -> Vec<String> + Send,
         load: impl FnOnce() -> Loading<O::Return> + Send,
     ) -> Answer<O::Return> {
-        let answer = match self.cache {
-            Ok(cache) => cache.at(self.key).tags(tags()).try_get_with(|_| split::<O>(load())).await,
-            Err(error) => Err(error.into()),
-        };
-        match answer {
-            Ok(Answer { value, source, age, remaining }) => {
-                Answer { value: O::join(Ok(value)), source, age, remaining }
-            }
-            Err(error) => {
-                let (age, remaining) = (Duration::ZERO, Duration::ZERO);
-                Answer { value: O::join(Err(error)), source: Source::Loaded, age, remaining }
-            }
+        if self.bypassed {
+            return Answer::uncached(load().await);
+        }
+        match self.answer(tags, load).await {
+            Ok(answer) => answer.map(|value| O::join(Ok(value))),
+            Err(error) => Answer::uncached(O::join(Err(error))),
         }
     }
 
@@ -133,18 +242,133 @@ where
         tags: impl FnOnce() -> Vec<String> + Send,
         load: impl FnOnce() -> Loading<O::Return> + Send,
     ) -> O::Return {
-        let answer = match self.cache {
-            Ok(cache) => cache.at(self.key).tags(tags()).try_refresh_with(|_| split::<O>(load())).await,
-            Err(error) => Err(error.into()),
+        if self.bypassed {
+            return load().await;
+        }
+        let cache = match self.cache {
+            Ok(cache) => cache,
+            Err(error) => return O::join(Err(error.into())),
         };
+        let (key, keep) = (self.key.to_key(), self.keep);
+        let at = cache.at(&key).tags(tags());
+        let answer = at.try_refresh_with(|handle| split::<O>(load(), handle, keep)).await;
+        if answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
+            // What is cached yet is older than what must not be. If it can't be told, it is queued.
+            let _ = cache.invalidate(&key).await;
+        }
         O::join(answer.map(|answer| answer.value))
+    }
+
+    async fn warm(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<O::Return> + Send,
+    ) -> Warmed {
+        if self.bypassed {
+            // Nothing of it would be cached.
+            return Ok(Answer { source: Source::L1, ..Answer::uncached(()) });
+        }
+        match self.answer(tags, load).await {
+            Ok(answer) => Ok(answer.map(drop)),
+            Err(LoadError::Loader(_)) => Err("the function returned an error".to_owned()),
+            Err(LoadError::Cache(error)) => Err(error.to_string()),
+        }
+    }
+
+    async fn get<D>(self, tags: impl FnOnce() -> Vec<String> + Send) -> Option<D>
+    where
+        O: Holds<D>,
+    {
+        if self.bypassed {
+            return None;
+        }
+        let cache = self.cache.ok()?;
+        if let Some(value) = cache.shared().value(&self.key) {
+            return Some(O::give(value));
+        }
+        let hash = cache.shared().hash(&self.key);
+        let call = Call { tags: tags(), ..Call::default() };
+        let found = Box::pin(cache.look_up(self.key.to_key(), hash, call)).await;
+        found.map(|answer| O::give(answer.value))
+    }
+
+    async fn insert<D: Send>(self, tags: impl FnOnce() -> Vec<String> + Send, value: D) -> Result<()>
+    where
+        O: Holds<D>,
+    {
+        let value = O::take(value)?;
+        if self.bypassed || !self.keep.says(&value) {
+            return Ok(());
+        }
+        self.cache?.at(self.key).tags(tags()).insert(value).await
     }
 
     async fn invalidate(self) -> Result<()> {
         self.cache?.invalidate(self.key).await
     }
+
+    async fn expire(self) -> Result<()> {
+        self.cache?.expire(self.key).await
+    }
 }
 
-async fn split<O: Outcome>(loading: Loading<O::Return>) -> Result<O::Value, O::Error> {
-    O::split(loading.await)
+impl<O, L> Found<O, L>
+where
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey> + Send,
+{
+    async fn answer(
+        self,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<O::Return> + Send,
+    ) -> Result<Answer<O::Value>, LoadError<O::Error>> {
+        let (cache, keep) = (self.cache?, self.keep);
+        let at = cache.at(self.key).tags(tags());
+        let at = if self.validated { at.validated() } else { at };
+        at.try_get_with(|handle| split::<O>(load(), handle, keep)).await
+    }
+}
+
+/// Which values are cached.
+struct Keep<V> {
+    none: bool,
+    judge: Option<fn(&V) -> bool>,
+}
+
+impl<V> Clone for Keep<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Keep<V> {}
+
+impl<V> Default for Keep<V> {
+    fn default() -> Self {
+        Self { none: true, judge: None }
+    }
+}
+
+impl<V: CacheValue> Keep<V> {
+    fn says(&self, value: &V) -> bool {
+        (self.none || !is_negative(value)) && self.judge.is_none_or(|judge| judge(value))
+    }
+}
+
+/// What the body returned, taken apart.
+async fn split<O: Outcome<Value: CacheValue>>(
+    loading: Loading<O::Return>,
+    load: Load,
+    keep: Keep<O::Value>,
+) -> Result<O::Value, O::Error> {
+    let value = O::split(loading.await)?;
+    if !keep.says(&value) {
+        load.no_store();
+    }
+    Ok(value)
+}
+
+/// Evaluates `when = …`, in a closure so that the expression can't leave the function.
+pub fn condition(condition: impl FnOnce() -> bool) -> bool {
+    condition()
 }

@@ -36,6 +36,11 @@ pub enum Source {
 }
 
 impl<V> Answer<V> {
+    /// Of a value that went past the cache.
+    pub(crate) fn uncached(value: V) -> Self {
+        Self { value, source: Source::Loaded, age: Duration::ZERO, remaining: Duration::ZERO }
+    }
+
     /// The same answer with another value, made of this one.
     #[must_use]
     pub fn map<T>(self, f: impl FnOnce(V) -> T) -> Answer<T> {
@@ -60,11 +65,6 @@ impl<V: Clone> Answer<V> {
         let now = clock::now();
         let remaining = if source == Source::Stale { Duration::ZERO } else { entry.life.remaining(now) };
         Self { value: entry.value.clone(), source, age: entry.life.age(now), remaining }
-    }
-
-    /// Of a value that went past the cache.
-    pub(crate) fn uncached(value: V) -> Self {
-        Self { value, source: Source::Loaded, age: Duration::ZERO, remaining: Duration::ZERO }
     }
 }
 

@@ -60,6 +60,7 @@
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
 //! | revoke many things in one call, or bursts in few | [`Stack::invalidation`] |
 //! | serve an old value while a new one is loaded, or where its load fails or is slow | [`stale_while_revalidate`](policy::Policy::stale_while_revalidate), [`stale_if_error`](policy::Policy::stale_if_error), [`soft_timeout`](policy::Policy::soft_timeout), [`Cache::expire`] |
+//! | revoke what a function changes | [`#[invalidates]`](macro@invalidates) |
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
 //! | keep TTLs per kind of data in a file | [`policy`] |
@@ -74,7 +75,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `macros` | yes | [`#[cached]`](macro@cached) |
+//! | `macros` | yes | [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates) |
 //! | `toml` | yes | `Policies::from_toml` |
 //! | `bincode`, `postcard`, `messagepack` | | these codecs beside JSON |
 //! | `tracing` | | a span round each load, events for what callers don't see |
@@ -115,7 +116,7 @@ mod write;
 
 pub use bytes::Bytes;
 #[cfg(feature = "macros")]
-pub use cache_macros::cached;
+pub use cache_macros::{cached, invalidates};
 
 pub use self::{
     answer::{Answer, Source},

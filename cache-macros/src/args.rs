@@ -2,26 +2,64 @@
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use syn::{
-    Expr, Ident, Lit, LitInt, LitStr, Path, Result, Token,
+    Expr, Ident, Lit, LitBool, LitInt, LitStr, Path, Result, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream, Parser},
     punctuated::Punctuated,
 };
 
-use crate::{duration::Ttl, error::Mistakes, template::Template};
+use crate::{advice, error::Mistakes, setting::Setting, template::Template};
 
 /// The options as they were written.
-#[derive(Default)]
 pub(crate) struct Args {
     pub(crate) cache: Option<LitStr>,
     pub(crate) stack: Option<Expr>,
-    pub(crate) ttl: Option<Ttl>,
+    pub(crate) settings: Vec<Setting>,
     pub(crate) key: Option<Given<Expr>>,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) cache_none: bool,
+    pub(crate) cache_if: Option<Expr>,
+    pub(crate) validated: bool,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) version: Option<u32>,
     pub(crate) policy: Option<LitStr>,
     pub(crate) krate: Option<Path>,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            cache: None,
+            stack: None,
+            settings: Vec::new(),
+            key: None,
+            condition: None,
+            cache_none: true,
+            cache_if: None,
+            validated: false,
+            skip: None,
+            tags: Vec::new(),
+            version: None,
+            policy: None,
+            krate: None,
+        }
+    }
+}
+
+/// When calls go past the cache.
+pub(crate) enum Condition {
+    /// `when = …`: if not.
+    When(Expr),
+    /// `unless = …`: if so.
+    Unless(Expr),
+}
+
+impl Condition {
+    pub(crate) fn expr(&self) -> &Expr {
+        let (Self::When(expr) | Self::Unless(expr)) = self;
+        expr
+    }
 }
 
 /// A value together with the place of its option's name.
@@ -37,8 +75,6 @@ pub(crate) enum Tag {
     /// `tag_of(&user)`
     Expr(Expr),
 }
-
-const OPTIONS: &str = "cache, crate, key, policy, skip, stack, tags, ttl, version";
 
 impl Args {
     /// Reads every option it can; those it can't read become mistakes.
@@ -66,29 +102,49 @@ impl Args {
         match name.to_string().as_str() {
             "cache" => self.cache = Some(value(input, &name, named)?),
             "stack" => self.stack = Some(value(input, &name, expr)?),
-            "ttl" => self.ttl = Some(value(input, &name, Ttl::parse)?),
             "key" => self.key = Some(Given { name: name.span(), value: value(input, &name, expr)? }),
+            "when" => self.set_condition(&name, Condition::When(value(input, &name, expr)?))?,
+            "unless" => self.set_condition(&name, Condition::Unless(value(input, &name, expr)?))?,
+            "cache_none" => self.cache_none = value(input, &name, |input| input.parse::<LitBool>())?.value,
+            "cache_if" => self.cache_if = Some(value(input, &name, expr)?),
+            "validated" => self.validated = flag(input, &name)?,
             "skip" => self.skip = Some(Given { name: name.span(), value: skipped(input, &name)? }),
             "tags" => self.tags = value(input, &name, tags)?,
             "version" => self.version = Some(value(input, &name, version)?),
             "policy" => self.policy = Some(value(input, &name, named)?),
             "crate" => self.krate = Some(value(input, &name, |input| input.parse())?),
-            _ => {
-                let message = format!("`{name}` is not an option of `#[cached]`; there are: {OPTIONS}");
-                return Err(syn::Error::new(name.span(), message));
+            _ if Setting::is(&name) => {
+                self.settings.push(value(input, &name, |input| Setting::parse(&name, input))?);
             }
+            unknown => return Err(syn::Error::new(name.span(), advice::on_unknown(unknown))),
         }
         seen.push(name);
         Ok(())
     }
+
+    fn set_condition(&mut self, name: &Ident, condition: Condition) -> Result<()> {
+        if self.condition.is_some() {
+            let message = "`when` and `unless` are two forms of one condition; write it as one";
+            return Err(syn::Error::new(name.span(), message));
+        }
+        self.condition = Some(condition);
+        Ok(())
+    }
 }
 
-fn value<T>(input: ParseStream, name: &Ident, parse: impl FnOnce(ParseStream) -> Result<T>) -> Result<T> {
+pub(crate) fn value<T>(input: ParseStream, name: &Ident, parse: impl FnOnce(ParseStream) -> Result<T>) -> Result<T> {
     if !input.peek(Token![=]) {
         return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: `{name} = …`")));
     }
     input.parse::<Token![=]>()?;
     parse(input)
+}
+
+pub(crate) fn flag(input: ParseStream, name: &Ident) -> Result<bool> {
+    if input.peek(Token![=]) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` takes no value; leave it out to be without")));
+    }
+    Ok(true)
 }
 
 fn expr(input: ParseStream) -> Result<Expr> {
@@ -113,14 +169,17 @@ fn skipped(input: ParseStream, name: &Ident) -> Result<Vec<Ident>> {
     if !input.peek(syn::token::Paren) {
         return Err(syn::Error::new(name.span(), "`skip` names arguments: `skip(db, trace)`"));
     }
-    let names: Punctuated<Ident, Token![,]> = items(input)?;
+    // `self` too: the method itself is refused, and once is enough.
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with;
+    let names = (|input: ParseStream| names(input, Ident::parse_any)).parse2(input.parse::<Group>()?.stream())?;
     if names.is_empty() {
         return Err(syn::Error::new(name.span(), "`skip` names no argument"));
     }
-    Ok(names.into_iter().collect())
+    let names: Vec<_> = names.into_iter().filter(|name| name != "self").collect();
+    Ok(names)
 }
 
-fn tags(input: ParseStream) -> Result<Vec<Tag>> {
+pub(crate) fn tags(input: ParseStream) -> Result<Vec<Tag>> {
     if !input.peek(syn::token::Bracket) {
         return Err(input.error("`tags` is a list: `tags = [\"org:{org}\", tag_of(user)]`"));
     }
@@ -131,7 +190,7 @@ fn tags(input: ParseStream) -> Result<Vec<Tag>> {
 }
 
 /// What a group holds. It is parsed apart, so that one mistake in it is reported once.
-fn items<T: Parse>(input: ParseStream) -> Result<Punctuated<T, Token![,]>> {
+pub(crate) fn items<T: Parse>(input: ParseStream) -> Result<Punctuated<T, Token![,]>> {
     Punctuated::parse_terminated.parse2(input.parse::<Group>()?.stream())
 }
 
@@ -150,12 +209,12 @@ pub(crate) fn bare(expr: Expr) -> Expr {
     }
 }
 
-fn end_of_option(input: ParseStream) -> Result<()> {
+pub(crate) fn end_of_option(input: ParseStream) -> Result<()> {
     if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
 }
 
 /// After a mistake the rest of its option means nothing; what follows the next comma does.
-fn skip_past_comma(input: ParseStream) -> Result<()> {
+pub(crate) fn skip_past_comma(input: ParseStream) -> Result<()> {
     while !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
         input.parse::<TokenTree>()?;
     }

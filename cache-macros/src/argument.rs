@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use quote::format_ident;
 use syn::{
     AngleBracketedGenericArguments, FnArg, Ident, Lifetime, ParenthesizedGenericArguments, Pat, PatIdent, PatType,
-    Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr, TypeReference,
+    Receiver, ReceiverKind, Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr, TypeReference,
     visit::{self, Visit},
     visit_mut::VisitMut,
 };
@@ -19,6 +19,8 @@ pub(crate) struct Argument {
     pub(crate) passing: Passing,
     pub(crate) role: Role,
     pub(crate) mention: Mention,
+    /// Whether `stack = …` speaks of it.
+    pub(crate) gives_stack: bool,
 }
 
 pub(crate) enum Passing {
@@ -40,7 +42,7 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mention {
     Nowhere,
-    /// `key`, which is done with it before anything is loaded.
+    /// `key`, `when` or `unless`, which are done with it before anything is loaded.
     InKey,
     /// `tags` or `stack`, which still need it when a load does.
     BesideLoad,
@@ -52,7 +54,7 @@ impl Argument {
         let written = match written {
             FnArg::Typed(written) => written.clone(),
             FnArg::Receiver(receiver) => {
-                mistakes.at(receiver.self_token.span, NO_METHODS);
+                mistakes.at(receiver.self_token.span, refusal(receiver));
                 return None;
             }
         };
@@ -67,7 +69,7 @@ impl Argument {
             Some(name) => name.clone(),
             None => format_ident!("__argument_{index}", span = Span::mixed_site()),
         };
-        Some(Self { written, name, passing, role: Role::Key, mention: Mention::Nowhere })
+        Some(Self { written, name, passing, role: Role::Key, mention: Mention::Nowhere, gives_stack: false })
     }
 
     /// Whether it has a pattern where others have a name.
@@ -77,9 +79,7 @@ impl Argument {
 
     /// The names that its pattern binds.
     pub(crate) fn parts(&self) -> Vec<Ident> {
-        let mut bindings = Bindings(Vec::new());
-        bindings.visit_pat(&self.written.pat);
-        bindings.0
+        bindings(&self.written.pat)
     }
 
     /// Its type, without the reference if it is borrowed.
@@ -108,8 +108,23 @@ fn plain_name(pattern: &Pat) -> Option<&Ident> {
     }
 }
 
-pub(crate) const NO_METHODS: &str = "a method can't be cached, because `self` would have to be part of the key; cache a free function \
-                          that takes what it needs as arguments (`skip(…)` keeps one out of the key), and call that";
+const NO_METHODS: &str = "a method can't be cached, because its instance would have to be part of the key; cache a free \
+                          function beside the `impl` that takes what it needs, such as `#[cached(skip(db))] async fn \
+                          user(db: &Db, id: u64)`, and call that";
+
+const NO_CHANGES: &str = "a method that changes its instance can't be cached, because a hit would change nothing; cache a free \
+                          function that reads, and put `#[invalidates(…)]` on what changes things";
+
+/// Without a receiver it can be told by `Self` alone.
+pub(crate) const NOT_ASSOCIATED: &str = "an associated function can't be cached, because what goes with a cached function has no \
+                                         place in an `impl`; cache a free function beside it, and call that";
+
+fn refusal(receiver: &Receiver) -> &'static str {
+    match receiver.kind {
+        ReceiverKind::Reference(_, _, Some(_)) => NO_CHANGES,
+        _ => NO_METHODS,
+    }
+}
 
 impl Passing {
     fn of(ty: &Type, mistakes: &mut Mistakes) -> Self {
@@ -211,7 +226,7 @@ impl Visit<'_> for Unfit<'_> {
 
     fn visit_type_path(&mut self, path: &TypePath) {
         if path.path.is_ident("Self") {
-            self.mistakes.at(path.path.segments[0].ident.span(), NO_METHODS);
+            self.mistakes.at(path.path.segments[0].ident.span(), NOT_ASSOCIATED);
         }
         visit::visit_type_path(self, path);
     }
@@ -230,6 +245,13 @@ impl Visit<'_> for Unfit<'_> {
     // The lifetimes in these are for all calls, not borrowed from this one.
     fn visit_type_fn_ptr(&mut self, _: &TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &ParenthesizedGenericArguments) {}
+}
+
+/// The names that a pattern binds.
+pub(crate) fn bindings(pattern: &Pat) -> Vec<Ident> {
+    let mut bindings = Bindings(Vec::new());
+    bindings.visit_pat(pattern);
+    bindings.0
 }
 
 struct Bindings(Vec<Ident>);

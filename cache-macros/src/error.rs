@@ -21,6 +21,10 @@ impl Mistakes {
         self.add(Error::new(span, message));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_none()
+    }
+
     /// Keeps the mistake and goes on without the value.
     pub(crate) fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|mistake| self.add(mistake)).ok()

@@ -2,18 +2,19 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Ident, ext::IdentExt, spanned::Spanned};
+use syn::{Ident, Path, ext::IdentExt, spanned::Spanned};
 
 use crate::{
-    args::Tag,
-    argument::{Argument, Mention, Passing, Role},
-    duration::Ttl,
-    model::{Key, Model},
+    args::{Condition, Tag},
+    argument::{Argument, Passing, Role},
+    companions::companions,
+    model::{Key, Model, Reading},
+    setting::{Setting, Value},
 };
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let function = function(model);
-    let companions = companions(model);
+    let companions = name_space(model);
     quote!(#function #companions)
 }
 
@@ -37,13 +38,14 @@ fn function(model: &Model) -> TokenStream {
 }
 
 /// The type of the function's name, which lives beside the function because types and values have names apart.
-fn companions(model: &Model) -> TokenStream {
+fn name_space(model: &Model) -> TokenStream {
     let Model { visibility, name, .. } = model;
     let conditions = &model.attributes.conditions;
     let lints = model.attributes.tolerances();
     let plain = name.unraw();
     let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); each takes its arguments.");
-    let methods = [uncached(model), refresh(model), invalidate(model), explain(model), load(model), site(model)];
+    let companions = companions(model);
+    let (load, site) = (load(model), site(model));
     quote! {
         #(#conditions)*
         #[doc = #summary]
@@ -60,72 +62,9 @@ fn companions(model: &Model) -> TokenStream {
         #(#lints)*
         #[allow(dead_code, reason = "not every cached function needs all that goes with it")]
         impl #name {
-            #(#methods)*
-        }
-    }
-}
-
-/// The body, as it was written.
-fn uncached(model: &Model) -> TokenStream {
-    let Model { visibility, generics, output, body, .. } = model;
-    let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
-    let parameters = model.arguments.iter().map(|argument| {
-        let written = &argument.written;
-        let used = (argument.mention != Mention::Nowhere)
-            .then(|| quote!(#[allow(unused_variables, reason = "`#[cached]` uses it")]));
-        quote!(#used #written)
-    });
-    let where_clause = &generics.where_clause;
-    quote! {
-        /// Runs the function itself; the cache is neither read nor written.
-        #(#attributes)*
-        #visibility async fn uncached #generics(#(#parameters),*) -> #output #where_clause #body
-    }
-}
-
-fn refresh(model: &Model) -> TokenStream {
-    let Model { visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let call = call(model, "refresh");
-    quote! {
-        /// Runs the function whatever is cached, and caches what it returns, for everyone.
-        ///
-        /// Others are served the old entry until then; if the function fails, it stays.
-        #visibility async fn refresh #generics(#(#parameters),*) -> #output #where_clause {
-            #call
-        }
-    }
-}
-
-fn explain(model: &Model) -> TokenStream {
-    let Model { krate, visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let call = call(model, "explain");
-    quote! {
-        /// Calls the function, and says how the call was answered: from where, and how old the value is.
-        #visibility async fn explain #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
-            #call
-        }
-    }
-}
-
-fn invalidate(model: &Model) -> TokenStream {
-    let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let Entry { preparation, subject } = Entry::new(model);
-    let entry = subject.entry(model);
-    quote! {
-        /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
-        ///
-        /// # Errors
-        /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn invalidate #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.invalidate().await
+            #(#companions)*
+            #load
+            #site
         }
     }
 }
@@ -162,13 +101,7 @@ fn site(model: &Model) -> TokenStream {
     };
     let policy = site.policy.iter();
     let version = site.version.iter();
-    let ttl = site.ttl.iter().map(|ttl| match ttl {
-        Ttl::Fixed(ttl) => {
-            let (seconds, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
-            quote!(::core::time::Duration::new(#seconds, #nanos))
-        }
-        Ttl::Expr(ttl) => quote!(#ttl),
-    });
+    let overrides = overrides(model);
     quote! {
         #[doc(hidden)]
         fn __site() -> &'static #krate::__private::Site {
@@ -177,38 +110,66 @@ fn site(model: &Model) -> TokenStream {
                     #cache
                     #(.policy(#policy))*
                     #(.version(#version))*
-                    #(.ttl(|| -> ::core::time::Duration { #ttl }))*
+                    #overrides
             );
             &SITE
         }
     }
 }
 
-/// L1 is asked before anything else is made.
+/// L1 is asked before anything else is made, if it may answer.
 fn hit_or_call(model: &Model) -> TokenStream {
-    let Model { krate, .. } = model;
-    let Entry { preparation, subject } = Entry::new(model);
-    let tags = tags(model);
-    let load = loader(model);
-    let Subject { site, stack, outcome, key } = &subject;
-    let [stack_, outcome_, key_] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
+    if model.reading.condition.is_some() || model.reading.validated {
+        return call(model, "call");
+    }
+    let krate = &model.krate;
+    let Entry { preparation, mut subject, verbs, .. } = Entry::to_read(model);
+    let (tags, load) = (tags(model), loader(model));
+    let [stack, outcome, key] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
+    let Subject { site, stack: given_stack, outcome: given_outcome, key: given_key } = subject.clone();
+    (subject.stack, subject.outcome, subject.key) = (quote!(#stack), quote!(#outcome), quote!(#key));
+    let entry = subject.entry(model);
     quote! {
         #preparation
-        let (#stack_, #outcome_, #key_) = (#stack, #outcome, #key);
-        match #krate::__private::hit(#site, #stack_, &#outcome_, #key_) {
+        let (#stack, #outcome, #key) = (#given_stack, #given_outcome, #given_key);
+        match #krate::__private::hit(#site, #stack, &#outcome, #key) {
             ::core::option::Option::Some(hit) => hit,
-            ::core::option::Option::None => {
-                #krate::__private::entry(#site, #stack_, #outcome_, #key_).call(#tags, #load).await
-            }
+            ::core::option::Option::None => #entry #verbs.call(#tags, #load).await,
         }
     }
 }
 
+/// The fields of the policy that the attribute names; each is written at its option, where a message about its type belongs.
+fn overrides(model: &Model) -> Option<TokenStream> {
+    let settings = &model.site.settings;
+    let fields = settings.iter().map(|Setting { name, value }| {
+        let field = at(name, place_of(name));
+        let value = setting(model, value);
+        quote!(.#field(#value))
+    });
+    (!settings.is_empty()).then(|| quote!(.overrides(|__overrides| __overrides #(#fields)*)))
+}
+
+fn setting(model: &Model, value: &Value) -> TokenStream {
+    match value {
+        Value::Time(time) => {
+            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+            quote!(::core::time::Duration::new(#seconds, #nanos))
+        }
+        Value::Fraction(fraction) => quote!(#fraction),
+        Value::Format(variant) => {
+            let krate = &model.krate;
+            let variant = format_ident!("{variant}");
+            quote!(#krate::Format::#variant)
+        }
+        Value::Expr(expr) => quote!(#expr),
+    }
+}
+
 /// The entry is asked for its value, by one of the verbs of `__private::Entry`.
-fn call(model: &Model, verb: &str) -> TokenStream {
+pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
     let verb = format_ident!("{verb}");
-    let Entry { preparation, subject } = Entry::new(model);
-    let entry = subject.entry(model);
+    let Entry { preparation, entry, .. } = Entry::to_read(model);
     let tags = tags(model);
     let load = loader(model);
     quote! {
@@ -218,13 +179,18 @@ fn call(model: &Model, verb: &str) -> TokenStream {
 }
 
 /// Which entry of which cache a call is about, in code.
-struct Entry {
-    preparation: TokenStream,
-    subject: Subject,
+pub(crate) struct Entry {
+    pub(crate) preparation: TokenStream,
+    pub(crate) subject: Subject,
+    /// What is said of the entry before it is asked.
+    verbs: TokenStream,
+    /// All but the preparation.
+    pub(crate) entry: TokenStream,
 }
 
-/// By what an entry is found.
-struct Subject {
+/// By what an entry is found: the function's site, the stack, what it returns, the key.
+#[derive(Clone)]
+pub(crate) struct Subject {
     site: TokenStream,
     stack: TokenStream,
     outcome: TokenStream,
@@ -234,35 +200,80 @@ struct Subject {
 impl Subject {
     fn entry(&self, model: &Model) -> TokenStream {
         let krate = &model.krate;
+        quote!(#krate::__private::entry(#self))
+    }
+}
+
+impl ToTokens for Subject {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { site, stack, outcome, key } = self;
-        quote!(#krate::__private::entry(#site, #stack, #outcome, #key))
+        tokens.extend(quote!(#site, #stack, #outcome, #key));
     }
 }
 
 impl Entry {
-    fn new(model: &Model) -> Self {
+    pub(crate) fn new(model: &Model) -> Self {
         let Model { krate, name, .. } = model;
-        let mut preparation = views(model);
+        let mut preparation = views(model, |_| true);
         preparation.extend(quote! {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
             use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
         });
         let stack = stack(model, &mut preparation);
-        let key = key(model, &mut preparation);
+        let key = key_of(model, &mut preparation);
         let outcome = outcome(model);
-        Self { preparation, subject: Subject { site: quote!(#name::__site()), stack, outcome, key } }
+        let subject = Subject { site: quote!(#name::__site()), stack, outcome, key };
+        let entry = subject.entry(model);
+        Self { preparation, subject, verbs: TokenStream::new(), entry }
     }
 }
 
+impl Entry {
+    /// With what is said of calls: when they go past the cache, and what they store.
+    pub(crate) fn to_read(model: &Model) -> Self {
+        let Self { mut preparation, subject, mut verbs, entry } = Self::new(model);
+        let Reading { condition, validated, cache_none, cache_if } = &model.reading;
+        if let Some(condition) = condition {
+            let local = condition_of(model, condition, &mut preparation);
+            verbs.extend(quote!(.bypassed(#local)));
+        }
+        if *validated {
+            verbs.extend(quote!(.validated()));
+        }
+        if !cache_none {
+            verbs.extend(quote!(.without_none()));
+        }
+        if let Some(judge) = cache_if {
+            let verb = Ident::new("only_if", place_of(judge));
+            verbs.extend(quote!(.#verb(#judge)));
+        }
+        let entry = quote!(#entry #verbs);
+        Self { preparation, subject, verbs, entry }
+    }
+}
+
+fn condition_of(model: &Model, condition: &Condition, preparation: &mut TokenStream) -> Ident {
+    let expr = condition.expr();
+    let place = place_of(expr);
+    let private = private(model, place);
+    let local = Ident::new("__bypassed", Span::mixed_site().located_at(place));
+    let negation = match condition {
+        Condition::When(_) => quote!(!),
+        Condition::Unless(_) => quote!(),
+    };
+    preparation.extend(quote_spanned!(place=> let #local = #negation #private::condition(|| #expr);));
+    local
+}
+
 /// The meaning of the return type; written at it, since that is what a message would be about.
-fn outcome(model: &Model) -> TokenStream {
+pub(crate) fn outcome(model: &Model) -> TokenStream {
     let output = &model.output;
     let place = place_of(output);
     let private = private(model, place);
     quote_spanned!(place=> #private::outcome((&&&#private::Returns::<#output>::new()).outcome()))
 }
 
-fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
+pub(crate) fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
     let Some(stack) = &model.stack else {
         return quote!(::core::option::Option::None);
     };
@@ -273,7 +284,8 @@ fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
     quote_spanned!(place=> ::core::option::Option::Some(#private::AsStack::as_stack(#local)))
 }
 
-fn key(model: &Model, preparation: &mut TokenStream) -> TokenStream {
+/// What the entry is looked up by.
+pub(crate) fn key_of(model: &Model, preparation: &mut TokenStream) -> TokenStream {
     let Key::Expr(key) = &model.key else {
         return key_of_arguments(model);
     };
@@ -313,9 +325,9 @@ fn reference(argument: &Argument) -> TokenStream {
 }
 
 /// Names for the parts of arguments, where something beside the body speaks of them.
-fn views(model: &Model) -> TokenStream {
-    let viewed = model.viewed.iter().map(|&index| {
-        let argument = &model.arguments[index];
+pub(crate) fn views(model: &Model, of: impl Fn(&Argument) -> bool) -> TokenStream {
+    let viewed = model.viewed.iter().map(|&index| &model.arguments[index]);
+    let viewed = viewed.filter(|argument| of(argument)).map(|argument| {
         let pattern = argument.viewing_pattern();
         let name = &argument.name;
         let value = match argument.passing {
@@ -330,7 +342,7 @@ fn views(model: &Model) -> TokenStream {
     quote!(#(#viewed)*)
 }
 
-fn tags(model: &Model) -> TokenStream {
+pub(crate) fn tags(model: &Model) -> TokenStream {
     let tags = model.tags.iter().map(|tag| match tag {
         Tag::Template(template) => {
             let text = &template.text;
@@ -363,8 +375,12 @@ fn loader(model: &Model) -> TokenStream {
 }
 
 /// The module that generated code calls, as if it were written at `place`: there the compiler reports what goes wrong.
-fn private(model: &Model, place: Span) -> TokenStream {
-    let krate = model.krate.to_token_stream().into_iter().map(|mut token| {
+pub(crate) fn private(model: &Model, place: Span) -> TokenStream {
+    private_of(&model.krate, place)
+}
+
+pub(crate) fn private_of(krate: &Path, place: Span) -> TokenStream {
+    let krate = krate.to_token_stream().into_iter().map(|mut token| {
         token.set_span(token.span().located_at(place));
         token
     });
@@ -373,22 +389,23 @@ fn private(model: &Model, place: Span) -> TokenStream {
 }
 
 /// Where a message points that is about `tokens`. It remains generated code: the compiler gives no advice on rewriting it.
-fn place_of(tokens: &impl Spanned) -> Span {
+pub(crate) fn place_of(tokens: &impl Spanned) -> Span {
     Span::call_site().located_at(tokens.span())
 }
 
-fn at(name: &Ident, place: Span) -> Ident {
+pub(crate) fn at(name: &Ident, place: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(name.span().located_at(place));
     name
 }
 
 /// The arguments, each by one name.
-fn parameters(model: &Model) -> Vec<TokenStream> {
-    let parameters = model.arguments.iter().map(|argument| {
-        let name = &argument.name;
-        let ty = &argument.written.ty;
-        quote!(#name: #ty)
-    });
-    parameters.collect()
+pub(crate) fn parameters(model: &Model) -> Vec<TokenStream> {
+    model.arguments.iter().map(parameter).collect()
+}
+
+pub(crate) fn parameter(argument: &Argument) -> TokenStream {
+    let name = &argument.name;
+    let ty = &argument.written.ty;
+    quote!(#name: #ty)
 }

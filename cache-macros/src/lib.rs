@@ -1,12 +1,15 @@
-//! The `#[cached]` attribute of `cache-core`. Use it from there: `cache_core::cached`.
+//! The attributes of `cache-core`. Use them from there: `cache_core::cached`, `cache_core::invalidates`.
 
+mod advice;
 mod args;
 mod argument;
-mod duration;
+mod companions;
 mod error;
 mod expand;
 mod function;
+mod invalidates;
 mod model;
+mod setting;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -47,7 +50,9 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// | `T`, `Option<T>` | every value, `None` too | |
 /// | `Result<T, E>`, `Result<Option<T>, E>` | what is in `Ok` | `Err`: the next call loads again |
 ///
-/// Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
+/// That can be narrowed, by [`cache_none`](#cache_none-cache_if), [`cache_if`](#cache_none-cache_if) and
+/// [`when`](#when-unless). It can't be widened to an `Err`, which would have to be stored with the values: put what is to be
+/// remembered into `Ok`. Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
 /// the policy's `negative_ttl`. A value has to be `Clone`, `serde::Serialize` and `serde::Deserialize`, and
 /// `Send + Sync + 'static`; wrap what is costly to clone in an `Arc`.
 ///
@@ -95,6 +100,33 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn holidays(year: u16) -> Vec<u8> { vec![] }
 /// ```
 ///
+/// ## `l1_ttl`, `negative_ttl`, `hard_timeout`
+/// How long L1 keeps an entry, how long `None` lives, and the deadline of a load; each is written as `ttl` is. Like all fields
+/// of the policy they win over the TTL map, one by one. What is written out can't contradict itself: an `l1_ttl` or a
+/// `negative_ttl` that is longer than the `ttl` beside it does not compile.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "1h", l1_ttl = "30s", negative_ttl = "1m", hard_timeout = 5)]
+/// async fn profile(user: u64) -> Option<String> { None }
+/// ```
+///
+/// ## `stale_while_revalidate`, `stale_if_error`
+/// For so long after the `ttl` the old value is served while one load in the fleet replaces it, or where its load fails.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "1m", stale_while_revalidate = "5m", stale_if_error = "1d")]
+/// async fn rates(currency: String) -> Result<Vec<u32>, String> { Ok(vec![]) }
+/// ```
+///
+/// ## `jitter`, `codec`
+/// The largest part of a lifetime that chance takes away, from 0 to less than 1; and how values are encoded for L2: `"json"`,
+/// `"bincode"`, `"postcard"`, `"messagepack"`, or a `cache_core::Format`.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(jitter = 0.3, codec = "json")]
+/// async fn thumbnail(image: u64) -> Vec<u8> { vec![] }
+/// ```
+///
 /// ## `policy`
 /// The kind of data: its entry in the stack's TTL map. Default: the cache's name.
 /// ```
@@ -113,7 +145,8 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// ```
 ///
 /// ## `key`
-/// An owned value that is the whole key, made of the arguments at each call.
+/// An owned value that is the whole key, made of the arguments at each call. The parts of an argument that the signature takes
+/// apart are references here, as they are in the other options.
 /// ```
 /// # use cache_core::cached;
 /// # #[derive(Clone)] struct Request { tenant: u32, path: String }
@@ -130,6 +163,33 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # fn tag_of(order: &Order) -> String { format!("shop:{}", order.shop) }
 /// #[cached(tags = ["orders", "customer:{customer}", tag_of(&order)], key = customer)]
 /// async fn total(customer: u64, order: std::sync::Arc<Order>) -> u64 { 0 }
+/// ```
+///
+/// ## `cache_none`, `cache_if`
+/// Which values are stored: `cache_none = false` leaves out `None`, and `cache_if` what a closure or a function says no to,
+/// which is given what would be cached. Everyone who waited is given the value all the same, and the next call loads again;
+/// where `refresh` loads such a value, the old one is revoked. Inside a stale window the old one is served until the window ends.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(cache_none = false, cache_if = |hits: &Option<Vec<u64>>| hits.iter().flatten().count() > 0)]
+/// async fn search(query: String) -> Option<Vec<u64>> { None }
+/// ```
+///
+/// ## `when`, `unless`
+/// A condition over the arguments. Calls that it keeps out run the body, and neither read nor write the cache.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(unless = user == 0)]
+/// async fn basket(user: u64) -> Vec<u64> { vec![] }
+/// ```
+///
+/// ## `validated`
+/// Serves nothing but what is known to be current after the call began: what L1 has is compared with L2 first, in one round
+/// trip that moves no value if nothing changed.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(cache = "balance", validated)]
+/// async fn balance(account: u64) -> i64 { 0 }
 /// ```
 ///
 /// ## `version`
@@ -161,14 +221,45 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 ///
 /// # What goes with the function
 ///
-/// These take the arguments of the function, skipped ones too:
+/// These take the arguments of the function, skipped ones too, borrowed where it borrows them:
 ///
 /// | | |
 /// |---|---|
 /// | `user::invalidate(…)` | revokes the entry, in every tier, with every load of it in flight; `cache_core::Result<()>` |
+/// | `user::expire(…)` | marks it as stale: it is served inside a stale window, and to nobody else; `cache_core::Result<()>` |
 /// | `user::refresh(…)` | loads whatever is cached, and caches that; returns what the function returns |
+/// | `user::get(…)` | what is cached, in L1 or L2; loads nothing; an `Option` of the value |
+/// | `user::insert(…, value)` | caches a value, in every tier, whatever was there; `cache_core::Result<()>` |
+/// | `user::write(…, commit)` | runs a future that changes the data, under a guard, as `cache_core::Cache::write` does |
 /// | `user::uncached(…)` | the body alone |
 /// | `user::explain(…)` | the call, as a `cache_core::Answer` of what the function returns: from where, how old |
+/// | `user::key(…)` | the key, owned |
+///
+/// And these don't:
+///
+/// | | |
+/// |---|---|
+/// | `user::warm(items)` | calls the function for each of the items: its argument, or a tuple of them, with anything that lends what is borrowed; a `warm::Report` |
+/// | `user::stats()` | what happened to its cache here, as `cache_core::Stats` |
+/// | `user::cache()` | the cache itself, as a `cache_core::Cache` of the key and the value; not with `key = …`, whose type has no name |
+///
+/// The last two take the arguments that `stack = …` speaks of.
+///
+/// ```
+/// # use cache_core::cached;
+/// #[cached]
+/// async fn length(word: &str) -> usize { word.len() }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(length::warm(["one", "three"]).await?.warmed, 2);
+/// assert_eq!(length::get("three").await, Some(5));
+/// length::cache()?.invalidate_all().await?;
+/// assert_eq!((length::get("three").await, length::stats().loads), (None, 2));
+/// # Ok(()) }
+/// ```
+///
+/// The value is the `T` of a `Result<T, …>`, and otherwise what the function returns. A `Result` behind an alias of another
+/// name is not seen through: `get` gives the whole, `insert` takes it, and `cache` is an error.
 ///
 /// They belong to a type of the function's name and visibility. So no other type and no module of that name can stand in
 /// the same place, a crate of that name is hidden there, and links in documentation say which they mean:
@@ -180,11 +271,92 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
 /// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
 ///
-/// It does not go on methods, nor on functions that are generic over types or constants: one cache holds one type of
-/// value, and `self` would have to be part of the key. Let them call a cached function.
+/// # What it does not go on
+///
+/// - Methods and associated functions: an instance would have to be part of the key, and what goes with the function has no
+///   place in an `impl`. Cache a free function beside it, which takes the instance, or what it needs of it, as an argument
+///   that is skipped or in the key; let the method call it. [`#[invalidates]`](macro@invalidates) does go on methods.
+/// - Functions that are generic over types or constants: a cache holds one type of value. Write one cached function per type,
+///   and let them call a generic one.
+/// - Synchronous functions: a miss waits for the shared store, and for whoever loads already.
+///
+/// ```
+/// # use cache_core::{Error, Stack, cached, invalidates};
+/// #[derive(Clone)]
+/// struct Users { stack: Stack }
+///
+/// #[cached(cache = "user", stack = &users.stack, skip(users))]
+/// async fn user(users: &Users, id: u64) -> Result<String, Error> { users.load(id).await }
+///
+/// impl Users {
+///     async fn user(&self, id: u64) -> Result<String, Error> { user(self, id).await }
+///
+///     #[invalidates(user(self, id))]
+///     async fn rename(&self, id: u64, name: &str) -> Result<(), Error> { Ok(()) }
+/// #   async fn load(&self, id: u64) -> Result<String, Error> { Ok(String::new()) }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// # let users = Users { stack: Stack::builder("shop").build().await? };
+/// # users.user(1).await?; users.rename(1, "Ada").await?; assert_eq!(user::get(&users, 1).await, None);
+/// # Ok(()) }
+/// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()
+}
+
+/// Revokes what a function makes obsolete, when it has done its work.
+///
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// # async fn rename_in_database(id: u64, name: &str) -> Result<(), Error> { Ok(()) }
+/// #[cached(tags = ["org:{org}"])]
+/// async fn user(org: u32, id: u64) -> Result<String, Error> { Ok("Ada".into()) }
+///
+/// #[invalidates(user(org, id), tags = ["members:{org}"])]
+/// async fn rename(org: u32, id: u64, name: String) -> Result<(), Error> {
+///     rename_in_database(id, &name).await
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// user(7, 1).await?;
+/// rename(7, 1, "Grace".to_owned()).await?;
+/// assert_eq!(user::get(7, 1).await, None);
+/// # Ok(()) }
+/// ```
+///
+/// It names cached functions, each with the arguments of an entry, as expressions over its own: `user(order.org, &order.name)`;
+/// and [tags](macro@cached#tags), of the `stack` that is given, or else of the stacks of those functions, or else of the installed
+/// one. All of it is settled before the body runs, so that the body may take the arguments.
+///
+/// | | revoked |
+/// |---|---|
+/// | as it is | after the body, unless it returned an `Err` |
+/// | `before` | before the body, and again after it, whatever it returned: for bodies that may do their work and fail |
+/// | `guarded` | before and after, under a guard: nothing is cached meanwhile, see `cache_core::Cache::write` |
+///
+/// A body that panics, or whose caller goes away, may have done its work: then all is revoked too, in the background.
+///
+/// The function returns what its body returns, once everyone was told. A shared store that can't be told is not its
+/// failure: the invalidation is queued, and shows in `cache_core::Stack::health`.
+///
+/// # Guarded
+///
+/// Between the end of the body and the revocation a reader may still be served the old value, and should the process die
+/// there, nothing is revoked at all. Not so under a guard. It is held on one entry; the function returns a `Result` whose
+/// error has `From<cache_core::Error>`, since without a guard the body is not run; and it owns its arguments, since a write
+/// that was begun is finished even when its caller is gone.
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// # #[cached] async fn balance(account: u64) -> Result<i64, Error> { Ok(0) }
+/// #[invalidates(balance(account), guarded)]
+/// async fn deposit(account: u64, amount: i64) -> Result<(), Error> { Ok(()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> { deposit(1, 5).await }
+/// ```
+///
+/// It goes on any `async fn` with a body: methods, in traits' implementations too, and generic ones.
+#[proc_macro_attribute]
+pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
+    invalidates::expansion(options.into(), item.into()).into()
 }
 
 /// The generated code; where there were mistakes, they and the function as it was, so that an editor still knows it.

@@ -1,16 +1,17 @@
 //! Options and signature together. A [`Model`] can be printed as it is: every rule was checked while it was made.
 
-use proc_macro2::Group;
+use proc_macro2::{Group, Span};
 use syn::{
-    Expr, GenericParam, Generics, Ident, Path, ReturnType, Signature, Type, Visibility, parse_quote, spanned::Spanned,
+    Expr, GenericArgument, GenericParam, Generics, Ident, Path, PathArguments, ReturnType, Signature, Type, Visibility,
+    parse_quote, spanned::Spanned,
 };
 
 use crate::{
-    args::{Args, Given, Tag},
-    argument::{Argument, Mention, Role, refuse_in_return},
-    duration::Ttl,
+    args::{Args, Condition, Given, Tag},
+    argument::{Argument, Mention, NOT_ASSOCIATED, Role, bindings, refuse_in_return},
     error::Mistakes,
     function::{Attributes, Function, mentions},
+    setting::{Setting, Value, check_lifetimes},
 };
 
 pub(crate) struct Model {
@@ -18,6 +19,7 @@ pub(crate) struct Model {
     pub(crate) site: Site,
     pub(crate) stack: Option<Expr>,
     pub(crate) key: Key,
+    pub(crate) reading: Reading,
     pub(crate) tags: Vec<Tag>,
     pub(crate) attributes: Attributes,
     pub(crate) visibility: Visibility,
@@ -28,6 +30,8 @@ pub(crate) struct Model {
     /// The arguments of which tags, stack or key name a part.
     pub(crate) viewed: Vec<usize>,
     pub(crate) output: Type,
+    /// What is cached, as far as the output shows it: what is in `Ok`, or all of it.
+    pub(crate) value: Type,
     pub(crate) body: Group,
 }
 
@@ -36,7 +40,15 @@ pub(crate) struct Site {
     pub(crate) cache: Option<String>,
     pub(crate) policy: Option<String>,
     pub(crate) version: Option<u32>,
-    pub(crate) ttl: Option<Ttl>,
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// How calls read, and what they store.
+pub(crate) struct Reading {
+    pub(crate) condition: Option<Condition>,
+    pub(crate) validated: bool,
+    pub(crate) cache_none: bool,
+    pub(crate) cache_if: Option<Expr>,
 }
 
 pub(crate) enum Key {
@@ -53,13 +65,16 @@ impl Model {
     pub(crate) fn new(mut args: Args, function: Function, mistakes: &mut Mistakes) -> Self {
         let Function { attributes, visibility, signature, body } = function;
         check_signature(&signature, mistakes);
+        check_body(&signature, &body, mistakes);
         let output = output(&signature);
         refuse_in_return(&output, mistakes);
         let mut arguments = read_arguments(&signature, mistakes);
         skip(&args, &signature.ident, &mut arguments, mistakes);
         settle_key(&args, &mut arguments, mistakes);
         resolve_templates(&mut args.tags, &signature.ident, &arguments, mistakes);
-        check_ttl(&args.ttl, &arguments, mistakes);
+        check_lifetimes(&args.settings, mistakes);
+        check_settings(&args.settings, &arguments, mistakes);
+        check_judge(args.cache_if.as_ref(), &arguments, mistakes);
         let viewed = find_mentions(&args, &mut arguments);
         Self {
             krate: args.krate.unwrap_or_else(|| parse_quote!(::cache_core)),
@@ -67,10 +82,16 @@ impl Model {
                 cache: args.cache.map(|name| name.value()),
                 policy: args.policy.map(|kind| kind.value()),
                 version: args.version,
-                ttl: args.ttl,
+                settings: args.settings,
             },
             stack: args.stack,
             key: args.key.map_or(Key::Arguments, |key| Key::Expr(key.value)),
+            reading: Reading {
+                condition: args.condition,
+                validated: args.validated,
+                cache_none: args.cache_none,
+                cache_if: args.cache_if,
+            },
             tags: args.tags,
             attributes,
             visibility,
@@ -78,6 +99,7 @@ impl Model {
             generics: signature.generics,
             arguments,
             viewed,
+            value: in_ok(&output).unwrap_or_else(|| output.clone()),
             output,
             body,
         }
@@ -86,7 +108,7 @@ impl Model {
 
 fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
     if signature.asyncness.is_none() {
-        mistakes.at(signature.fn_token.span, "`#[cached]` is for asynchronous functions; write `async fn`");
+        mistakes.at(signature.fn_token.span, "`#[cached]` is for asynchronous functions, since a miss waits for the shared store and for whoever loads already; write `async fn`, or keep what is merely computed in a `std::sync::LazyLock` or a moka cache");
     }
     if let Some(token) = &signature.constness {
         mistakes.at(token.span, "a cached function can't be `const`");
@@ -113,11 +135,34 @@ fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
     }
 }
 
+/// A body that says `Self` and holds no `impl` is in one.
+fn check_body(signature: &Signature, body: &Group, mistakes: &mut Mistakes) {
+    let says = |word: &str| mentions(body, &Ident::new(word, Span::call_site()));
+    if signature.receiver().is_none() && says("Self") && !says("impl") && !says("trait") {
+        mistakes.at(signature.ident.span(), NOT_ASSOCIATED);
+    }
+}
+
 fn output(signature: &Signature) -> Type {
     match &signature.output {
         ReturnType::Default => parse_quote!(()),
         ReturnType::Type(_, output) => (**output).clone(),
     }
+}
+
+/// The `T` of a `Result<T, …>`.
+fn in_ok(output: &Type) -> Option<Type> {
+    let path = match output {
+        Type::Group(inner) => return in_ok(&inner.elem),
+        Type::Paren(inner) => return in_ok(&inner.elem),
+        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Result")?,
+        _ => return None,
+    };
+    let PathArguments::AngleBracketed(arguments) = &path.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty.clone()),
+        _ => None,
+    })
 }
 
 fn read_arguments(signature: &Signature, mistakes: &mut Mistakes) -> Vec<Argument> {
@@ -196,13 +241,30 @@ fn resolve_templates(tags: &mut [Tag], function: &Ident, arguments: &[Argument],
     }
 }
 
-/// The time to live belongs to the cache, not to a call.
-fn check_ttl(ttl: &Option<Ttl>, arguments: &[Argument], mistakes: &mut Mistakes) {
-    let Some(Ttl::Expr(ttl)) = ttl else { return };
-    if let Some(name) = names(arguments).find(|name| mentions(ttl, name)) {
+/// The policy belongs to the cache, not to a call.
+fn check_settings(settings: &[Setting], arguments: &[Argument], mistakes: &mut Mistakes) {
+    for Setting { name: setting, value } in settings {
+        let Value::Expr(value) = value else { continue };
+        if let Some(argument) = names(arguments).find(|argument| mentions(value, argument)) {
+            mistakes.at(
+                value.span(),
+                format!("`{setting}` is evaluated once for all calls, so it can't depend on the argument `{argument}`"),
+            );
+        }
+    }
+}
+
+/// What is loaded is judged in the load's task, on its own.
+fn check_judge(judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mistakes) {
+    let Some(judge) = judge else { return };
+    let own = match judge {
+        Expr::Closure(closure) => closure.inputs.iter().flat_map(bindings).collect(),
+        _ => Vec::new(),
+    };
+    if let Some(argument) = names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument)) {
         mistakes.at(
-            ttl.span(),
-            format!("a `ttl` is evaluated once for all calls, so it can't depend on the argument `{name}`"),
+            judge.span(),
+            format!("`cache_if` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
         );
     }
 }
@@ -213,6 +275,7 @@ fn find_mentions(args: &Args, arguments: &mut [Argument]) -> Vec<usize> {
     for (index, argument) in arguments.iter_mut().enumerate() {
         let names = if argument.is_taken_apart() { argument.parts() } else { vec![argument.name.clone()] };
         argument.mention = mention(args, &names);
+        argument.gives_stack = names_any(args.stack.as_ref(), &names);
         if argument.is_taken_apart() && argument.mention != Mention::Nowhere {
             viewed.push(index);
         }
@@ -221,16 +284,21 @@ fn find_mentions(args: &Args, arguments: &mut [Argument]) -> Vec<usize> {
 }
 
 fn mention(args: &Args, names: &[Ident]) -> Mention {
-    let any_in = |expr: &Expr| names.iter().any(|name| mentions(expr, name));
     let in_tags = args.tags.iter().any(|tag| match tag {
         Tag::Template(template) => template.names.iter().any(|name| names.contains(name)),
-        Tag::Expr(tag) => any_in(tag),
+        Tag::Expr(tag) => names_any(Some(tag), names),
     });
-    if in_tags || args.stack.as_ref().is_some_and(any_in) {
+    if in_tags || names_any(args.stack.as_ref(), names) {
         Mention::BesideLoad
-    } else if args.key.as_ref().is_some_and(|key| any_in(&key.value)) {
+    } else if names_any(args.key.as_ref().map(|key| &key.value), names)
+        || names_any(args.condition.as_ref().map(Condition::expr), names)
+    {
         Mention::InKey
     } else {
         Mention::Nowhere
     }
+}
+
+fn names_any(expr: Option<&Expr>, names: &[Ident]) -> bool {
+    names.iter().any(|name| mentions(expr, name))
 }

@@ -1,9 +1,9 @@
-//! Expansions as text: what is there, and what is not.
+//! Expansions as text: what is there, and what is not; and typical ones as a whole.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::expansion;
+use crate::{expansion, invalidates};
 
 fn expand(options: TokenStream, item: TokenStream) -> String {
     let expansion = expansion(options, item);
@@ -27,8 +27,11 @@ fn a_function_becomes_a_function_and_a_name_space() {
     );
     let items = syn::parse_str::<syn::File>(&code).unwrap().items;
     assert!(matches!(items.as_slice(), [syn::Item::Fn(_), syn::Item::Struct(_), syn::Item::Impl(_)]), "{code}");
-    for companion in ["uncached", "refresh", "invalidate", "explain"] {
+    for companion in ["uncached", "refresh", "explain", "get", "invalidate", "expire"] {
         assert!(code.contains(&format!("pub async fn {companion} (id : u64)")), "{companion} in {code}");
+    }
+    for companion in ["async fn insert (id : u64 , value : u64)", "fn key (id : u64)", "fn cache ()", "fn stats ()"] {
+        assert!(code.contains(&format!("pub {companion}")), "{companion} in {code}");
     }
 }
 
@@ -54,7 +57,7 @@ fn options_that_were_not_given_leave_no_trace() {
             async fn user(id: u64) {}
         ),
     );
-    for option in [". cache", ". policy", ". version", ". ttl", "__stack", "__key"] {
+    for option in [". cache", ". policy", ". version", ". overrides", "__stack", "__key"] {
         assert!(!code.contains(option), "{option} in {code}");
     }
 }
@@ -156,4 +159,71 @@ fn a_mistake_in_a_list_is_reported_once() {
         ),
         1
     );
+}
+
+/// `snapshots/` has typical expansions, to be read and reviewed as code. `UPDATE_SNAPSHOTS=1` renews them; format them by
+/// `rustfmt --edition 2024 --config-path . cache-macros/snapshots/*.rs`. What
+/// that may change, white space, commas and braces, is not compared.
+fn assert_snapshot(name: &str, code: &TokenStream) {
+    let path = format!("{}/snapshots/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, code.to_string()).expect("the snapshots are in the source tree");
+    }
+    let reviewed = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let plain = |code: &TokenStream| code.to_string().replace([' ', '\n', ',', '{', '}'], "");
+    let reviewed: TokenStream = reviewed.parse().expect("a snapshot is Rust");
+    assert_eq!(
+        plain(code),
+        plain(&reviewed),
+        "the expansion of `{name}` has changed; renew the snapshot and review it"
+    );
+}
+
+#[test]
+fn a_plain_function() {
+    let function = quote!(
+        pub async fn user(org: u32, name: &str) -> Result<User, DbError> {
+            db().user(org, name).await
+        }
+    );
+    assert_snapshot("plain", &expansion(quote!(cache = "user", ttl = "5m", tags = ["org:{org}"]), function));
+}
+
+#[test]
+fn a_function_with_many_options() {
+    let options = quote!(
+        key = (*row, name.len()),
+        stack = &app.stack,
+        stale_if_error = WINDOW,
+        codec = "postcard",
+        unless = *row == 0,
+        cache_if = User::is_active,
+        validated
+    );
+    let function = quote!(
+        async fn user((row, column): (u32, u32), name: String, app: &App) -> User {
+            app.user(row, column, name).await
+        }
+    );
+    assert_snapshot("options", &expansion(options, function));
+}
+
+#[test]
+fn a_function_that_invalidates() {
+    let function = quote!(
+        pub async fn rename(&self, org: u32, id: u64) -> Result<(), DbError> {
+            self.db.rename(org, id).await
+        }
+    );
+    assert_snapshot("invalidates", &invalidates::expansion(quote!(user(self, id), tags = ["org:{org}"]), function));
+}
+
+#[test]
+fn a_guarded_function() {
+    let function = quote!(
+        async fn deposit(account: u64, amount: i64) -> Result<(), BankError> {
+            ledger().add(account, amount).await
+        }
+    );
+    assert_snapshot("guarded", &invalidates::expansion(quote!(balance(account), guarded), function));
 }

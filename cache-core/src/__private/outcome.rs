@@ -7,8 +7,8 @@ use std::{convert::Infallible, marker::PhantomData, pin::Pin, sync::Arc};
 
 use super::gate::{Closed, Never, Open};
 use crate::{
-    cache::CacheValue,
-    error::{Error, LoadError},
+    cache::{Cache, CacheValue},
+    error::{Error, ErrorKind, LoadError},
 };
 
 /// How a return type falls into a value to cache and an error to pass on.
@@ -139,16 +139,16 @@ pub trait ByValue {
 }
 
 impl<T, E: From<Error>> ByConverting for &&Returns<Result<T, E>> {
-    type Outcome = Converting<T, E>;
+    type Outcome = Fallible<T, E, Converting>;
     fn outcome(&self) -> Self::Outcome {
-        Converting(PhantomData)
+        Fallible(PhantomData)
     }
 }
 
 impl<T, E> ByPanicking for &Returns<Result<T, E>> {
-    type Outcome = Panicking<T, E>;
+    type Outcome = Fallible<T, E, Panicking>;
     fn outcome(&self) -> Self::Outcome {
-        Panicking(PhantomData)
+        Fallible(PhantomData)
     }
 }
 
@@ -159,36 +159,37 @@ impl<T> ByValue for Returns<T> {
     }
 }
 
-/// `Ok` is cached; what goes wrong in the cache becomes an `Err`.
-pub struct Converting<T, E>(PhantomData<fn() -> (T, E)>);
-
-/// `Ok` is cached; what goes wrong in the cache is a panic.
-pub struct Panicking<T, E>(PhantomData<fn() -> (T, E)>);
+/// `Ok` is cached; what goes wrong in the cache goes the way `W`.
+pub struct Fallible<T, E, W>(PhantomData<fn(W) -> Result<T, E>>);
 
 /// Everything is cached; what goes wrong in the cache is a panic.
 pub struct Plain<T>(PhantomData<fn() -> T>);
 
-impl<T: 'static, E: From<Error> + Send + Sync + 'static> Outcome for Converting<T, E> {
-    type Return = Result<T, E>;
-    type Value = T;
-    type Error = E;
+/// What becomes of an error of the cache, where the function has errors of its own.
+pub trait Way<E>: 'static {
+    /// The error to return.
+    fn take(error: Error) -> E;
+}
 
-    fn split(returned: Result<T, E>) -> Result<T, E> {
-        returned
-    }
+/// It becomes the function's.
+pub enum Converting {}
 
-    fn join(answer: Result<T, LoadError<E>>) -> Result<T, E>
-    where
-        E: Clone,
-    {
-        answer.map_err(|error| match error {
-            LoadError::Loader(error) => Arc::unwrap_or_clone(error),
-            LoadError::Cache(error) => error.into(),
-        })
+/// It is a panic.
+pub enum Panicking {}
+
+impl<E: From<Error>> Way<E> for Converting {
+    fn take(error: Error) -> E {
+        error.into()
     }
 }
 
-impl<T: 'static, E: Send + Sync + 'static> Outcome for Panicking<T, E> {
+impl<E> Way<E> for Panicking {
+    fn take(error: Error) -> E {
+        give_up(&error)
+    }
+}
+
+impl<T: 'static, E: Send + Sync + 'static, W: Way<E>> Outcome for Fallible<T, E, W> {
     type Return = Result<T, E>;
     type Value = T;
     type Error = E;
@@ -203,7 +204,7 @@ impl<T: 'static, E: Send + Sync + 'static> Outcome for Panicking<T, E> {
     {
         answer.map_err(|error| match error {
             LoadError::Loader(error) => Arc::unwrap_or_clone(error),
-            LoadError::Cache(error) => give_up(&error),
+            LoadError::Cache(error) => W::take(error),
         })
     }
 }
@@ -223,6 +224,67 @@ impl<T: 'static> Outcome for Plain<T> {
             Err(LoadError::Cache(error)) => give_up(&error),
             Err(LoadError::Loader(never)) => match *never {},
         }
+    }
+}
+
+/// The cached value, by the type `D` that the attribute read off the signature: that of the value, or for a `Result` that it
+/// can't tell, because it has another name there, the whole of it.
+#[diagnostic::on_unimplemented(
+    message = "the cache of this function does not hold a `{D}`",
+    label = "taken for the `Result` of the standard library",
+    note = "give the return type another name, by an alias or a new one"
+)]
+pub trait Holds<D>: Outcome {
+    /// What is given of a value.
+    fn give(value: Self::Value) -> D;
+    /// The value in what is given.
+    fn take(given: D) -> Result<Self::Value, Error>;
+    /// The cache as one of these.
+    fn typed<K>(cache: &Cache<K, Self::Value>) -> Result<Cache<K, D>, Error>;
+}
+
+impl<T: 'static> Holds<T> for Plain<T> {
+    fn give(value: T) -> T {
+        value
+    }
+
+    fn take(given: T) -> Result<T, Error> {
+        Ok(given)
+    }
+
+    fn typed<K>(cache: &Cache<K, T>) -> Result<Cache<K, T>, Error> {
+        Ok(cache.clone())
+    }
+}
+
+impl<T: 'static, E: Send + Sync + 'static, W: Way<E>> Holds<T> for Fallible<T, E, W> {
+    fn give(value: T) -> T {
+        value
+    }
+
+    fn take(given: T) -> Result<T, Error> {
+        Ok(given)
+    }
+
+    fn typed<K>(cache: &Cache<K, T>) -> Result<Cache<K, T>, Error> {
+        Ok(cache.clone())
+    }
+}
+
+impl<T: 'static, E: Send + Sync + 'static, W: Way<E>> Holds<Result<T, E>> for Fallible<T, E, W> {
+    fn give(value: T) -> Result<T, E> {
+        Ok(value)
+    }
+
+    fn take(given: Result<T, E>) -> Result<T, Error> {
+        given.map_err(|_| Error::new(ErrorKind::Config, "insert").context("an `Err` is never cached: insert an `Ok`"))
+    }
+
+    fn typed<K>(_: &Cache<K, T>) -> Result<Cache<K, Result<T, E>>, Error> {
+        Err(Error::new(ErrorKind::Config, "build").context(
+            "the function returns a `Result` under another name, which hides the type of its value from `#[cached]`; \
+             write `Result<…>`, or build the cache by hand with the same name",
+        ))
     }
 }
 

@@ -5,13 +5,14 @@ use std::{
     collections::BTreeMap,
     ops::Deref,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
-    time::Duration,
 };
 
 use crate::{
     cache::{Cache, CacheKey, CacheValue},
     error::{Error, ErrorKind, Result},
+    policy::Overrides,
     stack::Stack,
+    stats::Stats,
 };
 
 /// The static part of a cached function.
@@ -29,14 +30,14 @@ pub struct Spec {
     cache: Option<&'static str>,
     policy: Option<&'static str>,
     version: Option<u32>,
-    ttl: Option<fn() -> Duration>,
+    overrides: Option<fn(Overrides) -> Overrides>,
 }
 
 impl Spec {
     /// `path` is the function's own; it names the cache unless the attribute does. The body of a function has no module
     /// path of its own, hence not `module_path!()`: two local functions of one name would share their entries.
     pub const fn new(path: fn() -> &'static str) -> Self {
-        Self { path, cache: None, policy: None, version: None, ttl: None }
+        Self { path, cache: None, policy: None, version: None, overrides: None }
     }
 
     /// `cache = "…"`
@@ -57,9 +58,9 @@ impl Spec {
         self
     }
 
-    /// `ttl = …`
-    pub const fn ttl(mut self, ttl: fn() -> Duration) -> Self {
-        self.ttl = Some(ttl);
+    /// `ttl = …` and the other fields of the policy
+    pub const fn overrides(mut self, overrides: fn(Overrides) -> Overrides) -> Self {
+        self.overrides = Some(overrides);
         self
     }
 
@@ -75,8 +76,8 @@ impl Spec {
         if let Some(version) = self.version {
             builder = builder.version(version);
         }
-        if let Some(ttl) = self.ttl {
-            builder = builder.ttl(ttl());
+        if let Some(overrides) = self.overrides {
+            builder = builder.overrides(overrides(Overrides::new()));
         }
         builder.build()
     }
@@ -123,6 +124,17 @@ impl Site {
             (None, Some(stack)) => self.bind(stack),
             (None, None) => self.bind(&Stack::global()),
         }
+    }
+
+    /// The name of its cache.
+    pub(super) fn name(&self) -> &'static str {
+        self.spec.cache.unwrap_or_else(|| (self.spec.path)())
+    }
+
+    /// What happened to the function's cache in `stack`; nothing, if it was not called yet.
+    pub(super) fn stats(&self, stack: &Stack) -> Stats {
+        let caches = stack.inner().registry();
+        caches.get(self.name()).map(|cache| cache.counters.snapshot()).unwrap_or_default()
     }
 
     #[cold]

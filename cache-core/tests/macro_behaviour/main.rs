@@ -2,11 +2,14 @@
 
 #![cfg(feature = "macros")]
 
+mod choices;
 mod companions;
+mod invalidates;
 mod keys;
 mod names;
 mod recursion;
 mod returns;
+mod settings;
 mod shapes;
 mod stacks;
 mod tags;

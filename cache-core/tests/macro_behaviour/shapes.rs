@@ -131,3 +131,104 @@ async fn futures_can_be_spawned() {
     let call = tokio::spawn(async { shout("hey".into(), &[1, 2]).await });
     assert_eq!(call.await.unwrap(), "heyhey");
 }
+
+/// Functions and arguments may have the names that generated code uses.
+mod named_like_generated_code {
+    use cache_core::cached;
+
+    #[cached]
+    pub(super) async fn get(
+        value: u32,
+        items: &str,
+        commit: String,
+        stack: u16,
+        key: i8,
+        entry: bool,
+        load: (),
+    ) -> u32 {
+        let () = load;
+        value + u32::from(stack) + u32::from(entry) + u32::from(items == commit) + u32::from(key == 0)
+    }
+
+    #[cached(stack = __stack, skip(__stack), unless = __bypassed, tags = [tags])]
+    pub(super) async fn warm(__bypassed: bool, __key: u8, tags: &str, __stack: &cache_core::Stack) -> u8 {
+        __key
+    }
+
+    #[cached]
+    pub(super) async fn key<'long: 'short, 'short>(one: &'long str, other: &'short str) -> usize {
+        one.len() + other.len()
+    }
+}
+
+#[tokio::test]
+async fn names_do_not_meet() {
+    use named_like_generated_code::{get, key, warm};
+    assert_eq!(get(1, "a", "b".into(), 2, 3, true, ()).await, 4);
+    get::insert(1, "a", "c".into(), 2, 3, true, (), 70).await.unwrap();
+    assert_eq!(get::get(1, "a", "c".into(), 2, 3, true, ()).await, Some(70));
+    assert_eq!(get::warm([(1, "a", "d".to_owned(), 2, 3, true, ())]).await.unwrap().warmed, 1);
+    let stack = stack().await;
+    assert_eq!(warm(false, 7, "all", &stack).await, 7);
+    assert_eq!(warm::warm([(false, 8, "all", stack.clone())]).await.unwrap().warmed, 1);
+    assert_eq!((warm::stats(&stack).loads, warm::cache(&stack).unwrap().stats().loads), (2, 2));
+    assert_eq!(key::key("a", "bc"), ("a".to_owned(), "bc".to_owned()));
+    assert_eq!(key("a", "bc").await, 3);
+}
+
+/// As many arguments as a key has parts, of all kinds.
+#[cached]
+#[allow(clippy::too_many_arguments, reason = "to have as many as there can be")]
+async fn twelve(
+    a: u8,
+    b: &u16,
+    c: &str,
+    d: &[u32],
+    e: String,
+    f: Vec<u64>,
+    g: &String,
+    h: Option<char>,
+    i: (),
+    j: [i8; 2],
+    k: &(u8, u8),
+    l: &'static str,
+) -> Result<(), ()> {
+    let _ = (a, b, c, d, e, f, g, h, i, j, k, l);
+    Ok(())
+}
+
+#[tokio::test]
+async fn as_many_arguments_as_can_be() {
+    let text = "g".to_owned();
+    let key = twelve::key(1, &2, "c", &[4], "e".into(), vec![], &text, None, (), [1, 2], &(1, 2), "l");
+    assert_eq!(twelve::cache().unwrap().get(&key).await, None);
+    twelve(1, &2, "c", &[4], "e".into(), vec![], &text, None, (), [1, 2], &(1, 2), "l").await.unwrap();
+    assert_eq!(twelve::cache().unwrap().get(&key).await, Some(()));
+}
+
+/// One `Result` that is known by its name alone, and one that says more than it needs.
+mod results {
+    use std::result;
+
+    use cache_core::cached;
+
+    type Result<T, E = &'static str> = result::Result<T, E>;
+
+    #[cached]
+    pub(super) async fn short(id: u8) -> Result<Option<u8>> {
+        Ok(Some(id))
+    }
+
+    #[cached]
+    pub(super) async fn long(id: u8) -> std::result::Result<Result<u8, String>, String> {
+        Ok(if id == 0 { Err("none".to_owned()) } else { Ok(id) })
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_ok_is_the_value() {
+    results::short::insert(1, Some(7)).await.unwrap();
+    assert_eq!(results::short(1).await, Ok(Some(7)));
+    assert_eq!(results::long(1).await, Ok(Ok(1)));
+    assert_eq!(results::long::get(1).await, Some(Ok(1)));
+}

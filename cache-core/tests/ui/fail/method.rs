@@ -10,6 +10,16 @@ impl Users {
         id
     }
 
+    #[cached(skip(self))]
+    async fn skipped(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[cached]
+    async fn changing(&mut self, id: u64) -> u64 {
+        id
+    }
+
     #[cached]
     async fn boxed(self: Box<Self>, id: u64) -> u64 {
         id

@@ -4,16 +4,34 @@
 #![deny(non_camel_case_types, unused_qualifications, unused_results, let_underscore_drop, elided_lifetimes_in_paths)]
 #![deny(single_use_lifetimes, trivial_casts, unused_lifetimes, unused_parens, non_snake_case)]
 
-use cache_core::{Stack, cached};
+use cache_core::{Stack, cached, invalidates};
 
 /// A module.
 pub mod users {
-    use super::{Stack, cached};
+    use super::{Stack, cached, invalidates};
 
     /// A user's name.
-    #[cached(ttl = "5m", tags = ["org:{org}"], skip(stack), stack = stack)]
+    #[cached(ttl = "5m", jitter = 0.2, when = org > 0, cache_none = false, tags = ["org:{org}"], skip(stack), stack = stack)]
     pub async fn name(org: u64, (row, column): (u8, u8), alias: &str, stack: &Stack) -> Option<String> {
         Some(format!("{org}{row}{column}{alias}"))
+    }
+
+    /// Where they are.
+    #[cached(cache_if = |place| !place.is_empty(), validated, stack = stack, skip(stack))]
+    pub async fn place(id: &u64, stack: &Stack) -> Result<String, std::fmt::Error> {
+        Ok(id.to_string())
+    }
+
+    /// Changes the place.
+    #[invalidates(place(&id, stack), tags = ["org:{id}"], before)]
+    pub async fn leave(id: u64, stack: &Stack) -> Option<u64> {
+        Some(id)
+    }
+
+    /// Changes the name.
+    #[invalidates(place(&id, &stack), guarded)]
+    pub async fn enter(id: u64, stack: Stack) -> cache_core::Result<()> {
+        Ok(())
     }
 
     /// How many there are.

@@ -1,0 +1,13 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+#[cached(ttl = "1m", l1_ttl = 61)]
+async fn in_l1() {}
+
+#[cached(negative_ttl = "1h", ttl = 5)]
+async fn nothing() -> Option<u8> {
+    None
+}
+
+fn main() {}

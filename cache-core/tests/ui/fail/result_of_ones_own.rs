@@ -1,0 +1,15 @@
+#![allow(unused)]
+
+mod own {
+    #[derive(Clone, serde::Serialize, serde::Deserialize)]
+    pub struct Result<T>(T);
+}
+
+use cache_core::cached;
+
+#[cached]
+async fn user(id: u64) -> own::Result<Vec<u64>> {
+    todo!()
+}
+
+fn main() {}

@@ -1,0 +1,266 @@
+pub async fn user(org: u32, name: &str) -> Result<User, DbError> {
+    #[allow(unused_imports, reason = "the return type decides which of them is used")]
+    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+    let (__of, __outcome, __by) = (
+        ::core::option::Option::None,
+        ::cache_core::__private::outcome(
+            (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+        ),
+        (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    );
+    match ::cache_core::__private::hit(user::__site(), __of, &__outcome, __by) {
+        ::core::option::Option::Some(hit) => hit,
+        ::core::option::Option::None => {
+            ::cache_core::__private::entry(user::__site(), __of, __outcome, __by)
+                .call(
+                    || ::std::vec![::std::format!("org:{org}", org = org)],
+                    || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+                )
+                .await
+        }
+    }
+}
+#[doc = "What goes with the cached function [`user`](fn@user); each takes its arguments."]
+#[allow(
+    non_camel_case_types,
+    dead_code,
+    missing_copy_implementations,
+    missing_debug_implementations,
+    reason = "a name space, called as its function is"
+)]
+pub struct user {}
+#[allow(dead_code, reason = "not every cached function needs all that goes with it")]
+impl user {
+    #[doc = r" Runs the function itself; the cache is neither read nor written."]
+    pub async fn uncached(
+        #[allow(unused_variables, reason = "`#[cached]` uses it")] org: u32,
+        name: &str,
+    ) -> Result<User, DbError> {
+        db().user(org, name).await
+    }
+    #[doc = r" Runs the function whatever is cached, and caches what it returns, for everyone."]
+    #[doc = r""]
+    #[doc = r" Others are served the old entry until then; if the function fails, it stays."]
+    pub async fn refresh(org: u32, name: &str) -> Result<User, DbError> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .refresh(
+            || ::std::vec![::std::format!("org:{org}", org = org)],
+            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+        )
+        .await
+    }
+    #[doc = r" Calls the function, and says how the call was answered: from where, and how old the value is."]
+    pub async fn explain(org: u32, name: &str) -> ::cache_core::Answer<Result<User, DbError>> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .explain(
+            || ::std::vec![::std::format!("org:{org}", org = org)],
+            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+        )
+        .await
+    }
+    #[doc = r" What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub async fn get(org: u32, name: &str) -> ::core::option::Option<User> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .get::<User>(|| ::std::vec![::std::format!("org:{org}", org = org)])
+        .await
+    }
+    #[doc = r" Caches a value for these arguments, in every tier, in the place of whatever is there or being loaded."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub async fn insert(org: u32, name: &str, value: User) -> ::cache_core::Result<()> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .insert::<User>(|| ::std::vec![::std::format!("org:{org}", org = org)], value)
+        .await
+    }
+    #[doc = r" Revokes the entry of these arguments, in every tier and with every load of it in flight."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub async fn invalidate(org: u32, name: &str) -> ::cache_core::Result<()> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .invalidate()
+        .await
+    }
+    #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub async fn expire(org: u32, name: &str) -> ::cache_core::Result<()> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .expire()
+        .await
+    }
+    #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
+    #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" No guard could be opened, and `commit` was not run."]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+    pub async fn write<Written: ::core::marker::Send + 'static>(
+        org: u32,
+        name: &str,
+        commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
+    ) -> ::cache_core::Result<Written> {
+        ::cache_core::__private::Revocable::write(user::__target(org, name), commit).await
+    }
+    #[doc(hidden)]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable + use<> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::target(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+    }
+    #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
+    #[doc = r""]
+    #[doc = r" Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls"]
+    #[doc = r" that fail are counted in the report."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" It took longer than a minute."]
+    pub async fn warm(
+        items: impl ::core::iter::IntoIterator<
+            Item = (u32, impl ::core::borrow::Borrow<str> + ::core::marker::Send + ::core::marker::Sync + 'static),
+        >,
+    ) -> ::cache_core::Result<::cache_core::warm::Report> {
+        ::cache_core::__private::warm(user::__site(), items, |(org, name)| {
+            ::cache_core::__private::boxed(async move {
+                user::__warm(org, ::core::borrow::Borrow::<str>::borrow(&name)).await
+            })
+        })
+        .await
+    }
+    #[doc(hidden)]
+    async fn __warm(org: u32, name: &str) -> ::cache_core::__private::Warmed {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .warm(
+            || ::std::vec![::std::format!("org:{org}", org = org)],
+            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+        )
+        .await
+    }
+    #[doc = r" The key of these arguments."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub fn key(org: u32, name: &str) -> (u32, <str as ::std::borrow::ToOwned>::Owned) {
+        ::cache_core::__private::own((
+            ::cache_core::__private::key_part(&org),
+            ::cache_core::__private::key_part(&*name),
+        ))
+    }
+    #[doc = r" What happened to the function's cache so far in this process."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    pub fn stats() -> ::cache_core::Stats {
+        ::cache_core::__private::stats(user::__site(), ::core::option::Option::None)
+    }
+    #[doc = r" The function's cache, as a handle: for what the other companions don't do."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The cache can't be made, as for a call. Or the return type is a `Result` by another name, which hides the type"]
+    #[doc = r" of the value."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    pub fn cache() -> ::cache_core::Result<::cache_core::Cache<(u32, <str as ::std::borrow::ToOwned>::Owned), User>> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+        ::cache_core::__private::handle::<_, User, _, _>(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            |(org, name): (&'static u32, &'static str)| {
+                (::cache_core::__private::key_part(&*org), ::cache_core::__private::key_part(&*name))
+            },
+        )
+    }
+    #[doc(hidden)]
+    fn __load(
+        org: u32,
+        name: ::cache_core::__private::Lent<str>,
+    ) -> ::cache_core::__private::Loading<Result<User, DbError>> {
+        ::cache_core::__private::boxed(async move { user::uncached(org, ::cache_core::__private::lent(&name)).await })
+    }
+    #[doc(hidden)]
+    fn __site() -> &'static ::cache_core::__private::Site {
+        static SITE: ::cache_core::__private::Site = ::cache_core::__private::Site::new(
+            ::cache_core::__private::Spec::new(::core::any::type_name::<user>)
+                .cache("user")
+                .overrides(|__overrides| __overrides.ttl(::core::time::Duration::new(300u64, 0u32))),
+        );
+        &SITE
+    }
+}

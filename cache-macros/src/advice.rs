@@ -1,0 +1,95 @@
+//! What to say of an option that does not exist.
+
+const OPTIONS: [&str; 21] = [
+    "cache",
+    "cache_if",
+    "cache_none",
+    "codec",
+    "crate",
+    "hard_timeout",
+    "jitter",
+    "key",
+    "l1_ttl",
+    "negative_ttl",
+    "policy",
+    "skip",
+    "stack",
+    "stale_if_error",
+    "stale_while_revalidate",
+    "tags",
+    "ttl",
+    "unless",
+    "validated",
+    "version",
+    "when",
+];
+
+/// The names that others give to it, and those of what can't be.
+const ELSEWHERE: [(&[&str], &str); 8] = [
+    (&["time", "expire", "expires", "expiration", "lifetime", "time_to_live"], "a lifetime is given by `ttl`"),
+    (&["name", "prefix"], "a cache is named by `cache`"),
+    (&["convert", "key_expr"], "the key is given by `key`"),
+    (&["tag"], "tags are given as a list: `tags = [\"org:{org}\"]`"),
+    (&["skip_args", "ignore", "exclude"], "arguments are kept out of the key by `skip(…)`"),
+    (
+        &["cache_err", "cache_errors", "result"],
+        "an `Err` is never cached, because it would have to be stored with the values: put what is to be remembered into \
+         `Ok`, such as `None` or an enum; `stale_if_error` covers a source that fails",
+    ),
+    (&["option"], "`None` is cached, unless by `cache_none = false`"),
+    (
+        &["sync_writes", "single_flight", "size", "max_size", "capacity"],
+        "all who ask at once share one load, and the size of L1 is the stack's: there is nothing to set",
+    ),
+];
+
+pub(crate) fn on_unknown(name: &str) -> String {
+    if let Some((_, advice)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&name)) {
+        return format!("`{name}` is not an option of `#[cached]`: {advice}");
+    }
+    match OPTIONS.iter().find(|option| is_near(name, option)) {
+        Some(option) => format!("`{name}` is not an option of `#[cached]`; did you mean `{option}`?"),
+        None => format!("`{name}` is not an option of `#[cached]`; there are: {}", OPTIONS.join(", ")),
+    }
+}
+
+/// Whether one edit, or two in a long name, make one name of the other; letters that changed places are one.
+fn is_near(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<_>, Vec<_>) = (one.chars().collect(), other.chars().collect());
+    distance(&one, &other) <= if other.len() > 4 { 2 } else { 1 }
+}
+
+fn distance(one: &[char], other: &[char]) -> usize {
+    match (one, other) {
+        ([], rest) | (rest, []) => rest.len(),
+        ([a, one @ ..], [b, other @ ..]) if a == b => distance(one, other),
+        ([a, b, one @ ..], [c, d, other @ ..]) if (a, b) == (d, c) => 1 + distance(one, other),
+        ([_, shorter_one @ ..], [_, shorter_other @ ..]) if one.len().abs_diff(other.len()) <= 2 => {
+            let replaced = distance(shorter_one, shorter_other);
+            1 + replaced.min(distance(shorter_one, other)).min(distance(one, shorter_other))
+        }
+        _ => usize::MAX / 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mistyped_is_recognized() {
+        for (name, option) in [("tll", "ttl"), ("ttls", "ttl"), ("jiter", "jitter"), ("stale_if_err", "stale_if_error")]
+        {
+            let advice = on_unknown(name);
+            assert!(option == "stale_if_error" || advice.ends_with(&format!("did you mean `{option}`?")), "{advice}");
+        }
+        assert!(on_unknown("negativ_ttl").contains("`negative_ttl`?"));
+        assert!(on_unknown("colour").contains("there are: cache, cache_if"));
+    }
+
+    #[test]
+    fn names_of_other_crates_are_translated() {
+        assert!(on_unknown("time").contains("given by `ttl`"));
+        assert!(on_unknown("cache_err").contains("stale_if_error"));
+    }
+}

@@ -1,0 +1,352 @@
+//! The functions that go with a cached one, each in code.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Ident, Lifetime, visit::Visit};
+
+use crate::{
+    argument::{Argument, Mention, Passing, Role},
+    expand::{Entry, at, call, key_of, outcome, parameter, parameters, place_of, private, stack, tags, views},
+    model::{Key, Model},
+};
+
+/// All of them, for the type of the function's name.
+pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
+    let mut companions = vec![
+        uncached(model),
+        refresh(model),
+        explain(model),
+        get(model),
+        insert(model),
+        invalidate(model),
+        expire(model),
+        write(model),
+        warm(model),
+        key(model),
+        stats(model),
+    ];
+    companions.extend(cache(model));
+    companions
+}
+
+/// The body, as it was written.
+fn uncached(model: &Model) -> TokenStream {
+    let Model { visibility, generics, output, body, .. } = model;
+    let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
+    let parameters = model.arguments.iter().map(|argument| {
+        let written = &argument.written;
+        let used = (argument.mention != Mention::Nowhere)
+            .then(|| quote!(#[allow(unused_variables, reason = "`#[cached]` uses it")]));
+        quote!(#used #written)
+    });
+    let where_clause = &generics.where_clause;
+    quote! {
+        /// Runs the function itself; the cache is neither read nor written.
+        #(#attributes)*
+        #visibility async fn uncached #generics(#(#parameters),*) -> #output #where_clause #body
+    }
+}
+
+fn refresh(model: &Model) -> TokenStream {
+    let Model { visibility, generics, output, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let call = call(model, "refresh");
+    quote! {
+        /// Runs the function whatever is cached, and caches what it returns, for everyone.
+        ///
+        /// Others are served the old entry until then; if the function fails, it stays.
+        #visibility async fn refresh #generics(#(#parameters),*) -> #output #where_clause {
+            #call
+        }
+    }
+}
+
+fn explain(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, output, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let call = call(model, "explain");
+    quote! {
+        /// Calls the function, and says how the call was answered: from where, and how old the value is.
+        #visibility async fn explain #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
+            #call
+        }
+    }
+}
+
+fn get(model: &Model) -> TokenStream {
+    let Model { visibility, generics, value, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let tags = tags(model);
+    quote! {
+        /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility async fn get #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
+            #preparation
+            #entry.get::<#value>(#tags).await
+        }
+    }
+}
+
+fn insert(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, value, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let tags = tags(model);
+    let inserted = Ident::new("value", Span::mixed_site());
+    quote! {
+        /// Caches a value for these arguments, in every tier, in the place of whatever is there or being loaded.
+        ///
+        /// # Errors
+        /// The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments.
+        #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility async fn insert #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
+            #preparation
+            #entry.insert::<#value>(#tags, #inserted).await
+        }
+    }
+}
+
+fn invalidate(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let Entry { preparation, entry, .. } = Entry::new(model);
+    quote! {
+        /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
+        ///
+        /// # Errors
+        /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility async fn invalidate #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
+            #preparation
+            #entry.invalidate().await
+        }
+    }
+}
+
+fn expire(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let Entry { preparation, entry, .. } = Entry::new(model);
+    quote! {
+        /// Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else.
+        ///
+        /// # Errors
+        /// The shared store could not be told; the entry is stale here all the same, and an invalidation is queued.
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility async fn expire #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
+            #preparation
+            #entry.expire().await
+        }
+    }
+}
+
+fn write(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, name, .. } = model;
+    let parameters = parameters(model);
+    let names = model.arguments.iter().map(|argument| &argument.name);
+    let where_clause = &generics.where_clause;
+    let lifetimes = generics.lifetimes();
+    let Entry { preparation, subject, .. } = Entry::new(model);
+    let here = private(model, Span::call_site());
+    let (commit, written) = (Ident::new("commit", Span::mixed_site()), Ident::new("Written", Span::mixed_site()));
+    let future = quote!(::core::future::Future<Output = #written> + ::core::marker::Send + 'static);
+    quote! {
+        /// Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments
+        /// while it runs, and nothing stale is left, not even if this process dies half-way.
+        ///
+        /// # Errors
+        /// No guard could be opened, and `commit` was not run.
+        #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+        #visibility async fn write<#(#lifetimes,)* #written: ::core::marker::Send + 'static>(
+            #(#parameters,)* #commit: impl #future
+        ) -> #krate::Result<#written> #where_clause {
+            #here::Revocable::write(#name::__target(#(#names),*), #commit).await
+        }
+
+        #[doc(hidden)]
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility fn __target #generics(
+            #(#parameters),*
+        ) -> impl #here::Revocable + use<> #where_clause {
+            #preparation
+            #here::target(#subject)
+        }
+    }
+}
+
+/// Takes what the arguments can be made of, since each call runs in a task of its own.
+fn warm(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, name, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let warmed = call(model, "warm");
+    let here = private(model, Span::call_site());
+    let names: Vec<_> = model.arguments.iter().map(|argument| &argument.name).collect();
+    let types = model.arguments.iter().map(|Argument { passing, .. }| match passing {
+        Passing::Owned(ty) => quote!(#ty),
+        Passing::Borrowed(ty) => {
+            quote!(impl ::core::borrow::Borrow<#ty> + ::core::marker::Send + ::core::marker::Sync + 'static)
+        }
+    });
+    let (item, pattern) = match names.as_slice() {
+        [one] => (quote!(#(#types)*), quote!(#one)),
+        names => (quote!((#(#types),*)), quote!((#(#names),*))),
+    };
+    let passed = model.arguments.iter().map(|Argument { name, passing, .. }| match passing {
+        Passing::Owned(_) => quote!(#name),
+        Passing::Borrowed(ty) => quote!(::core::borrow::Borrow::<#ty>::borrow(&#name)),
+    });
+    let items = Ident::new("items", Span::mixed_site());
+    quote! {
+        /// Calls the function for each of these arguments, some at a time: what is not cached is then.
+        ///
+        /// Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls
+        /// that fail are counted in the report.
+        ///
+        /// # Errors
+        /// It took longer than a minute.
+        #visibility async fn warm(
+            #items: impl ::core::iter::IntoIterator<Item = #item>
+        ) -> #krate::Result<#krate::warm::Report> {
+            #here::warm(#name::__site(), #items, |#pattern| {
+                #here::boxed(async move { #name::__warm(#(#passed),*).await })
+            }).await
+        }
+
+        #[doc(hidden)]
+        async fn __warm #generics(#(#parameters),*) -> #here::Warmed #where_clause {
+            #warmed
+        }
+    }
+}
+
+fn key(model: &Model) -> TokenStream {
+    let Model { krate, visibility, generics, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let ty = match &model.key {
+        Key::Arguments => key_type(model),
+        Key::Expr(_) => quote!(impl #krate::CacheKey + use<>),
+    };
+    let mut preparation = views(model, |_| true);
+    let key = key_of(model, &mut preparation);
+    quote! {
+        /// The key of these arguments.
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility fn key #generics(#(#parameters),*) -> #ty #where_clause {
+            #preparation
+            #krate::__private::own(#key)
+        }
+    }
+}
+
+fn stats(model: &Model) -> TokenStream {
+    let Model { krate, visibility, name, .. } = model;
+    let Located { generics, parameters, preparation, stack } = Located::new(model);
+    quote! {
+        /// What happened to the function's cache so far in this process.
+        #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+        #visibility fn stats #generics(#(#parameters),*) -> #krate::Stats {
+            #preparation
+            #krate::__private::stats(#name::__site(), #stack)
+        }
+    }
+}
+
+/// The handle. The type of a key that is an expression has no name, so there is none for that.
+fn cache(model: &Model) -> Option<TokenStream> {
+    let Key::Arguments = model.key else { return None };
+    let Model { krate, visibility, name, value, .. } = model;
+    let Located { generics, parameters, preparation, stack } = Located::new(model);
+    let outcome = outcome(model);
+    let key = key_type(model);
+    let parts = model.arguments.iter().filter(|argument| argument.role == Role::Key);
+    let (names, types): (Vec<_>, Vec<_>) = parts.clone().map(|part| (&part.name, part.ty())).unzip();
+    let lookups: Vec<_> = parts.map(|part| lookup(model, part)).collect();
+    let lookup = match lookups.as_slice() {
+        [] => quote!(&()),
+        [one] => one.clone(),
+        lookups => quote!((#(#lookups),*)),
+    };
+    Some(quote! {
+        /// The function's cache, as a handle: for what the other companions don't do.
+        ///
+        /// # Errors
+        /// The cache can't be made, as for a call. Or the return type is a `Result` by another name, which hides the type
+        /// of the value.
+        #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+        #visibility fn cache #generics(
+            #(#parameters),*
+        ) -> #krate::Result<#krate::Cache<#key, #value>> {
+            #[allow(unused_imports, reason = "the return type decides which of them is used")]
+            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+            #preparation
+            #krate::__private::handle::<_, #value, _, _>(#name::__site(), #stack, #outcome, |(#(#names,)*): (#(&'static #types,)*)| #lookup)
+        }
+    })
+}
+
+/// What a key part is looked up by, where the argument is a reference.
+fn lookup(model: &Model, part: &Argument) -> TokenStream {
+    let place = place_of(part.ty());
+    let private = private(model, place);
+    let name = at(&part.name, place);
+    quote_spanned!(place=> #private::key_part(&*#name))
+}
+
+/// The type of the key that is made of the arguments.
+fn key_type(model: &Model) -> TokenStream {
+    let parts = model.arguments.iter().filter(|argument| argument.role == Role::Key);
+    let parts: Vec<_> = parts
+        .map(|part| match &part.passing {
+            Passing::Owned(ty) => quote!(#ty),
+            Passing::Borrowed(ty) => quote_spanned!(place_of(ty)=> <#ty as ::std::borrow::ToOwned>::Owned),
+        })
+        .collect();
+    match parts.as_slice() {
+        [part] => part.clone(),
+        parts => quote!((#(#parts),*)),
+    }
+}
+
+/// A companion that needs no arguments but those that give the stack.
+struct Located {
+    generics: Option<TokenStream>,
+    parameters: Vec<TokenStream>,
+    preparation: TokenStream,
+    stack: TokenStream,
+}
+
+impl Located {
+    fn new(model: &Model) -> Self {
+        let needed: Vec<_> = model.arguments.iter().filter(|argument| argument.gives_stack).collect();
+        let mut mentioned = Lifetimes(Vec::new());
+        needed.iter().for_each(|argument| mentioned.visit_type(&argument.written.ty));
+        let lifetimes = model.generics.lifetimes().map(|parameter| &parameter.lifetime);
+        let lifetimes: Vec<_> = lifetimes.filter(|lifetime| mentioned.0.contains(lifetime)).collect();
+        let mut preparation = views(model, |argument| argument.gives_stack);
+        let stack = stack(model, &mut preparation);
+        Self {
+            generics: (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>)),
+            parameters: needed.into_iter().map(parameter).collect(),
+            preparation,
+            stack,
+        }
+    }
+}
+
+struct Lifetimes(Vec<Lifetime>);
+
+impl Visit<'_> for Lifetimes {
+    fn visit_lifetime(&mut self, lifetime: &Lifetime) {
+        self.0.push(lifetime.clone());
+    }
+}

@@ -1,0 +1,115 @@
+//! The function that changes something, as code: its body as it was, and round it what is revoked.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Ident, Path, ReturnType, Type, parse_quote, spanned::Spanned};
+
+use super::{Change, Entry, Options, is_nameless};
+use crate::{args::Tag, expand::private_of};
+
+pub(super) fn expand(options: &Options, change: &Change) -> TokenStream {
+    let Change { attributes, visibility, signature, .. } = change;
+    let wrapped = match options.guarded {
+        Some(_) => guarded(options, change),
+        None => revoking(options, change),
+    };
+    quote! {
+        #(#attributes)*
+        #visibility #signature {
+            #wrapped
+        }
+    }
+}
+
+/// What is revoked is settled before the body takes the arguments.
+fn revoking(options: &Options, change: &Change) -> TokenStream {
+    let krate = options.krate();
+    let revoking = Ident::new("__revoking", Span::mixed_site());
+    let ended = Ident::new("__ended", Span::mixed_site());
+    let entries = options.entries.iter().map(target);
+    let tags = tags(options);
+    let body = body(options, change);
+    let (before, is_over) = match options.before {
+        Some(_) => (quote!(#revoking.before().await;), quote!(true)),
+        None => (quote!(), quote!((&&#krate::__private::Ended(&#ended)).succeeded())),
+    };
+    quote! {
+        #[allow(unused_imports, reason = "what is returned decides which of them is used")]
+        use #krate::__private::{ByEnd as _, ByResult as _, Revocable as _};
+        let #revoking = #krate::__private::Revoking::new()#(.entry(#entries))*#tags;
+        #before
+        let #ended = #body.await;
+        #revoking.after(#is_over).await;
+        #ended
+    }
+}
+
+/// A write of the entry; what can't be guarded is not done.
+fn guarded(options: &Options, change: &Change) -> TokenStream {
+    let krate = options.krate();
+    let target = options.entries.first().map(target);
+    let local = Ident::new("__target", Span::mixed_site());
+    let body = body(options, change);
+    let place = match &change.signature.output {
+        ReturnType::Type(_, output) => Span::call_site().located_at(output.span()),
+        ReturnType::Default => Span::call_site().located_at(change.signature.ident.span()),
+    };
+    let private = private_of(&krate, place);
+    let guarded = quote_spanned!(place=> #private::guarded);
+    quote! {
+        use #krate::__private::Revocable as _;
+        let #local = #target;
+        #guarded(#local.write(#body).await)
+    }
+}
+
+fn target(entry: &Entry) -> TokenStream {
+    let Entry { function, arguments } = entry;
+    let place = function.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
+    let target = Ident::new("__target", Span::call_site().located_at(place));
+    quote!(#function::#target(#arguments))
+}
+
+fn tags(options: &Options) -> TokenStream {
+    if options.tags.is_empty() {
+        return quote!();
+    }
+    let krate = options.krate();
+    let tags = options.tags.iter().map(|tag| match tag {
+        Tag::Template(template) => {
+            let text = &template.text;
+            let values = &template.names;
+            quote!(::std::format!(#text #(, #values = #values)*))
+        }
+        Tag::Expr(tag) => {
+            let place = Span::call_site().located_at(tag.span());
+            let private = private_of(&krate, place);
+            quote_spanned!(place=> #private::tag(#tag))
+        }
+    });
+    let stack = match &options.stack {
+        Some(stack) => {
+            let place = Span::call_site().located_at(stack.span());
+            let private = private_of(&krate, place);
+            quote_spanned!(place=> ::core::option::Option::Some(#private::AsStack::as_stack(&(#stack))))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    quote!(.tags(#stack, ::std::vec![#(#tags),*]))
+}
+
+/// The body, in a block of its own. A `return` that never comes tells the compiler its type.
+fn body(options: &Options, change: &Change) -> TokenStream {
+    let krate: Path = options.krate();
+    let output: Type = match &change.signature.output {
+        ReturnType::Default => parse_quote!(()),
+        ReturnType::Type(_, output) => (**output).clone(),
+    };
+    let body = &change.body;
+    let typed = (!is_nameless(&output)).then(|| {
+        let place = Span::call_site().located_at(output.span());
+        let private = private_of(&krate, place);
+        quote_spanned!(place=> if false { return #private::never::<#output>(); })
+    });
+    quote!(async move { #typed #body })
+}
