@@ -92,6 +92,7 @@ impl user {
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
     pub async fn insert(org: u32, name: &str, value: User) -> ::cache_core::Result<()> {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
@@ -149,6 +150,7 @@ impl user {
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" No guard could be opened, and `commit` was not run."]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
     pub async fn write<Written: ::core::marker::Send + 'static>(
         org: u32,
         name: &str,
