@@ -16,7 +16,7 @@ pub use self::{
     argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
-    site::{Site, Spec},
+    site::{Site, Spec, path_of_method},
 };
 use crate::{
     answer::{Answer, Source},

@@ -169,14 +169,12 @@ fn skipped(input: ParseStream, name: &Ident) -> Result<Vec<Ident>> {
     if !input.peek(syn::token::Paren) {
         return Err(syn::Error::new(name.span(), "`skip` names arguments: `skip(db, trace)`"));
     }
-    // `self` too: the method itself is refused, and once is enough.
     let names = Punctuated::<Ident, Token![,]>::parse_terminated_with;
     let names = (|input: ParseStream| names(input, Ident::parse_any)).parse2(input.parse::<Group>()?.stream())?;
     if names.is_empty() {
         return Err(syn::Error::new(name.span(), "`skip` names no argument"));
     }
-    let names: Vec<_> = names.into_iter().filter(|name| name != "self").collect();
-    Ok(names)
+    Ok(names.into_iter().collect())
 }
 
 pub(crate) fn tags(input: ParseStream) -> Result<Vec<Tag>> {

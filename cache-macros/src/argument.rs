@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use quote::format_ident;
 use syn::{
     AngleBracketedGenericArguments, FnArg, Ident, Lifetime, ParenthesizedGenericArguments, Pat, PatIdent, PatType,
-    Receiver, ReceiverKind, Type, TypeFnPtr, TypeImplTrait, TypePath, TypePtr, TypeReference,
+    Receiver, ReceiverKind, Type, TypeFnPtr, TypeImplTrait, TypePtr, TypeReference, parse_quote,
     visit::{self, Visit},
     visit_mut::VisitMut,
 };
@@ -12,8 +12,9 @@ use syn::{
 use crate::error::Mistakes;
 
 pub(crate) struct Argument {
-    /// As the body knows it.
+    /// As the body knows it. Of a receiver, as it would be with its type.
     pub(crate) written: PatType,
+    pub(crate) receiver: Option<Receiver>,
     /// As generated code knows it: its own name where it has one.
     pub(crate) name: Ident,
     pub(crate) passing: Passing,
@@ -51,11 +52,11 @@ pub(crate) enum Mention {
 impl Argument {
     /// Reads an argument; what is wrong with it becomes mistakes.
     pub(crate) fn read(index: usize, written: &FnArg, mistakes: &mut Mistakes) -> Option<Self> {
-        let written = match written {
-            FnArg::Typed(written) => written.clone(),
+        let (written, receiver) = match written {
+            FnArg::Typed(written) => (written.clone(), None),
             FnArg::Receiver(receiver) => {
-                mistakes.at(receiver.self_token.span, refusal(receiver));
-                return None;
+                let refuse = |why| mistakes.at(receiver.self_token.span, why);
+                (instance(receiver).map_err(refuse).ok()?, Some(receiver.clone()))
             }
         };
         for attribute in written.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
@@ -69,7 +70,7 @@ impl Argument {
             Some(name) => name.clone(),
             None => format_ident!("__argument_{index}", span = Span::mixed_site()),
         };
-        Some(Self { written, name, passing, role: Role::Key, mention: Mention::Nowhere, gives_stack: false })
+        Some(Self { written, receiver, name, passing, role: Role::Key, mention: Mention::Nowhere, gives_stack: false })
     }
 
     /// Whether it has a pattern where others have a name.
@@ -80,6 +81,11 @@ impl Argument {
     /// The names that its pattern binds.
     pub(crate) fn parts(&self) -> Vec<Ident> {
         bindings(&self.written.pat)
+    }
+
+    /// Its name where `self` can't be one.
+    pub(crate) fn local(&self) -> Ident {
+        if self.name == "self" { Ident::new("__instance", Span::mixed_site()) } else { self.name.clone() }
     }
 
     /// Its type, without the reference if it is borrowed.
@@ -108,22 +114,36 @@ fn plain_name(pattern: &Pat) -> Option<&Ident> {
     }
 }
 
-const NO_METHODS: &str = "a method can't be cached, because its instance would have to be part of the key; cache a free \
-                          function beside the `impl` that takes what it needs, such as `#[cached(skip(db))] async fn \
-                          user(db: &Db, id: u64)`, and call that";
+const BY_REFERENCE: &str = "a cached method takes its instance by `&self`, of which a load keeps a copy; for anything else cache \
+                            a free function beside the `impl`, and call that";
 
-const NO_CHANGES: &str = "a method that changes its instance can't be cached, because a hit would change nothing; cache a free \
-                          function that reads, and put `#[invalidates(…)]` on what changes things";
+const NO_CHANGES: &str = "a method that changes its instance can't be cached, because a hit would change nothing; cache a method \
+                          that reads, by `&self`, and put `#[invalidates(…)]` on what changes things";
+
+/// For a method whose options don't say it.
+pub(crate) const NO_INSTANCE: &str = "say how the instance enters the key: `key = (self.id, id)` if two of them have different \
+                                      answers, or `skip(self)` if they don't";
 
 /// Without a receiver it can be told by `Self` alone.
 pub(crate) const NOT_ASSOCIATED: &str = "an associated function can't be cached, because what goes with a cached function has no \
                                          place in an `impl`; cache a free function beside it, and call that";
 
-fn refusal(receiver: &Receiver) -> &'static str {
-    match receiver.kind {
-        ReceiverKind::Reference(_, _, Some(_)) => NO_CHANGES,
-        _ => NO_METHODS,
-    }
+/// The instance as an argument: `self: &Self`.
+fn instance(receiver: &Receiver) -> Result<PatType, &'static str> {
+    let (and, lifetime) = match &receiver.kind {
+        ReceiverKind::Reference(and, lifetime, None) => (and, lifetime),
+        ReceiverKind::Reference(_, _, Some(_)) => return Err(NO_CHANGES),
+        _ => return Err(BY_REFERENCE),
+    };
+    let place = receiver.self_token.span;
+    let (ident, own) = (Ident::new("self", place), Ident::new("Self", place));
+    let pattern = PatIdent { attrs: vec![], by_ref: None, mutability: None, ident, subpat: None };
+    Ok(PatType {
+        attrs: receiver.attrs.clone(),
+        pat: Box::new(Pat::Ident(pattern)),
+        colon_token: Default::default(),
+        ty: parse_quote!(#and #lifetime #own),
+    })
 }
 
 impl Passing {
@@ -222,13 +242,6 @@ impl Visit<'_> for Unfit<'_> {
 
     fn visit_type_ptr(&mut self, pointer: &TypePtr) {
         self.refuse(pointer.star_token.span, "be a raw pointer, because an address says nothing about what is there");
-    }
-
-    fn visit_type_path(&mut self, path: &TypePath) {
-        if path.path.is_ident("Self") {
-            self.mistakes.at(path.path.segments[0].ident.span(), NOT_ASSOCIATED);
-        }
-        visit::visit_type_path(self, path);
     }
 
     fn visit_angle_bracketed_generic_arguments(&mut self, generics: &AngleBracketedGenericArguments) {

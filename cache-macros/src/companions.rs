@@ -31,9 +31,13 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
 
 /// The body, as it was written.
 fn uncached(model: &Model) -> TokenStream {
+    let it = model.companion("uncached");
     let Model { visibility, generics, output, body, .. } = model;
     let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
     let parameters = model.arguments.iter().map(|argument| {
+        if argument.receiver.is_some() {
+            return parameter(argument);
+        }
         let written = &argument.written;
         let used = (argument.mention != Mention::Nowhere)
             .then(|| quote!(#[allow(unused_variables, reason = "`#[cached]` uses it")]));
@@ -43,11 +47,12 @@ fn uncached(model: &Model) -> TokenStream {
     quote! {
         /// Runs the function itself; the cache is neither read nor written.
         #(#attributes)*
-        #visibility async fn uncached #generics(#(#parameters),*) -> #output #where_clause #body
+        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause #body
     }
 }
 
 fn refresh(model: &Model) -> TokenStream {
+    let it = model.companion("refresh");
     let Model { visibility, generics, output, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -56,26 +61,28 @@ fn refresh(model: &Model) -> TokenStream {
         /// Runs the function whatever is cached, and caches what it returns, for everyone.
         ///
         /// Others are served the old entry until then; if the function fails, it stays.
-        #visibility async fn refresh #generics(#(#parameters),*) -> #output #where_clause {
+        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause {
             #call
         }
     }
 }
 
 fn explain(model: &Model) -> TokenStream {
+    let it = model.companion("explain");
     let Model { krate, visibility, generics, output, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
     let call = call(model, "explain");
     quote! {
         /// Calls the function, and says how the call was answered: from where, and how old the value is.
-        #visibility async fn explain #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
+        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
             #call
         }
     }
 }
 
 fn get(model: &Model) -> TokenStream {
+    let it = model.companion("get");
     let Model { visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -84,7 +91,7 @@ fn get(model: &Model) -> TokenStream {
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn get #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
+        #visibility async fn #it #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
             #preparation
             #entry.get::<#value>(#tags).await
         }
@@ -92,6 +99,7 @@ fn get(model: &Model) -> TokenStream {
 }
 
 fn insert(model: &Model) -> TokenStream {
+    let it = model.companion("insert");
     let Model { krate, visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -105,7 +113,8 @@ fn insert(model: &Model) -> TokenStream {
         /// The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments.
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn insert #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
+        #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+        #visibility async fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
             #preparation
             #entry.insert::<#value>(#tags, #inserted).await
         }
@@ -113,6 +122,7 @@ fn insert(model: &Model) -> TokenStream {
 }
 
 fn invalidate(model: &Model) -> TokenStream {
+    let it = model.companion("invalidate");
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -123,7 +133,7 @@ fn invalidate(model: &Model) -> TokenStream {
         /// # Errors
         /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn invalidate #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
+        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
             #preparation
             #entry.invalidate().await
         }
@@ -131,6 +141,7 @@ fn invalidate(model: &Model) -> TokenStream {
 }
 
 fn expire(model: &Model) -> TokenStream {
+    let it = model.companion("expire");
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -141,7 +152,7 @@ fn expire(model: &Model) -> TokenStream {
         /// # Errors
         /// The shared store could not be told; the entry is stale here all the same, and an invalidation is queued.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn expire #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
+        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
             #preparation
             #entry.expire().await
         }
@@ -149,7 +160,9 @@ fn expire(model: &Model) -> TokenStream {
 }
 
 fn write(model: &Model) -> TokenStream {
-    let Model { krate, visibility, generics, name, .. } = model;
+    let it = model.companion("write");
+    let (hidden, target) = (model.companion("__target"), model.path("__target"));
+    let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let names = model.arguments.iter().map(|argument| &argument.name);
     let where_clause = &generics.where_clause;
@@ -165,15 +178,15 @@ fn write(model: &Model) -> TokenStream {
         /// # Errors
         /// No guard could be opened, and `commit` was not run.
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility async fn write<#(#lifetimes,)* #written: ::core::marker::Send + 'static>(
+        #visibility async fn #it<#(#lifetimes,)* #written: ::core::marker::Send + 'static>(
             #(#parameters,)* #commit: impl #future
         ) -> #krate::Result<#written> #where_clause {
-            #here::Revocable::write(#name::__target(#(#names),*), #commit).await
+            #here::Revocable::write(#target(#(#names),*), #commit).await
         }
 
         #[doc(hidden)]
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility fn __target #generics(
+        #visibility fn #hidden #generics(
             #(#parameters),*
         ) -> impl #here::Revocable + use<> #where_clause {
             #preparation
@@ -184,12 +197,14 @@ fn write(model: &Model) -> TokenStream {
 
 /// Takes what the arguments can be made of, since each call runs in a task of its own.
 fn warm(model: &Model) -> TokenStream {
-    let Model { krate, visibility, generics, name, .. } = model;
+    let it = model.companion("warm");
+    let (hidden, warmed_one, site) = (model.companion("__warm"), model.path("__warm"), model.path("__site"));
+    let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
     let warmed = call(model, "warm");
     let here = private(model, Span::call_site());
-    let names: Vec<_> = model.arguments.iter().map(|argument| &argument.name).collect();
+    let names: Vec<_> = model.arguments.iter().map(Argument::local).collect();
     let types = model.arguments.iter().map(|Argument { passing, .. }| match passing {
         Passing::Owned(ty) => quote!(#ty),
         Passing::Borrowed(ty) => {
@@ -200,7 +215,7 @@ fn warm(model: &Model) -> TokenStream {
         [one] => (quote!(#(#types)*), quote!(#one)),
         names => (quote!((#(#types),*)), quote!((#(#names),*))),
     };
-    let passed = model.arguments.iter().map(|Argument { name, passing, .. }| match passing {
+    let passed = model.arguments.iter().zip(&names).map(|(Argument { passing, .. }, name)| match passing {
         Passing::Owned(_) => quote!(#name),
         Passing::Borrowed(ty) => quote!(::core::borrow::Borrow::<#ty>::borrow(&#name)),
     });
@@ -213,22 +228,23 @@ fn warm(model: &Model) -> TokenStream {
         ///
         /// # Errors
         /// It took longer than a minute.
-        #visibility async fn warm(
+        #visibility async fn #it(
             #items: impl ::core::iter::IntoIterator<Item = #item>
         ) -> #krate::Result<#krate::warm::Report> {
-            #here::warm(#name::__site(), #items, |#pattern| {
-                #here::boxed(async move { #name::__warm(#(#passed),*).await })
+            #here::warm(#site(), #items, |#pattern| {
+                #here::boxed(async move { #warmed_one(#(#passed),*).await })
             }).await
         }
 
         #[doc(hidden)]
-        async fn __warm #generics(#(#parameters),*) -> #here::Warmed #where_clause {
+        async fn #hidden #generics(#(#parameters),*) -> #here::Warmed #where_clause {
             #warmed
         }
     }
 }
 
 fn key(model: &Model) -> TokenStream {
+    let it = model.companion("key");
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -241,7 +257,7 @@ fn key(model: &Model) -> TokenStream {
     quote! {
         /// The key of these arguments.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility fn key #generics(#(#parameters),*) -> #ty #where_clause {
+        #visibility fn #it #generics(#(#parameters),*) -> #ty #where_clause {
             #preparation
             #krate::__private::own(#key)
         }
@@ -249,14 +265,16 @@ fn key(model: &Model) -> TokenStream {
 }
 
 fn stats(model: &Model) -> TokenStream {
-    let Model { krate, visibility, name, .. } = model;
+    let it = model.companion("stats");
+    let site = model.path("__site");
+    let Model { krate, visibility, .. } = model;
     let Located { generics, parameters, preparation, stack } = Located::new(model);
     quote! {
         /// What happened to the function's cache so far in this process.
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-        #visibility fn stats #generics(#(#parameters),*) -> #krate::Stats {
+        #visibility fn #it #generics(#(#parameters),*) -> #krate::Stats {
             #preparation
-            #krate::__private::stats(#name::__site(), #stack)
+            #krate::__private::stats(#site(), #stack)
         }
     }
 }
@@ -264,7 +282,9 @@ fn stats(model: &Model) -> TokenStream {
 /// The handle. The type of a key that is an expression has no name, so there is none for that.
 fn cache(model: &Model) -> Option<TokenStream> {
     let Key::Arguments = model.key else { return None };
-    let Model { krate, visibility, name, value, .. } = model;
+    let it = model.companion("cache");
+    let site = model.path("__site");
+    let Model { krate, visibility, value, .. } = model;
     let Located { generics, parameters, preparation, stack } = Located::new(model);
     let outcome = outcome(model);
     let key = key_type(model);
@@ -283,13 +303,13 @@ fn cache(model: &Model) -> Option<TokenStream> {
         /// The cache can't be made, as for a call. Or the return type is a `Result` by another name, which hides the type
         /// of the value.
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-        #visibility fn cache #generics(
+        #visibility fn #it #generics(
             #(#parameters),*
         ) -> #krate::Result<#krate::Cache<#key, #value>> {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
             use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
             #preparation
-            #krate::__private::handle::<_, #value, _, _>(#name::__site(), #stack, #outcome, |(#(#names,)*): (#(&'static #types,)*)| #lookup)
+            #krate::__private::handle::<_, #value, _, _>(#site(), #stack, #outcome, |(#(#names,)*): (#(&'static #types,)*)| #lookup)
         }
     })
 }

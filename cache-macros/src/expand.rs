@@ -14,7 +14,7 @@ use crate::{
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let function = function(model);
-    let companions = name_space(model);
+    let companions = if model.is_method { beside(model) } else { name_space(model) };
     quote!(#function #companions)
 }
 
@@ -69,25 +69,45 @@ fn name_space(model: &Model) -> TokenStream {
     }
 }
 
+/// A method's companions are methods too, named after it.
+fn beside(model: &Model) -> TokenStream {
+    let conditions = &model.attributes.conditions;
+    let plain = model.name.unraw();
+    let summary = format!("Goes with the cached method [`{plain}`](Self::{plain}).");
+    let companions = companions(model).into_iter().map(|companion| quote!(#[doc = #summary] #[doc = ""] #companion));
+    let items = companions.chain([load(model), site(model)]).map(|item| {
+        let lints = model.attributes.tolerances();
+        quote! {
+            #(#conditions)*
+            #(#lints)*
+            #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
+            #item
+        }
+    });
+    quote!(#(#items)*)
+}
+
 /// Binds the body to arguments that it owns, so that it can outlive the call.
 fn load(model: &Model) -> TokenStream {
     let Model { name, output, .. } = model;
     let here = private(model, Span::call_site());
-    let parameters = model.arguments.iter().map(|Argument { name, passing, .. }| match passing {
+    let (it, uncached) = (model.companion("__load"), model.path("uncached"));
+    let arguments = || model.arguments.iter().map(|argument| (argument.local(), &argument.passing));
+    let parameters = arguments().map(|(name, passing)| match passing {
         Passing::Owned(ty) => quote!(#name: #ty),
         Passing::Borrowed(ty) => quote!(#name: #here::Lent<#ty>),
     });
-    let arguments = model.arguments.iter().map(|Argument { name, passing, .. }| match passing {
+    let arguments = arguments().map(|(name, passing)| match passing {
         Passing::Owned(_) => quote!(#name),
         Passing::Borrowed(_) => quote!(#here::lent(&#name)),
     });
     // What keeps the future from being `Send` is reported at the name.
     let place = place_of(name);
     let at_name = private(model, place);
-    let boxed = quote_spanned!(place=> #at_name::boxed(async move { #name::uncached(#(#arguments),*).await }));
+    let boxed = quote_spanned!(place=> #at_name::boxed(async move { #uncached(#(#arguments),*).await }));
     quote! {
         #[doc(hidden)]
-        fn __load(#(#parameters),*) -> #here::Loading<#output> {
+        fn #it(#(#parameters),*) -> #here::Loading<#output> {
             #boxed
         }
     }
@@ -102,17 +122,31 @@ fn site(model: &Model) -> TokenStream {
     let policy = site.policy.iter();
     let version = site.version.iter();
     let overrides = overrides(model);
+    let it = model.companion("__site");
+    // Nothing inside of a method may name its type; but what is declared there has a path, and the type is asked for later.
+    let plain = name.unraw().to_string();
+    let (marker, path, site) = match model.is_method {
+        true => (
+            Some(quote!(
+                struct Method;
+            )),
+            quote!(|| #krate::__private::path_of_method(::core::any::type_name::<Method>(), #plain)),
+            quote!(SITE.of::<Self>()),
+        ),
+        false => (None, quote!(::core::any::type_name::<#name>), quote!(&SITE)),
+    };
     quote! {
         #[doc(hidden)]
-        fn __site() -> &'static #krate::__private::Site {
+        fn #it() -> &'static #krate::__private::Site {
+            #marker
             static SITE: #krate::__private::Site = #krate::__private::Site::new(
-                #krate::__private::Spec::new(::core::any::type_name::<#name>)
+                #krate::__private::Spec::new(#path)
                     #cache
                     #(.policy(#policy))*
                     #(.version(#version))*
                     #overrides
             );
-            &SITE
+            #site
         }
     }
 }
@@ -213,7 +247,8 @@ impl ToTokens for Subject {
 
 impl Entry {
     pub(crate) fn new(model: &Model) -> Self {
-        let Model { krate, name, .. } = model;
+        let krate = &model.krate;
+        let site = model.path("__site");
         let mut preparation = views(model, |_| true);
         preparation.extend(quote! {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
@@ -222,7 +257,7 @@ impl Entry {
         let stack = stack(model, &mut preparation);
         let key = key_of(model, &mut preparation);
         let outcome = outcome(model);
-        let subject = Subject { site: quote!(#name::__site()), stack, outcome, key };
+        let subject = Subject { site: quote!(#site()), stack, outcome, key };
         let entry = subject.entry(model);
         Self { preparation, subject, verbs: TokenStream::new(), entry }
     }
@@ -360,7 +395,7 @@ pub(crate) fn tags(model: &Model) -> TokenStream {
 
 /// Makes the future of a load; it runs on a miss only.
 fn loader(model: &Model) -> TokenStream {
-    let name = &model.name;
+    let load = model.path("__load");
     let arguments = model.arguments.iter().map(|argument| {
         let place = place_of(argument.ty());
         let private = private(model, place);
@@ -371,7 +406,7 @@ fn loader(model: &Model) -> TokenStream {
             Passing::Borrowed(_) => quote_spanned!(place=> #private::lend(#reference)),
         }
     });
-    quote!(|| #name::__load(#(#arguments),*))
+    quote!(|| #load(#(#arguments),*))
 }
 
 /// The module that generated code calls, as if it were written at `place`: there the compiler reports what goes wrong.
@@ -405,6 +440,9 @@ pub(crate) fn parameters(model: &Model) -> Vec<TokenStream> {
 }
 
 pub(crate) fn parameter(argument: &Argument) -> TokenStream {
+    if let Some(receiver) = &argument.receiver {
+        return quote!(#receiver);
+    }
     let name = &argument.name;
     let ty = &argument.written.ty;
     quote!(#name: #ty)

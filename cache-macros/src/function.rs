@@ -1,6 +1,6 @@
 //! The annotated function: its signature parsed, its body left as it is.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
     Attribute, Meta, Result, Signature, Token, Visibility,
@@ -105,11 +105,16 @@ impl Place {
 
 /// Whether `name` occurs anywhere in `tokens`.
 pub(crate) fn mentions(tokens: impl ToTokens, name: &syn::Ident) -> bool {
-    fn within(tokens: TokenStream, name: &syn::Ident) -> bool {
-        tokens.into_iter().any(|token| match token {
+    find(tokens, name).is_some()
+}
+
+/// Where `name` occurs first in `tokens`.
+pub(crate) fn find(tokens: impl ToTokens, name: &syn::Ident) -> Option<Span> {
+    fn within(tokens: TokenStream, name: &syn::Ident) -> Option<Span> {
+        tokens.into_iter().find_map(|token| match token {
             TokenTree::Group(group) => within(group.stream(), name),
-            TokenTree::Ident(ident) => ident == *name,
-            _ => false,
+            TokenTree::Ident(ident) => (ident == *name).then(|| ident.span()),
+            _ => None,
         })
     }
     within(tokens.to_token_stream(), name)

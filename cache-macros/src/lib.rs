@@ -265,41 +265,46 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// the same place, a crate of that name is hidden there, and links in documentation say which they mean:
 /// ``[`user`](fn@user)``.
 ///
-/// # What it goes on
+/// # Methods
 ///
-/// Free asynchronous functions, in modules and in other functions, that may call themselves. Arguments are owned or
-/// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
-/// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
-///
-/// # What it does not go on
-///
-/// - Methods and associated functions: an instance would have to be part of the key, and what goes with the function has no
-///   place in an `impl`. Cache a free function beside it, which takes the instance, or what it needs of it, as an argument
-///   that is skipped or in the key; let the method call it. [`#[invalidates]`](macro@invalidates) does go on methods.
-/// - Functions that are generic over types or constants: a cache holds one type of value. Write one cached function per type,
-///   and let them call a generic one.
-/// - Synchronous functions: a miss waits for the shared store, and for whoever loads already.
+/// A method takes its instance by `&self`, and says how that enters the key: by `key = …`, or not at all, by `skip(self)`. A
+/// load keeps a copy of the instance. What goes with a method are methods too, named after it: `user_invalidate`, `user_get`,
+/// and so on; `user_warm` takes instances with the arguments.
 ///
 /// ```
 /// # use cache_core::{Error, Stack, cached, invalidates};
 /// #[derive(Clone)]
-/// struct Users { stack: Stack }
-///
-/// #[cached(cache = "user", stack = &users.stack, skip(users))]
-/// async fn user(users: &Users, id: u64) -> Result<String, Error> { users.load(id).await }
+/// struct Users { tenant: u32, stack: Stack }
 ///
 /// impl Users {
-///     async fn user(&self, id: u64) -> Result<String, Error> { user(self, id).await }
+///     #[cached(cache = "user", key = (self.tenant, id), stack = &self.stack)]
+///     async fn user(&self, id: u64) -> Result<String, Error> { Ok(format!("user {id}")) }
 ///
-///     #[invalidates(user(self, id))]
+///     #[invalidates(self.user(id))]
 ///     async fn rename(&self, id: u64, name: &str) -> Result<(), Error> { Ok(()) }
-/// #   async fn load(&self, id: u64) -> Result<String, Error> { Ok(String::new()) }
 /// }
+///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
-/// # let users = Users { stack: Stack::builder("shop").build().await? };
-/// # users.user(1).await?; users.rename(1, "Ada").await?; assert_eq!(user::get(&users, 1).await, None);
+/// # let users = Users { tenant: 7, stack: Stack::builder("shop").build().await? };
+/// users.user(1).await?;
+/// assert!(users.user_get(1).await.is_some());
+/// users.rename(1, "Ada").await?;
+/// assert!(users.user_get(1).await.is_none());
 /// # Ok(()) }
 /// ```
+///
+/// # What it goes on
+///
+/// Asynchronous functions, in modules and in other functions, and methods; they may call themselves. Arguments are owned or
+/// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
+/// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
+///
+/// It does not go on these, for which a cached function beside them is the way out, that they call:
+///
+/// - methods of traits, declared or implemented, and associated functions without a receiver: what goes with them has no place
+///   there. [`#[invalidates]`](macro@invalidates) does go on them.
+/// - methods of generic types, and functions that are generic over types or constants: a cache holds one type of value.
+/// - synchronous functions: a miss waits for the shared store, and for whoever loads already.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()
@@ -324,7 +329,8 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Ok(()) }
 /// ```
 ///
-/// It names cached functions, each with the arguments of an entry, as expressions over its own: `user(order.org, &order.name)`;
+/// It names cached functions and methods, each with the arguments of an entry, as expressions over its own:
+/// `user(order.org, &order.name)`, `self.users.user(id)`;
 /// and [tags](macro@cached#tags), of the `stack` that is given, or else of the stacks of those functions, or else of the installed
 /// one. All of it is settled before the body runs, so that the body may take the arguments.
 ///

@@ -1,6 +1,7 @@
 //! Options and signature together. A [`Model`] can be printed as it is: every rule was checked while it was made.
 
-use proc_macro2::{Group, Span};
+use proc_macro2::{Group, Span, TokenStream};
+use quote::{format_ident, quote};
 use syn::{
     Expr, GenericArgument, GenericParam, Generics, Ident, Path, PathArguments, ReturnType, Signature, Type, Visibility,
     parse_quote, spanned::Spanned,
@@ -8,9 +9,9 @@ use syn::{
 
 use crate::{
     args::{Args, Condition, Given, Tag},
-    argument::{Argument, Mention, NOT_ASSOCIATED, Role, bindings, refuse_in_return},
+    argument::{Argument, Mention, NO_INSTANCE, NOT_ASSOCIATED, Role, bindings, refuse_in_return},
     error::Mistakes,
-    function::{Attributes, Function, mentions},
+    function::{Attributes, Function, find, mentions},
     setting::{Setting, Value, check_lifetimes},
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct Model {
     pub(crate) attributes: Attributes,
     pub(crate) visibility: Visibility,
     pub(crate) name: Ident,
+    /// Whether it has a receiver, which is its first argument.
+    pub(crate) is_method: bool,
     /// Lifetimes and the `where` clause.
     pub(crate) generics: Generics,
     pub(crate) arguments: Vec<Argument>,
@@ -65,11 +68,12 @@ impl Model {
     pub(crate) fn new(mut args: Args, function: Function, mistakes: &mut Mistakes) -> Self {
         let Function { attributes, visibility, signature, body } = function;
         check_signature(&signature, mistakes);
-        check_body(&signature, &body, mistakes);
+        check_place(&signature, &body, mistakes);
         let output = output(&signature);
         refuse_in_return(&output, mistakes);
         let mut arguments = read_arguments(&signature, mistakes);
-        skip(&args, &signature.ident, &mut arguments, mistakes);
+        skip(&args, &signature, &mut arguments, mistakes);
+        settle_instance(&args, &mut arguments, mistakes);
         settle_key(&args, &mut arguments, mistakes);
         resolve_templates(&mut args.tags, &signature.ident, &arguments, mistakes);
         check_lifetimes(&args.settings, mistakes);
@@ -95,6 +99,7 @@ impl Model {
             tags: args.tags,
             attributes,
             visibility,
+            is_method: signature.receiver().is_some(),
             name: signature.ident,
             generics: signature.generics,
             arguments,
@@ -103,6 +108,22 @@ impl Model {
             output,
             body,
         }
+    }
+
+    /// The name of something that goes with the function: in its own name space, or as a method beside it.
+    pub(crate) fn companion(&self, what: &str) -> Ident {
+        let Self { name, is_method, .. } = self;
+        match (is_method, what.strip_prefix("__")) {
+            (false, _) => Ident::new(what, Span::call_site()),
+            (true, None) => format_ident!("{name}_{what}"),
+            (true, Some(hidden)) => format_ident!("__{name}_{hidden}", span = name.span()),
+        }
+    }
+
+    /// The path of something that goes with the function.
+    pub(crate) fn path(&self, what: &str) -> TokenStream {
+        let (name, companion) = (&self.name, self.companion(what));
+        if self.is_method { quote!(Self::#companion) } else { quote!(#name::#companion) }
     }
 }
 
@@ -135,11 +156,17 @@ fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
     }
 }
 
-/// A body that says `Self` and holds no `impl` is in one.
-fn check_body(signature: &Signature, body: &Group, mistakes: &mut Mistakes) {
+/// What says `Self` without a receiver is an associated function; a body may hold an `impl` of its own.
+fn check_place(signature: &Signature, body: &Group, mistakes: &mut Mistakes) {
+    if signature.receiver().is_some() {
+        return;
+    }
+    let own = Ident::new("Self", Span::call_site());
     let says = |word: &str| mentions(body, &Ident::new(word, Span::call_site()));
-    if signature.receiver().is_none() && says("Self") && !says("impl") && !says("trait") {
-        mistakes.at(signature.ident.span(), NOT_ASSOCIATED);
+    let in_signature = find(&signature.inputs, &own).or_else(|| find(&signature.output, &own));
+    let in_body = || (says("Self") && !says("impl") && !says("trait")).then(|| signature.ident.span());
+    if let Some(place) = in_signature.or_else(in_body) {
+        mistakes.at(place, NOT_ASSOCIATED);
     }
 }
 
@@ -170,7 +197,7 @@ fn read_arguments(signature: &Signature, mistakes: &mut Mistakes) -> Vec<Argumen
     inputs.filter_map(|(index, input)| Argument::read(index, input, mistakes)).collect()
 }
 
-fn skip(args: &Args, function: &Ident, arguments: &mut [Argument], mistakes: &mut Mistakes) {
+fn skip(args: &Args, signature: &Signature, arguments: &mut [Argument], mistakes: &mut Mistakes) {
     let Some(Given { name, value: skipped }) = &args.skip else {
         return;
     };
@@ -188,8 +215,8 @@ fn skip(args: &Args, function: &Ident, arguments: &mut [Argument], mistakes: &mu
                 name.span(),
                 format!("`{name}` is a part of an argument; skip a whole one, by giving it one name and taking it apart in the body"),
             );
-        } else {
-            mistakes.at(name.span(), unknown(name, function, arguments));
+        } else if name != "self" || signature.receiver().is_none() {
+            mistakes.at(name.span(), unknown(name, &signature.ident, arguments));
         }
     }
 }
@@ -209,6 +236,15 @@ fn names(arguments: &[Argument]) -> impl Iterator<Item = Ident> {
             if argument.is_taken_apart() { argument.parts() } else { vec![argument.name.clone()] }
         },
     )
+}
+
+/// An instance is no part of the key by itself: only its owner knows what of it matters.
+fn settle_instance(args: &Args, arguments: &mut [Argument], mistakes: &mut Mistakes) {
+    let Some(instance) = arguments.iter_mut().find(|argument| argument.name == "self") else { return };
+    if args.key.is_none() && instance.role == Role::Key {
+        mistakes.at(instance.name.span(), NO_INSTANCE);
+    }
+    instance.role = Role::Skipped;
 }
 
 /// An expression is the whole key; otherwise there is a limit to its parts.

@@ -209,6 +209,16 @@ fn a_function_with_many_options() {
 }
 
 #[test]
+fn a_method() {
+    let method = quote!(
+        pub async fn user(&self, id: u64) -> Option<User> {
+            self.load(id).await
+        }
+    );
+    assert_snapshot("method", &expansion(quote!(key = (self.tenant, id), when = self.is_open), method));
+}
+
+#[test]
 fn a_function_that_invalidates() {
     let function = quote!(
         pub async fn rename(&self, org: u32, id: u64) -> Result<(), DbError> {

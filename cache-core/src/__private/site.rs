@@ -1,7 +1,7 @@
 //! Where a cached function is declared: the settings of its cache, and the cache once it was called.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId, type_name},
     collections::BTreeMap,
     ops::Deref,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
@@ -18,6 +18,8 @@ use crate::{
 /// The static part of a cached function.
 pub struct Site {
     spec: Spec,
+    /// The type whose method it is.
+    of: OnceLock<TypeId>,
     /// The cache of the first stack that it was called with; as a rule there is no other.
     first: OnceLock<Bound>,
     /// Those of other stacks.
@@ -98,10 +100,38 @@ impl Spec {
     }
 }
 
+/// The path of a method, made of that of something declared in a function beside it: `shop::Users::__user_site::Method`.
+pub fn path_of_method(declared: &'static str, method: &str) -> &'static str {
+    static PATHS: Mutex<BTreeMap<&'static str, &'static str>> = Mutex::new(BTreeMap::new());
+    let mut paths = PATHS.lock().unwrap_or_else(PoisonError::into_inner);
+    paths.entry(declared).or_insert_with(|| {
+        let path = declared.rsplitn(3, "::").nth(2).unwrap_or(declared);
+        // Once for each method of the program.
+        format!("{path}::{method}").leak()
+    })
+}
+
 impl Site {
     /// A site that was not called yet.
     pub const fn new(spec: Spec) -> Self {
-        Self { spec, first: OnceLock::new(), others: RwLock::new(Vec::new()) }
+        Self { spec, of: OnceLock::new(), first: OnceLock::new(), others: RwLock::new(Vec::new()) }
+    }
+
+    /// The site of a method. It has one cache, so its type has to be one: an `impl` for many shares what is declared in it.
+    /// Such an `impl` does not compile as it is, since `#[cached]` names all types of it that a companion captures: none.
+    ///
+    /// # Panics
+    /// If the `impl` is generic, and this is its second type.
+    #[inline]
+    pub fn of<T: 'static>(&'static self) -> &'static Self {
+        let of = TypeId::of::<T>();
+        assert!(
+            *self.of.get_or_init(|| of) == of,
+            "a cached method of a generic type holds what one type has, and was called for a second one, `{}`; cache a free \
+             function per type instead",
+            type_name::<T>()
+        );
+        self
     }
 
     /// The function's cache in `stack`, or in the global one, if it is the first that it was called with.
@@ -195,5 +225,18 @@ impl<K, V> Deref for Handle<K, V> {
             Self::Bound(cache) => cache,
             Self::Owned(cache) => cache,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_of_one_type_is_none_of_another() {
+        static SITE: Site = Site::new(Spec::new(type_name::<u8>));
+        SITE.of::<u8>().of::<u8>();
+        let message = std::panic::catch_unwind(|| SITE.of::<u16>().name()).expect_err("a second type");
+        assert!(message.downcast_ref::<String>().is_some_and(|message| message.contains("`u16`")));
     }
 }

@@ -6,6 +6,7 @@ mod choices;
 mod companions;
 mod invalidates;
 mod keys;
+mod methods;
 mod names;
 mod recursion;
 mod returns;

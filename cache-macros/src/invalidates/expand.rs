@@ -1,8 +1,8 @@
 //! The function that changes something, as code: its body as it was, and round it what is revoked.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{Ident, Path, ReturnType, Type, parse_quote, spanned::Spanned};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{ExprMethodCall, Ident, Path, ReturnType, Type, parse_quote, spanned::Spanned};
 
 use super::{Change, Entry, Options, is_nameless};
 use crate::{args::Tag, expand::private_of};
@@ -64,10 +64,17 @@ fn guarded(options: &Options, change: &Change) -> TokenStream {
 }
 
 fn target(entry: &Entry) -> TokenStream {
-    let Entry { function, arguments } = entry;
-    let place = function.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
-    let target = Ident::new("__target", Span::call_site().located_at(place));
-    quote!(#function::#target(#arguments))
+    match entry {
+        Entry::Function { function, arguments } => {
+            let place = function.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
+            let target = Ident::new("__target", Span::call_site().located_at(place));
+            quote!(#function::#target(#arguments))
+        }
+        Entry::Method(ExprMethodCall { receiver, method, args, .. }) => {
+            let target = format_ident!("__{method}_target", span = method.span());
+            quote!(#receiver.#target(#args))
+        }
+    }
 }
 
 fn tags(options: &Options) -> TokenStream {

@@ -5,7 +5,8 @@ mod expand;
 use proc_macro2::{Group, Span, TokenStream};
 use quote::quote;
 use syn::{
-    Attribute, Expr, FnArg, Ident, Path, ReceiverKind, Result, Signature, Token, Type, TypeReference, Visibility,
+    Attribute, Expr, ExprMethodCall, FnArg, Ident, Path, ReceiverKind, Result, Signature, Token, Type, TypeReference,
+    Visibility,
     ext::IdentExt,
     parse::{Parse, ParseStream, Parser},
     parse_quote,
@@ -45,10 +46,12 @@ struct Options {
     krate: Option<Path>,
 }
 
-/// `user(org, id)`: a cached function, with the arguments of the entry.
-struct Entry {
-    function: Path,
-    arguments: Punctuated<Expr, Token![,]>,
+/// A cached function or method, with the arguments of the entry.
+enum Entry {
+    /// `user(org, id)`
+    Function { function: Path, arguments: Punctuated<Expr, Token![,]> },
+    /// `self.users.user(id)`
+    Method(ExprMethodCall),
 }
 
 /// The function that changes something, its body left as it is.
@@ -81,6 +84,9 @@ impl Options {
         if ahead.peek(syn::token::Paren) || ahead.peek(Token![::]) {
             return self.read_entry(input);
         }
+        if ahead.peek(Token![.]) {
+            return self.read_method(input);
+        }
         input.call(Ident::parse_any)?;
         match name.to_string().as_str() {
             "tags" => self.tags = value(input, &name, tags)?,
@@ -107,7 +113,17 @@ impl Options {
             let message = "a cached function is named with the arguments of its entry: `user(org, id)`";
             return Err(syn::Error::new(function.span(), message));
         }
-        self.entries.push(Entry { function, arguments: items(input)? });
+        self.entries.push(Entry::Function { function, arguments: items(input)? });
+        Ok(())
+    }
+
+    fn read_method(&mut self, input: ParseStream) -> Result<()> {
+        let call: Expr = input.parse()?;
+        let Expr::MethodCall(call) = call else {
+            let message = "a cached method is named with the arguments of its entry: `self.user(id)`";
+            return Err(syn::Error::new(call.span(), message));
+        };
+        self.entries.push(Entry::Method(call));
         Ok(())
     }
 

@@ -1,29 +1,33 @@
 #![allow(unused)]
 
-use cache_core::cached;
+use cache_core::{cached, invalidates};
 
+#[derive(Clone)]
 struct Users;
 
 impl Users {
     #[cached]
-    async fn user(&self, id: u64) -> u64 {
+    async fn without_its_instance(&self, id: u64) -> u64 {
         id
     }
 
     #[cached(skip(self))]
-    async fn skipped(&self, id: u64) -> u64 {
-        id
-    }
-
-    #[cached]
     async fn changing(&mut self, id: u64) -> u64 {
         id
     }
 
-    #[cached]
+    #[cached(skip(self))]
     async fn boxed(self: Box<Self>, id: u64) -> u64 {
         id
     }
+
+    #[cached(skip(self))]
+    async fn consuming(self, id: u64) -> u64 {
+        id
+    }
 }
+
+#[invalidates(users.all, users.user)]
+async fn no_call(users: &Users) {}
 
 fn main() {}

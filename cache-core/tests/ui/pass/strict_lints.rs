@@ -34,6 +34,30 @@ pub mod users {
         Ok(())
     }
 
+    /// Someone.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Someone {
+        id: u64,
+    }
+
+    impl Someone {
+        /// A cached method.
+        #[cached(key = (self.id, place.len()), tags = ["place:{place}"])]
+        pub async fn is_at(&self, place: &str) -> bool {
+            place.is_empty()
+        }
+
+        /// A private one.
+        #[cached(skip(self))]
+        async fn count(&self) -> u64 {
+            7
+        }
+
+        /// Changes both.
+        #[invalidates(self.is_at("here"), self.count())]
+        pub async fn move_on(&self) {}
+    }
+
     /// How many there are.
     #[cached(key = org % 10)]
     pub(crate) async fn count<'a>(org: u64, prefix: &'a str) -> Result<usize, std::fmt::Error>

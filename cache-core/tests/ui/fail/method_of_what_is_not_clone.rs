@@ -1,0 +1,16 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+struct Users {
+    tenant: u32,
+}
+
+impl Users {
+    #[cached(key = self.tenant)]
+    async fn count(&self) -> u64 {
+        7
+    }
+}
+
+fn main() {}
