@@ -2,6 +2,7 @@
 
 mod counted;
 mod random;
+mod ratio;
 mod server;
 mod tasks;
 mod traffic;
@@ -10,6 +11,7 @@ mod user;
 pub use self::{
     counted::{Calls, Counted},
     random::{Random, Zipf},
+    ratio::{Ratios, Workload, ratios},
     server::{Server, Spent},
     tasks::{in_tasks, runtime, single_threaded},
     traffic::Traffic,

@@ -30,6 +30,18 @@ use crate::{
     warm::{Report, Warmer},
 };
 
+/// What L1 answers, if the function was called before and has the value there. Nothing is made for it, no future either: this
+/// is all that a hit runs.
+#[inline(always)]
+pub fn hit<O, L>(site: &'static Site, stack: Option<&Stack>, _: &O, key: L) -> Option<O::Return>
+where
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey>,
+{
+    let cache = site.first::<L::Key, O::Value>(stack)?.shared();
+    cache.value(&key).map(|value| O::join(Ok(value)))
+}
+
 /// What a call of a cached function is about.
 #[inline]
 pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl Entry<Outcome = O> + use<O, L>
@@ -101,7 +113,7 @@ pub trait Entry: Sized {
     /// `cache_if = …`
     fn only_if(self, judge: fn(&<Self::Outcome as Outcome>::Value) -> bool) -> Self;
 
-    /// Calls the function. A hit in L1 clones the value, and does nothing else.
+    /// Calls the function.
     fn call(
         self,
         tags: impl FnOnce() -> Vec<String> + Send,
@@ -199,12 +211,12 @@ where
             Err(error) => return O::join(Err(error.into())),
         };
         let (validated, keep) = (self.validated, self.keep);
-        let hash = cache.shared().hash(&self.key);
         if !(validated && cache.shared().stack.l2.is_some())
-            && let Some(entry) = cache.shared().hit(hash, &self.key)
+            && let Some(value) = cache.shared().value(&self.key)
         {
-            return O::join(Ok(entry.value.clone()));
+            return O::join(Ok(value));
         }
+        let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), validated, ..Call::default() };
         let loader = |handle| split::<O>(load(), handle, keep);
         let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
@@ -271,10 +283,10 @@ where
             return None;
         }
         let cache = self.cache.ok()?;
-        let hash = cache.shared().hash(&self.key);
-        if let Some(entry) = cache.shared().hit(hash, &self.key) {
-            return Some(O::give(entry.value.clone()));
+        if let Some(value) = cache.shared().value(&self.key) {
+            return Some(O::give(value));
         }
+        let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), ..Call::default() };
         let found = Box::pin(cache.look_up(self.key.to_key(), hash, call)).await;
         found.map(|answer| O::give(answer.value))

@@ -2,6 +2,13 @@
 //!
 //! It is tokio's, so a test that pauses time (`#[tokio::test(start_paused = true)]`, `tokio::time::advance`) moves every
 //! lifetime, deadline and back-off of a stack with it.
+//!
+//! A hit in L1 asks a coarse clock instead, which is read in a quarter of the time: on Linux the one that the kernel advances
+//! with each of its ticks, every 1 to 10 ms. It is never ahead, and taken to be up to 100 ms behind. What it says is believed
+//! only where so much makes no difference; closer to the end of a lifetime or of a proof, a hit asks the exact clock. So no
+//! promise is stretched by it, and a process that was stopped and goes on sees the time at once: no thread of its own has
+//! to run for the coarse clock to go on. Where there is none (other systems; a build of tokio that can pause its clock), the
+//! exact clock is asked each time.
 
 use tokio::time::Instant;
 
@@ -10,4 +17,110 @@ use tokio::time::Instant;
 #[must_use]
 pub fn now() -> Instant {
     Instant::now()
+}
+
+/// How far the coarse clock is behind at most, in nanoseconds. The kernel promises a tick; a virtual machine may be given no
+/// processor for some of them.
+pub(crate) const LAG: u64 = 100_000_000;
+
+/// The coarse clock, from a moment on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coarse {
+    start: Instant,
+    /// What the kernel's clock showed then.
+    origin: i64,
+}
+
+impl Coarse {
+    pub(crate) fn new(start: Instant) -> Self {
+        // In this order: the exact clock is not behind the coarse one then, so what is added to it later is not either.
+        let coarse = kernel::nanos().unwrap_or_default();
+        Self { start, origin: coarse - nanos(now().saturating_duration_since(start)) }
+    }
+
+    /// Nanoseconds since the start, or up to [`LAG`] less.
+    #[inline(always)]
+    pub(crate) fn nanos(&self) -> u64 {
+        let since = match kernel::nanos() {
+            Some(coarse) => coarse - self.origin,
+            None => nanos(now().saturating_duration_since(self.start)),
+        };
+        since.max(0).cast_unsigned()
+    }
+}
+
+fn nanos(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(target_os = "linux")]
+mod kernel {
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[inline]
+    pub(super) fn nanos() -> Option<i64> {
+        (!CAN_BE_PAUSED).then(|| read(ClockId::MonotonicCoarse))
+    }
+
+    #[inline]
+    pub(super) fn read(clock: ClockId) -> i64 {
+        let time = clock_gettime(clock);
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+
+    /// Whether this build of tokio can pause its clock: its feature `test-util`. Cargo tells nobody of another crate's features,
+    /// but a name that a glob brings in hides one from further out.
+    #[allow(dead_code, unused_imports, reason = "which `pause` is used is the question")]
+    pub(super) const CAN_BE_PAUSED: bool = {
+        const fn pause() -> u8 {
+            0
+        }
+        {
+            use tokio::time::*;
+            size_of_output(pause) == 0
+        }
+    };
+
+    const fn size_of_output<T>(_: fn() -> T) -> usize {
+        size_of::<T>()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    pub(super) const fn nanos() -> Option<i64> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_can_be_paused_is_asked_itself() {
+        let coarse = Coarse::new(now());
+        advance(Duration::from_secs(7)).await;
+        assert_eq!(coarse.nanos(), 7_000_000_000);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_kernels_coarse_clock_is_never_ahead_and_a_little_behind() {
+        use rustix::time::ClockId::{Monotonic, MonotonicCoarse};
+
+        const { assert!(kernel::CAN_BE_PAUSED, "tests can") };
+        let mut least = i64::MAX;
+        for _ in 0..1000 {
+            let (before, coarse, after) =
+                (kernel::read(Monotonic), kernel::read(MonotonicCoarse), kernel::read(Monotonic));
+            assert!(coarse <= after);
+            least = least.min(before - coarse);
+        }
+        assert!(least <= LAG.cast_signed(), "{least} ns behind");
+    }
 }

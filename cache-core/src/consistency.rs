@@ -13,7 +13,7 @@
 //! | G4 | **Validated reads.** A [validated](crate::At::validated) call is served nothing older than what was current when it began: G3 with X = 0, for one round trip that moves no value if nothing changed. |
 //! | G5 | **Guarded writes.** [`Cache::write`](crate::Cache::write) revokes before the commit, lets nothing be cached while it runs, and revokes after. A process that is killed anywhere inside leaves nothing stale once its guard has ended. |
 //! | G6 | **Fail closed.** Metadata that L2 loses (an evicted mark, an emptied or rolled back store, a promotion that lost writes) turns entries into misses, never into old values. |
-//! | G7 | **Age.** No value is served for longer than its time to live, counted from the start of its load, and the time that it took to reach L2, which is less than [`lease_ttl`](crate::StackBuilder::lease_ttl). L1 never outlives L2. |
+//! | G7 | **Age.** No value is served for longer than its time to live and the [stale windows](#stale-is-not-revoked) that were asked for, counted from the start of its load, and the time that it took to reach L2, which is less than [`lease_ttl`](crate::StackBuilder::lease_ttl). L1 never outlives L2. |
 //! | G8 | **One load.** At most one load per key runs in the fleet while its holder's lease lives. |
 //! | G9 | **The cache is optional.** With L2 down, hung or wrong, calls answer with the loader's value, each operation of L2 bounded by its deadline. Only what must be told to L2 (`invalidate*`, `insert`, `write`) reports that it could not be. |
 //!
@@ -30,7 +30,8 @@
 //! - A machine that was suspended: its monotonic clock stands still meanwhile, so that for X after it wakes it may serve what
 //!   was revoked while it slept.
 //!
-//! Nothing depends on the clocks of two processes agreeing. Within a process, time is the monotonic clock, read on each call.
+//! Nothing depends on the clocks of two processes agreeing. Within a process, time is the monotonic clock, asked on each call: a
+//! coarse form of it, and the exact one wherever they could come to different answers ([`clock`](crate::clock)).
 //!
 //! # The idea: absence denies
 //!
@@ -73,6 +74,27 @@
 //! log ends where this process has read to. Either way, every invalidation that returned before then is reflected in what is
 //! served. Joining a flight is serving its value: a load of five seconds that is joined in its fourth would break the bound
 //! with nothing ever in L1.
+//!
+//! # Stale is not revoked
+//!
+//! A value that is past its time to live, or that was [expired softly](crate::Cache::expire), is *stale*. A policy may ask for
+//! windows in which such a value still answers: [`stale_while_revalidate`](crate::policy::Policy::stale_while_revalidate) at
+//! once, while one load in the fleet replaces it behind;
+//! [`stale_if_error`](crate::policy::Policy::stale_if_error) where the load failed. Past a
+//! [`soft_timeout`](crate::policy::Policy::soft_timeout) either answers for a load that is slow. Both count from the end of the time to live,
+//! and nothing renews them. All promises stand: what was invalidated answers nobody, nor does what may have been, because it is
+//! not proven within X; a validated call is not answered so; the load behind is fenced like any other; and
+//! [`Source::Stale`](crate::Source::Stale) tells the caller.
+//!
+//! ```text
+//! loaded              ttl                     stale_while_revalidate      stale_if_error
+//! │──────── hit ───────│── stale, one load behind ──│── load; stale if it fails ──│── load
+//! ```
+//!
+//! A soft expiration goes the way of an invalidation, in the same order, and reaches others by the same log. In L2 the entry
+//! keeps its bytes and gets a flag; a tag gets a fresh epoch and remembers the one before, under which entries are stale
+//! instead of revoked. Loads in flight are refused or stored as stale: what they read may be older. A tag remembers four
+//! epochs: what is older than that is a miss.
 //!
 //! # The log
 //!
@@ -124,6 +146,14 @@
 //! CHECK_DEPTH=1 cargo test --release -p cache-core --lib checker       # deeper; 2, 3, … deeper still
 //! ```
 //!
+//! Threads that meet at the locks, atomics and wake-ups of one process are run in schedules drawn by [shuttle]
+//! (`scripts/interleavings`).
+//!
+//! Random steps are played on `Memory` and on a real Redis, which must answer alike, also when records are lost; and whatever
+//! Redis loses, nothing that was revoked becomes valid again (`cache-redis/tests/server/equal.rs`).
+//!
+//! [shuttle]: https://docs.rs/shuttle
+//!
 //! Whole stacks run in a simulation: three processes, a network that delays, loses, reorders and cuts, a store that forgets and is
 //! rolled back, all of it drawn from a seed. What callers saw is held against the contract by a checker that knows nothing else:
 //!
@@ -147,3 +177,7 @@
 //! Whole stacks on one store and on a paused clock play the races and failures one by one
 //! (`cargo test -p cache-core --all-features --test scenarios`), and so do stacks and processes on a real server
 //! (`cargo test -p cache-redis --all-features`).
+//!
+//! [`races`] lists every race that we know of, with what comes of it here and the tests that show it.
+
+pub mod races;

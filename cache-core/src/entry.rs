@@ -11,36 +11,41 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    clock,
     coherence::{
-        ledger::Standing,
+        ledger::{Ledger, Standing},
         proof::{AsOf, Proof},
     },
+    l1::Residence,
     policy::LONGEST,
     stats::Counters,
     tag::Tags,
     token::EntryId,
 };
 
-/// One entry of one cache.
+/// One entry of one cache. What a hit looks at comes first, close together.
+#[repr(C)]
 pub(crate) struct Entry<K, V> {
     pub(crate) name: Arc<Name<K>>,
+    pub(crate) residence: Residence<K, V>,
     pub(crate) value: V,
+    pub(crate) origin: Origin,
     pub(crate) life: Life,
     pub(crate) standing: Standing,
-    pub(crate) origin: Origin,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) retry: Retry,
     /// In bytes, all in all.
     pub(crate) weight: u32,
-    pub(crate) counters: Arc<Counters>,
 }
 
 /// Where an entry came from: by this it can be validated in L2 without being moved.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Origin {
+    pub(crate) as_of: AsOf,
     /// None if L2 has no copy that is known to be this one.
     pub(crate) id: Option<EntryId>,
     pub(crate) tags: Tags,
-    pub(crate) as_of: AsOf,
 }
 
 /// What an entry is kept under. Apart from it, because L1 holds on to the name under which a place was first taken, and
@@ -105,6 +110,11 @@ impl Life {
         now < self.expires && !self.expired
     }
 
+    /// When L1 stops serving it as fresh.
+    pub(crate) fn fresh_here_until(&self) -> Instant {
+        if self.expired { self.loaded } else { self.expires.min(self.leaves_l1) }
+    }
+
     /// Of its time to live.
     pub(crate) fn remaining(&self, now: Instant) -> Duration {
         self.expires.saturating_duration_since(now)
@@ -117,6 +127,21 @@ impl Life {
 }
 
 impl<K, V> Entry<K, V> {
+    /// Whether L1 may serve it to a call that begins now. Looks at the marks only if anything was invalidated since they were
+    /// last looked at, and at the exact clock only if the coarse one can't tell.
+    ///
+    /// In this order: the message that revokes it may come in between, and with it the proof that it has come.
+    #[inline(always)]
+    pub(crate) fn is_servable(&self, ledger: &Ledger, proof: &Proof) -> bool {
+        (proof.surely_holds(self.origin.as_of.get(), self.residence.until) || self.is_proven_at(clock::now(), proof))
+            && self.residence.stands(ledger.applied(), || self.standing.holds())
+    }
+
+    #[cold]
+    fn is_proven_at(&self, now: Instant, proof: &Proof) -> bool {
+        proof.holds(self.origin.as_of.get(), now) && self.life.is_fresh(now) && now < self.life.leaves_l1
+    }
+
     /// Whether L1 may serve it at `now` to anybody.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
@@ -151,7 +176,6 @@ impl Retry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
 
     const SECOND: Duration = Duration::from_secs(1);
 

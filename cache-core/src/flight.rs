@@ -7,17 +7,11 @@ mod pilot;
 
 use std::{
     pin::pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
-    time::Instant,
-};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 pub(crate) use self::pilot::{Order, launch, launch_behind};
 use crate::{
@@ -29,6 +23,10 @@ use crate::{
     load::Failure,
     stack::Running,
     stats::Event,
+    sync::{
+        Mutex, Notify, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     tag::Tags,
     token::EntryId,
 };
@@ -42,6 +40,10 @@ pub(crate) struct Flight<K, V> {
     pub(crate) as_of: Stamp,
     /// When it began to load without a lease, if it does.
     pub(crate) unleased: OnceLock<Stamp>,
+    /// An entry that may answer if the load is slow or fails.
+    stand_in: Mutex<Option<Arc<Entry<K, V>>>>,
+    /// It goes on although everyone has left.
+    unattended: AtomicBool,
     outcome: OnceLock<Outcome<K, V>>,
     landed: Notify,
     seats: AtomicUsize,
@@ -79,6 +81,8 @@ impl<K, V> Flight<K, V> {
             standing,
             as_of,
             unleased: OnceLock::new(),
+            stand_in: Mutex::new(None),
+            unattended: AtomicBool::new(false),
             outcome: OnceLock::new(),
             landed: Notify::new(),
             seats: AtomicUsize::new(0),
@@ -90,6 +94,14 @@ impl<K, V> Flight<K, V> {
     pub(crate) fn seat(self: &Arc<Self>) -> Seat<K, V> {
         self.seats.fetch_add(1, Ordering::Relaxed);
         Seat(Arc::clone(self))
+    }
+
+    pub(crate) fn stand_in(&self) -> Option<Arc<Entry<K, V>>> {
+        self.stand_in.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_stand_in(&self, entry: Option<Arc<Entry<K, V>>>) {
+        *self.stand_in.lock().unwrap_or_else(PoisonError::into_inner) = entry;
     }
 
     /// The first outcome is the one that counts.
@@ -104,7 +116,17 @@ impl<K, V> Flight<K, V> {
 pub(crate) struct Seat<K, V>(Arc<Flight<K, V>>);
 
 impl<K, V> Seat<K, V> {
-    pub(crate) async fn outcome(self) -> Outcome<K, V> {
+    /// What may answer in place of a load that is slow.
+    pub(crate) fn stand_in(&self) -> Option<Arc<Entry<K, V>>> {
+        self.0.stand_in()
+    }
+
+    /// Leaves, and lets the flight go on.
+    pub(crate) fn leave_unattended(self) {
+        self.0.unattended.store(true, Ordering::Release);
+    }
+
+    pub(crate) async fn outcome(&self) -> Outcome<K, V> {
         let mut landed = pin!(self.0.landed.notified());
         // Before the look, so that an end in between is not missed.
         landed.as_mut().enable();
@@ -148,7 +170,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
 
     /// "Superseded?" and the insert into L1 are one critical section. So is the registration of the flight that is to replace
     /// what was brought, if that is stale: what revokes it supersedes that one too.
-    fn land(&self, outcome: Outcome<K, V>, end: End, order: &Order<K, V>) -> Option<(Self, Behind<K, V>)> {
+    pub(crate) fn land(&self, outcome: Outcome<K, V>, end: End, order: &Order<K, V>) -> Option<(Self, Behind<K, V>)> {
         let mut table = self.cache.table(self.hash);
         let is_current = table.finish(&self.key, self.flight.id);
         let (mut outcome, mut behind) = (outcome, None);
@@ -179,11 +201,11 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     }
 
     /// Resolves when the last seat was given up, and nobody can take one any more.
-    async fn everyone_left(&self) {
+    pub(crate) async fn everyone_left(&self) {
         loop {
             self.flight.emptied.notified().await;
             let mut table = self.cache.table(self.hash);
-            if self.flight.seats.load(Ordering::Acquire) == 0 {
+            if self.flight.seats.load(Ordering::Acquire) == 0 && !self.flight.unattended.load(Ordering::Acquire) {
                 table.finish(&self.key, self.flight.id);
                 return;
             }

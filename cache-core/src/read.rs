@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     answer::Source,
@@ -119,16 +119,20 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     (seat, true)
                 }
             };
-            let outcome = match seat.outcome().await {
-                Outcome::Stale(entry, failure) => match self.may_stand_in(&entry) {
-                    true => {
-                        if !own {
-                            self.cache.counters.count(Event::StaleHit);
-                        }
-                        return Ok(Some((entry, Source::Stale)));
+            let outcome = match self.wait(&seat).await {
+                Some(outcome) => outcome,
+                // The load is slow.
+                None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
+                    Some(entry) => {
+                        seat.leave_unattended();
+                        return Ok(Some(self.stale(entry, own)));
                     }
-                    false => Outcome::Failed(failure),
+                    None => seat.outcome().await,
                 },
+            };
+            let outcome = match outcome {
+                Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(self.stale(entry, own))),
+                Outcome::Stale(_, failure) => Outcome::Failed(failure),
                 outcome => outcome,
             };
             match outcome {
@@ -162,7 +166,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
         if !self.asks_further()
-            && let Some(entry) = self.cache.hit(self.hash, &&self.key)
+            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Arc::clone)
         {
             return Ok(Boarding::Hit(entry));
         }
@@ -197,10 +201,28 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         self.call.mode == Mode::Load && !self.call.validated
     }
 
-    /// Whether an entry may answer in place of a load that failed. It may be older than the flight that it comes by.
+    /// How a flight ended; nothing if that takes longer than the soft timeout.
+    async fn wait(&self, seat: &Seat<K, V>) -> Option<Outcome<K, V>> {
+        match self.cache.policy.soft_timeout {
+            Some(patience) if self.serves_stale() => timeout(patience, seat.outcome()).await.ok(),
+            _ => Some(seat.outcome().await),
+        }
+    }
+
+    /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
+    fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
+        if !own {
+            self.cache.counters.count(Event::StaleHit);
+        }
+        (entry, Source::Stale)
+    }
+
+    /// Whether an entry may answer in place of a load. It may be older than the flight that it comes by.
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
-        self.serves_stale() && is_proven && entry.standing.may_serve_stale(self.since)
+        let is_servable = entry.life.is_within(Some(self.cache.policy.grace()), clock::now());
+        // Revoked is asked last: what proves it may have come with what revokes it.
+        self.serves_stale() && is_proven && is_servable && !entry.standing.is_revoked()
     }
 
     /// Joining is serving: what could not be served had it been in L1 is not joined either.
@@ -273,3 +295,6 @@ where
     let erased = async move { loading.await.map_err(|error| Arc::new(error) as LoaderError) };
     (Box::pin(erased), handle)
 }
+
+#[cfg(all(test, shuttle))]
+mod interleavings;

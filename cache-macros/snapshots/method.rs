@@ -3,15 +3,24 @@ pub async fn user(&self, id: u64) -> Option<User> {
     use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
     let __key = ::cache_core::__private::key(|| (self.tenant, id));
     let __bypassed = !::cache_core::__private::condition(|| self.is_open);
-    ::cache_core::__private::entry(
-        Self::__user_site(),
+    let (__of, __outcome, __by) = (
         ::core::option::Option::None,
         ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
         &__key,
-    )
-    .bypassed(__bypassed)
-    .call(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
-    .await
+    );
+    match if __bypassed {
+        ::core::option::Option::None
+    } else {
+        ::cache_core::__private::hit(Self::__user_site(), __of, &__outcome, __by)
+    } {
+        ::core::option::Option::Some(hit) => hit,
+        ::core::option::Option::None => {
+            ::cache_core::__private::entry(Self::__user_site(), __of, __outcome, __by)
+                .bypassed(__bypassed)
+                .call(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
+                .await
+        }
+    }
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]

@@ -1,19 +1,24 @@
 pub async fn user(org: u32, name: &str) -> Result<User, DbError> {
     #[allow(unused_imports, reason = "the return type decides which of them is used")]
     use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    ::cache_core::__private::entry(
-        user::__site(),
+    let (__of, __outcome, __by) = (
         ::core::option::Option::None,
         ::cache_core::__private::outcome(
             (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
         ),
         (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-    )
-    .call(
-        || ::std::vec![::std::format!("org:{org}", org = org)],
-        || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-    )
-    .await
+    );
+    match ::cache_core::__private::hit(user::__site(), __of, &__outcome, __by) {
+        ::core::option::Option::Some(hit) => hit,
+        ::core::option::Option::None => {
+            ::cache_core::__private::entry(user::__site(), __of, __outcome, __by)
+                .call(
+                    || ::std::vec![::std::format!("org:{org}", org = org)],
+                    || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+                )
+                .await
+        }
+    }
 }
 #[doc = "What goes with the cached function [`user`](fn@user); each takes its arguments."]
 #[allow(

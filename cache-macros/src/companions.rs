@@ -86,7 +86,8 @@ fn get(model: &Model) -> TokenStream {
     let Model { visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
@@ -103,7 +104,8 @@ fn insert(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     let inserted = Ident::new("value", Span::mixed_site());
     quote! {
@@ -125,7 +127,8 @@ fn invalidate(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::new(model);
+    let entry = Entry::new(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     quote! {
         /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
         ///
@@ -144,7 +147,8 @@ fn expire(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::new(model);
+    let entry = Entry::new(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     quote! {
         /// Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else.
         ///
@@ -166,7 +170,7 @@ fn write(model: &Model) -> TokenStream {
     let names = model.arguments.iter().map(|argument| &argument.name);
     let where_clause = &generics.where_clause;
     let lifetimes = generics.lifetimes();
-    let Entry { preparation, parts, .. } = Entry::new(model);
+    let Entry { preparation, subject, .. } = Entry::new(model);
     let here = private(model, Span::call_site());
     let (commit, written) = (Ident::new("commit", Span::mixed_site()), Ident::new("Written", Span::mixed_site()));
     let future = quote!(::core::future::Future<Output = #written> + ::core::marker::Send + 'static);
@@ -189,7 +193,7 @@ fn write(model: &Model) -> TokenStream {
             #(#parameters),*
         ) -> impl #here::Revocable + use<> #where_clause {
             #preparation
-            #here::target(#parts)
+            #here::target(#subject)
         }
     }
 }

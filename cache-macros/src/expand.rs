@@ -26,7 +26,7 @@ fn function(model: &Model) -> TokenStream {
     let lints = model.attributes.tolerances();
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let call = call(model, "call");
+    let call = hit_or_call(model);
     quote! {
         #(#conditions)*
         #(#outside)*
@@ -178,10 +178,39 @@ fn setting(model: &Model, value: &Value) -> TokenStream {
     }
 }
 
+/// L1 is asked before anything else is made, unless it does not count.
+fn hit_or_call(model: &Model) -> TokenStream {
+    let Model { krate, .. } = model;
+    if model.reading.validated {
+        return call(model, "call");
+    }
+    let Entry { preparation, subject, adverbs, bypassed } = Entry::to_read(model);
+    let tags = tags(model);
+    let load = loader(model);
+    let Subject { site, stack, outcome, key } = &subject;
+    let [stack_, outcome_, key_] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
+    let hit = quote!(#krate::__private::hit(#site, #stack_, &#outcome_, #key_));
+    let hit = match bypassed {
+        Some(bypassed) => quote!(if #bypassed { ::core::option::Option::None } else { #hit }),
+        None => hit,
+    };
+    quote! {
+        #preparation
+        let (#stack_, #outcome_, #key_) = (#stack, #outcome, #key);
+        match #hit {
+            ::core::option::Option::Some(hit) => hit,
+            ::core::option::Option::None => {
+                #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.call(#tags, #load).await
+            }
+        }
+    }
+}
+
 /// The entry is asked for its value, by one of the verbs of `__private::Entry`.
 pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
     let verb = format_ident!("{verb}");
-    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     let load = loader(model);
     quote! {
@@ -193,9 +222,26 @@ pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
 /// Which entry of which cache a call is about, in code.
 pub(crate) struct Entry {
     pub(crate) preparation: TokenStream,
-    /// The function's site, the stack, what it returns, the key.
-    pub(crate) parts: TokenStream,
-    pub(crate) entry: TokenStream,
+    pub(crate) subject: Subject,
+    /// What is said of the call.
+    adverbs: TokenStream,
+    /// Whether it goes past the cache, as prepared.
+    bypassed: Option<Ident>,
+}
+
+/// By what an entry is found.
+pub(crate) struct Subject {
+    site: TokenStream,
+    stack: TokenStream,
+    outcome: TokenStream,
+    key: TokenStream,
+}
+
+impl ToTokens for Subject {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { site, stack, outcome, key } = self;
+        tokens.extend(quote!(#site, #stack, #outcome, #key));
+    }
 }
 
 impl Entry {
@@ -210,32 +256,31 @@ impl Entry {
         let stack = stack(model, &mut preparation);
         let key = key_of(model, &mut preparation);
         let outcome = outcome(model);
-        let parts = quote!(#site(), #stack, #outcome, #key);
-        let entry = quote!(#krate::__private::entry(#parts));
-        Self { preparation, parts, entry }
+        let subject = Subject { site: quote!(#site()), stack, outcome, key };
+        Self { preparation, subject, adverbs: quote!(), bypassed: None }
     }
 }
 
 impl Entry {
     /// With what is said of calls: when they go past the cache, and what they store.
     pub(crate) fn to_read(model: &Model) -> Self {
-        let Self { mut preparation, parts, mut entry } = Self::new(model);
+        let Self { mut preparation, subject, mut adverbs, .. } = Self::new(model);
         let Reading { condition, validated, cache_none, cache_if } = &model.reading;
-        if let Some(condition) = condition {
-            let local = condition_of(model, condition, &mut preparation);
-            entry.extend(quote!(.bypassed(#local)));
-        }
-        if *validated {
-            entry.extend(quote!(.validated()));
-        }
-        if !cache_none {
-            entry.extend(quote!(.without_none()));
-        }
-        if let Some(judge) = cache_if {
+        let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, &mut preparation));
+        adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
+        adverbs.extend(validated.then(|| quote!(.validated())));
+        adverbs.extend((!cache_none).then(|| quote!(.without_none())));
+        adverbs.extend(cache_if.as_ref().map(|judge| {
             let verb = Ident::new("only_if", place_of(judge));
-            entry.extend(quote!(.#verb(#judge)));
-        }
-        Self { preparation, parts, entry }
+            quote!(.#verb(#judge))
+        }));
+        Self { preparation, subject, adverbs, bypassed }
+    }
+
+    /// To be followed by a verb.
+    pub(crate) fn code(&self, model: &Model) -> TokenStream {
+        let (krate, subject, adverbs) = (&model.krate, &self.subject, &self.adverbs);
+        quote!(#krate::__private::entry(#subject) #adverbs)
     }
 }
 

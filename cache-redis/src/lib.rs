@@ -49,7 +49,7 @@
 //! | read | `PTTL` and `MGET` of the entry and its marks, in one round trip and without a script |
 //! | read of the head | `PTTL` and `GETRANGE` of the entry and `MGET` of its marks, in one round trip |
 //! | lease, fill, extend, release, put | one script |
-//! | invalidate | one script for every 490 names; one more where another version of the cache is alive |
+//! | invalidate, expire | one script for every 490 names; one more where another version of the cache is alive |
 //! | attach | `INFO`, then one script; on each new connection one script for every namespace |
 //! | beat | `XREVRANGE` of one message, `MGET` and `INFO`, in one round trip |
 //! | follow | `XREAD`; with a wait, on a connection of its own, one for each that waits at the same time |
@@ -61,10 +61,10 @@
 //!
 //! | key | value | expires |
 //! |---|---|---|
-//! | `shop:user:{alice}:v3` | id (16 bytes), time to live in ms (8), n (1), n epochs (16 each), frame | with the entry |
+//! | `shop:user:{alice}:v3` | id (16 bytes), flags (1): 128 if it expired softly, time to live in ms (7), n (1), n epochs (16 each), frame | with the entry |
 //! | `shop:user:{alice}:v3:lease` | token (16) | with the lease |
 //! | `shop:user:{}` | epoch (16), live versions (4 each, at most 16) | never |
-//! | `shop:#{org%3A7}`, `shop:#*` | epoch (16) | when no entry can carry it any more |
+//! | `shop:#{org%3A7}`, `shop:#*` | epoch (16), then up to four earlier ones whose entries have expired softly | when no entry can carry it any more |
 //! | `shop:#` | epoch (16) | never |
 //! | any of the marks, while a hold-off lasts | `hold` | with the hold-off |
 //! | `shop:user:{alice}:guard` | a sorted set: tokens (16), by the server's time at which each ends, in ms | with the last |
@@ -78,7 +78,7 @@
 //! which an invalidation would no longer reach, are misses.
 //!
 //! # The log
-//! Whatever an invalidation or a put takes away is appended to the stream `shop:#log` in the same step. The stream and its
+//! Whatever an invalidation or a put takes away, or marks as stale, is appended to the stream `shop:#log` in the same step. The stream and its
 //! fields are stable, and all of them are text:
 //!
 //! | field | value |
@@ -86,6 +86,7 @@
 //! | `after` | the id of the message before, as Redis shows it; `0-0` in the first |
 //! | `from` | who sent it, in 32 hexadecimal digits |
 //! | `del` | the name of an entry or a mark that was removed; once for each, or never |
+//! | `exp` | the name of an entry or a tag that expired softly; likewise |
 //!
 //! ```text
 //! > XRANGE shop:#log - + COUNT 1
@@ -126,7 +127,7 @@
 //! ```text
 //! ACL SETUSER shop-cache on >secret resetchannels ~shop:* -@all
 //!     +hello +select +info +ping +evalsha +script|load +mget +getrange +pttl +set +pexpire +del
-//!     +xadd +xread +xrevrange +time +type +zadd +zrem +zrange +zremrangebyscore +pexpireat
+//!     +xadd +xread +xrevrange +setrange +strlen +time +type +zadd +zrem +zrange +zremrangebyscore +pexpireat
 //! ```
 //!
 //! # Features

@@ -269,7 +269,7 @@ impl ServerBuilder {
 const ATTEMPTS: u32 = 10;
 const PACE: Duration = Duration::from_millis(5);
 const PATIENCE: u32 = 4_000;
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(60);
 
 enum Answer {
     Yes,

@@ -45,6 +45,7 @@ async fn run(way: &str, hits: usize) -> Option<()> {
         "get u64, 3 tags" => get(&numbers, hits, |number| number, &TAGS).await,
         "get_with u64" => get_with(&numbers, hits).await,
         "#[cached] u64" => repeat(&numbers, hits, async |number| by_number(*number).await).await,
+        "#[cached] str" => repeat(&names, hits, async |name| by_name(name).await).await,
         "#[cached] tuple" => repeat(&pairs, hits, async |(number, name)| by_pair(*number, name).await).await,
         _ => return None,
     }
@@ -108,6 +109,11 @@ fn own_cache<K: CacheKey>() -> Cache<K, Arc<User>> {
 #[cached(ttl = "24h")]
 async fn by_number(number: u64) -> Arc<User> {
     bare(number).await
+}
+
+#[cached(ttl = "24h")]
+async fn by_name(name: &str) -> Arc<User> {
+    bare(name.len() as u64).await
 }
 
 #[cached(ttl = "24h")]

@@ -134,14 +134,23 @@ impl Site {
         self
     }
 
+    /// The function's cache in `stack`, or in the global one, if it is the first that it was called with.
+    #[inline(always)]
+    pub(super) fn first<K: CacheKey, V: CacheValue>(
+        &'static self,
+        stack: Option<&Stack>,
+    ) -> Option<&'static Cache<K, V>> {
+        let bound = self.first.get()?;
+        // The global stack never changes once it was used, so it need not be looked at again.
+        stack.is_none_or(|stack| bound.is_of(stack)).then(|| bound.cache())
+    }
+
     /// The function's cache in `stack`, or in the global one.
     #[inline]
     pub(super) fn cache<K: CacheKey, V: CacheValue>(&'static self, stack: Option<&Stack>) -> Result<Handle<K, V>> {
-        match (self.first.get(), stack) {
-            // The global stack never changes once it was used, so it need not be looked at again.
-            (Some(bound), None) => Ok(Handle::Bound(bound.cache())),
-            (Some(bound), Some(stack)) if bound.is_of(stack) => Ok(Handle::Bound(bound.cache())),
-            (Some(_), Some(stack)) => self.other(stack),
+        match (self.first(stack), stack) {
+            (Some(cache), _) => Ok(Handle::Bound(cache)),
+            (None, Some(stack)) if self.first.get().is_some() => self.other(stack),
             (None, Some(stack)) => self.bind(stack),
             (None, None) => self.bind(&Stack::global()),
         }

@@ -124,10 +124,15 @@ impl Backend for Memory {
         if !store.end_lease(fill.key, fill.token, now) {
             return Ok(FillReply::Refused);
         }
+        // A guard ends the leases of its key in the versions that are registered: there may be others.
+        if store.has_guard(fill.key, now) {
+            return Ok(FillReply::Refused);
+        }
         let mut epochs = fill.epochs.to_vec();
         if let Some(late) = fill.late {
             let (any_tag, captured) = late.unchanged;
-            if store.epoch(any_tag, now) != Some(captured) || store.is_guarded(fill.key, late.marks, now) {
+            let mut marks = late.marks.iter();
+            if store.epoch(any_tag, now) != Some(captured) || marks.any(|mark| store.is_held(mark, now)) {
                 return Ok(FillReply::Refused);
             }
             epochs.extend(store.renew(late.marks, late.retain, now));
@@ -207,8 +212,11 @@ impl Backend for Memory {
                 expired.push(key.entry(version));
             }
         }
-        for tag in what.tags {
-            store.expire(tag, now);
+        for (place, tag) in what.tags.iter().enumerate() {
+            // One that is named twice expires once.
+            if !what.tags[..place].contains(tag) {
+                store.expire(tag, now);
+            }
             expired.push(tag.name().to_owned());
         }
         if !what.tags.is_empty() {
@@ -404,10 +412,14 @@ impl Store {
             Guard::Hold { ttl } => open(LeaseToken::random(), ttl),
             Guard::Close { token } => guards.retain(|(other, _)| *other != token),
         }
-        self.is_guarded(key, &[], now);
+        self.has_guard(key, now);
     }
 
     fn is_guarded(&mut self, key: &EntryKey, marks: &[Mark], now: Instant) -> bool {
+        self.has_guard(key, now) || [key.cache()].into_iter().chain(marks).any(|mark| self.is_held(mark, now))
+    }
+
+    fn has_guard(&mut self, key: &EntryKey, now: Instant) -> bool {
         let name = key.guard();
         if let Some(guards) = self.guards.get_mut(&name) {
             guards.retain(|(_, expires)| *expires > now);
@@ -415,9 +427,11 @@ impl Store {
                 self.guards.remove(&name);
             }
         }
-        let mut is_held =
-            |mark: &Mark| self.marks.live(mark.name(), now).is_some_and(|record| record.value.epoch.is_none());
-        is_held(key.cache()) || marks.iter().any(is_held) || self.guards.contains_key(&name)
+        self.guards.contains_key(&name)
+    }
+
+    fn is_held(&mut self, mark: &Mark, now: Instant) -> bool {
+        self.marks.live(mark.name(), now).is_some_and(|record| record.value.epoch.is_none())
     }
 
     fn end(&self, log: &Log) -> Option<Position> {

@@ -185,7 +185,6 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         if self.call.validated && self.cache.shared().stack.l2.is_some() {
             return None;
         }
-        let entry = self.cache.shared().hit(hash, &self.key)?;
-        Some(Answer::new(&entry, Source::L1))
+        self.cache.shared().hit(hash, &self.key, |entry| Answer::new(entry, Source::L1))
     }
 }

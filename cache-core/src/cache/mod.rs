@@ -69,11 +69,10 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     ///
     /// What L2 can't answer (it is away, or the bytes are damaged) is `None`.
     pub async fn get<L: Lookup<Key = K>>(&self, key: L) -> Option<V> {
-        let hash = self.shared.hash(&key);
-        if let Some(entry) = self.shared.hit(hash, &key) {
-            return Some(entry.value.clone());
+        if let Some(value) = self.shared.value(&key) {
+            return Some(value);
         }
-        let key = key.to_key();
+        let (hash, key) = (self.shared.hash(&key), key.to_key());
         Box::pin(self.look_up(key, hash, Call::default())).await.map(|answer| answer.value)
     }
 
@@ -98,11 +97,10 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         F: FnOnce(Load) -> Fut + Send,
         Fut: Future<Output = V> + Send + 'static,
     {
-        let hash = self.shared.hash(&key);
-        if let Some(entry) = self.shared.hit(hash, &key) {
-            return Ok(entry.value.clone());
+        if let Some(value) = self.shared.value(&key) {
+            return Ok(value);
         }
-        let key = key.to_key();
+        let (hash, key) = (self.shared.hash(&key), key.to_key());
         let load = |handle| infallible(load(handle));
         Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value).map_err(only_cache)
     }
@@ -118,11 +116,10 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        let hash = self.shared.hash(&key);
-        if let Some(entry) = self.shared.hit(hash, &key) {
-            return Ok(entry.value.clone());
+        if let Some(value) = self.shared.value(&key) {
+            return Ok(value);
         }
-        let key = key.to_key();
+        let (hash, key) = (self.shared.hash(&key), key.to_key());
         Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -32,11 +32,12 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::ENTRY_OVERHEAD,
+    l1::{ENTRY_OVERHEAD, Front, Residence},
     lookup::Lookup,
     policy::{LONGEST, Policy},
     stack::StackInner,
     stats::{Counters, Event},
+    sync::{Mutex, MutexGuard},
     tag::Tags,
     token::random_unit,
 };
@@ -59,6 +60,8 @@ pub(crate) struct Shared<K, V> {
     pub(crate) scopes: [Mark; 2],
     pub(crate) local_scopes: [Arc<LocalMark>; 2],
     pub(crate) counters: Arc<Counters>,
+    /// Where a hit finds its entry.
+    pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
@@ -104,6 +107,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             scopes,
             local_scopes,
             counters,
+            front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
             unverified: AtomicU32::new(VERIFIED),
         }
@@ -114,15 +118,44 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.stack.store.hash(self.id, key)
     }
 
-    /// The entry, if L1 may serve it now: a lookup, a clock read and a compare per mark.
-    #[inline]
-    pub(crate) fn hit<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
-        let entry = self.stack.store.get::<L, V>(self.id, hash, key)?;
-        let now = clock::now();
-        if !entry.is_fresh(now) || !self.stack.proof.holds(entry.origin.as_of.get(), now) {
+    /// The value, if L1 may serve it now. Not inlined: among what a caller does on a miss, a hit would be short of registers.
+    #[inline(never)]
+    pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L) -> Option<V> {
+        self.hit(self.hash(key), key, |entry| entry.value.clone())
+    }
+
+    /// What `read` makes of the entry, if L1 may serve it now.
+    #[inline(always)]
+    pub(crate) fn hit<L: Lookup<Key = K>, T>(
+        &self,
+        hash: u64,
+        key: &L,
+        read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
+    ) -> Option<T> {
+        let StackInner { store, ledger, proof, .. } = &*self.stack;
+        if let Some(found) = store.peek(&self.front, self.id, hash, key)
+            && let Some(entry) = &*found
+            && entry.is_servable(ledger, proof)
+        {
+            self.counters.count(Event::L1Hit);
+            return Some(read(entry));
+        }
+        self.hit_behind(hash, key).map(|entry| read(&entry))
+    }
+
+    /// A hit that is not in the front, where the next one is to find it.
+    #[cold]
+    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
+        let StackInner { store, ledger, proof, .. } = &*self.stack;
+        let entry = store.get::<L, V>(self.id, hash, key)?;
+        if !entry.is_servable(ledger, proof) {
             return None;
         }
         self.counters.count(Event::L1Hit);
+        // Who holds the lock already, or would have to wait for it, does without.
+        if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
+            store.promote(&self.front, self.id, key, &entry);
+        }
         Some(entry)
     }
 
@@ -139,7 +172,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let is_paused = || entry.retry.is_paused(proof, now);
         let is_servable = entry.life.is_within(*stale_while_revalidate, now)
             || (entry.life.is_within(*stale_if_error, now) && is_paused());
-        is_servable && !entry.is_fresh(now) && proof.holds(entry.origin.as_of.get(), now)
+        let is_proven = proof.holds(entry.origin.as_of.get(), now);
+        is_servable && is_proven && !entry.is_fresh(now) && !entry.standing.is_revoked()
     }
 
     /// Registers a flight.
@@ -354,6 +388,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             Some(weigher) => weigher(key, &value),
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
+        let hash = self.hash(&key);
+        let until = self.stack.proof.stamp(life.fresh_here_until());
         Arc::new(Entry {
             name: Arc::new(Name { cache: self.id, key: key.clone() }),
             value,
@@ -363,6 +399,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             retry: Retry::default(),
             weight: weight.saturating_add(ENTRY_OVERHEAD),
             counters: Arc::clone(&self.counters),
+            residence: Residence::new(hash, until, Arc::downgrade(&self.front)),
         })
     }
 
@@ -373,7 +410,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
             return self.remove(hash, &entry.name.key);
         }
-        self.stack.store.insert(hash, Arc::clone(entry), stays);
+        self.stack.store.insert(&self.front, hash, Arc::clone(entry), stays);
     }
 
     /// Drops an entry from L1 and bars what is under way for it from being joined or stored.
@@ -385,7 +422,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Only under the lock of its key's table.
     pub(crate) fn remove(&self, hash: u64, key: &K) {
-        self.stack.store.remove(self.id, hash, &key);
+        self.stack.store.remove(&self.front, self.id, hash, key);
     }
 
     pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {

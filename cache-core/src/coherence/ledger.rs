@@ -11,15 +11,18 @@
 use std::{
     collections::HashMap,
     hash::BuildHasher,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock, PoisonError},
 };
 
 use foldhash::quality::RandomState;
 
-use crate::key::Mark;
+use crate::{
+    key::Mark,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// A point in the order of invalidations that this process knows of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -83,16 +86,13 @@ impl Standing {
     pub(crate) fn may_serve(&self, since: Moment) -> bool {
         self.born >= since || self.holds()
     }
-
-    /// Whether it may be served what rests on this where something stale will do.
-    pub(crate) fn may_serve_stale(&self, since: Moment) -> bool {
-        self.born >= since || !self.is_revoked()
-    }
 }
 
 /// All marks of a namespace that something here rests on.
 pub(crate) struct Ledger {
     moment: AtomicU64,
+    /// How many invalidations are applied: counted when the mark has its number, where `moment` is when it is given one.
+    applied: AtomicU64,
     marks: Mutex<Marks>,
     lots: OnceLock<Box<[OnceLock<Arc<LocalMark>>]>>,
     hasher: RandomState,
@@ -114,6 +114,7 @@ impl Ledger {
     pub(crate) fn new() -> Self {
         Self {
             moment: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
             marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }),
             lots: OnceLock::new(),
             hasher: RandomState::default(),
@@ -123,6 +124,13 @@ impl Ledger {
     /// Now, in the order of invalidations.
     pub(crate) fn moment(&self) -> Moment {
         Moment(self.moment.load(Ordering::Acquire))
+    }
+
+    /// How many invalidations are applied. What held when it was looked at after this was read still holds while this is the
+    /// same: so a hit compares one number, however many marks there are.
+    #[inline]
+    pub(crate) fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
     }
 
     /// The local state of `mark`.
@@ -142,14 +150,14 @@ impl Ledger {
     /// under way.
     pub(crate) fn renew<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) {
         for mark in marks {
-            self.local(mark).revoke(self.next_moment());
+            self.apply(|moment| self.local(mark).revoke(moment));
         }
     }
 
     /// Marks as stale what rests on `marks` and was born before.
     pub(crate) fn expire<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) {
         for mark in marks {
-            self.local(mark).expire(self.next_moment());
+            self.apply(|moment| self.local(mark).expire(moment));
         }
     }
 
@@ -162,16 +170,18 @@ impl Ledger {
 
     /// Applies another process's invalidation of an entry.
     pub(crate) fn renew_entry(&self, stem: &str) {
-        self.lot(stem).revoke(self.next_moment());
+        self.apply(|moment| self.lot(stem).revoke(moment));
     }
 
     /// Marks an entry as stale, and one in so many of the others.
     pub(crate) fn expire_entry(&self, stem: &str) {
-        self.lot(stem).expire(self.next_moment());
+        self.apply(|moment| self.lot(stem).expire(moment));
     }
 
-    fn next_moment(&self) -> u64 {
-        self.moment.fetch_add(1, Ordering::AcqRel) + 1
+    /// Gives the next invalidation its number.
+    fn apply(&self, to: impl FnOnce(u64)) {
+        to(self.moment.fetch_add(1, Ordering::AcqRel) + 1);
+        self.applied.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Forgets marks that nothing rests on, unless they were renewed since the last sweep.
@@ -207,6 +217,7 @@ impl Ledger {
         let live = marks.live.iter().map(|(mark, local)| (mark.clone(), Arc::new(copy(local)))).collect();
         Self {
             moment: AtomicU64::new(self.moment().0),
+            applied: AtomicU64::new(self.applied()),
             marks: Mutex::new(Marks { live, floor: marks.floor, swept: marks.swept }),
             lots: OnceLock::new(),
             hasher: self.hasher.clone(),
@@ -221,7 +232,7 @@ impl Ledger {
         (self.moment().0, marks.floor, marks.swept, renewed)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Marks> {
+    fn lock(&self) -> MutexGuard<'_, Marks> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -283,13 +294,13 @@ mod tests {
     #[test]
     fn what_expired_does_not_hold_and_is_not_revoked() {
         let ledger = Ledger::new();
-        let (before, since) = (standing(&ledger, &tag("a")), ledger.moment());
+        let before = standing(&ledger, &tag("a"));
         ledger.expire([&tag("a")]);
         assert!(!before.holds() && !before.is_revoked());
-        assert!(!before.may_serve(ledger.moment()) && before.may_serve_stale(ledger.moment()));
+        assert!(!before.may_serve(ledger.moment()));
         assert!(standing(&ledger, &tag("a")).holds());
         ledger.renew([&tag("a")]);
-        assert!(before.is_revoked() && !before.may_serve_stale(ledger.moment()) && before.may_serve_stale(since));
+        assert!(before.is_revoked());
     }
 
     #[test]

@@ -30,6 +30,8 @@
 mod checker;
 pub(crate) mod course;
 pub(crate) mod follower;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 pub(crate) mod ledger;
 pub(crate) mod outbox;
 pub(crate) mod proof;

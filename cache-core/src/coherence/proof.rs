@@ -3,12 +3,14 @@
 //! What is known to have been current at `t` may be served to calls that begin no more than `max_staleness` after it, or
 //! after the moment up to which all invalidations are known to be applied here, whichever is later.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::{
+    clock::{self, Coarse},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// A moment as nanoseconds since the stack was built, so that it fits into an atomic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,18 +38,19 @@ impl AsOf {
 /// How far this process is in step with the log.
 pub(crate) struct Proof {
     start: Instant,
+    coarse: Coarse,
     synced: AtomicU64,
     max_staleness: u64,
 }
 
 impl Proof {
     pub(crate) fn new(start: Instant, max_staleness: Duration) -> Self {
-        Self { start, synced: AtomicU64::new(0), max_staleness: nanos(max_staleness) }
+        Self { start, coarse: Coarse::new(start), synced: AtomicU64::new(0), max_staleness: nanos(max_staleness) }
     }
 
     /// For a process that shares nothing: it knows of every invalidation.
     pub(crate) fn unneeded(start: Instant) -> Self {
-        Self { start, synced: AtomicU64::new(u64::MAX), max_staleness: u64::MAX }
+        Self { start, coarse: Coarse::new(start), synced: AtomicU64::new(u64::MAX), max_staleness: u64::MAX }
     }
 
     #[inline]
@@ -60,6 +63,14 @@ impl Proof {
     pub(crate) fn holds(&self, as_of: Stamp, now: Instant) -> bool {
         let latest = as_of.0.max(self.synced.load(Ordering::Acquire));
         self.stamp(now).0.saturating_sub(latest) <= self.max_staleness
+    }
+
+    /// Whether what was current at `as_of` and is fresh until `until` may be served for so long yet that a coarse clock can tell.
+    #[inline(always)]
+    pub(crate) fn surely_holds(&self, as_of: Stamp, until: Stamp) -> bool {
+        let latest = as_of.0.max(self.synced.load(Ordering::Acquire));
+        let now = self.coarse.nanos() + clock::LAG;
+        now < until.0 && now.saturating_sub(latest) <= self.max_staleness
     }
 
     /// Whether it was current so recently that no proof is needed.
@@ -96,8 +107,9 @@ fn nanos(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
-    use crate::clock;
 
     const LIMIT: Duration = Duration::from_secs(1);
     const BIT: Duration = Duration::from_nanos(1);
@@ -121,6 +133,25 @@ mod tests {
         assert!(proof.holds(loaded, synced + LIMIT));
         assert!(!proof.holds(loaded, synced + LIMIT + BIT));
         assert_eq!(proof.age(synced + LIMIT), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_coarse_clock_is_sure_of_is_so_for_longer_than_it_lags() {
+        let lag = Duration::from_nanos(clock::LAG);
+        let start = clock::now();
+        let proof = Proof::new(start, LIMIT);
+        let (loaded, until) = (proof.stamp(start), proof.stamp(start + 2 * LIMIT));
+        advance(LIMIT - lag).await;
+        assert!(proof.surely_holds(loaded, until));
+        advance(BIT).await;
+        assert!(
+            !proof.surely_holds(loaded, until) && proof.holds(loaded, clock::now()),
+            "the exact clock is to be asked"
+        );
+        proof.sync(clock::now());
+        assert!(proof.surely_holds(loaded, until));
+        advance(LIMIT - BIT).await;
+        assert!(!proof.surely_holds(loaded, until), "its lifetime is almost over");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Behind, Cargo, Landing, MIN_LIFE, Outcome, Seat};
+use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
@@ -112,8 +112,6 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     promotion: Option<Arc<Entry<K, V>>>,
     /// What L1 has, found to be current still.
     validated: Option<Arc<Entry<K, V>>>,
-    /// An entry that may answer if the load fails.
-    stand_in: Option<Arc<Entry<K, V>>>,
     cargo: Option<Cargo<V>>,
     failure: Option<Failure>,
 }
@@ -141,7 +139,6 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             captured: Vec::new(),
             promotion: None,
             validated: None,
-            stand_in: None,
             cargo: None,
             failure: None,
         }
@@ -155,7 +152,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// To its end, or to where everyone has left. A call to L2 is never cut short: the lease that it may bring could not be
     /// given back, because on another connection its release would overtake it.
     async fn follow_course(&mut self) -> Option<End> {
-        self.stand_in = self.order.resident.clone();
+        self.flight().set_stand_in(self.order.resident.clone());
         let mut course = Course::new(self.order.mode, self.reach(), self.cache.stack.settings.patience);
         let mut event = Event::Began;
         let landing = self.landing;
@@ -296,7 +293,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                 Trust::Outdated => return Weighed::AskAgain(Seen::Unreachable),
             },
             Verdict::Dead(id) => {
-                self.stand_in = None;
+                self.flight().set_stand_in(None);
                 Seen::Useless(id)
             }
             Verdict::Unknown(id, tags) => {
@@ -323,12 +320,12 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             self.promotion = Some(entry);
             return Seen::Usable;
         }
-        match &self.stand_in {
+        match self.flight().stand_in() {
             // If it expired softly, this process may not know of it yet, and must not take it for current.
             Some(known) if known.origin.id == Some(id) && !entry.life.expired => {
                 known.origin.as_of.raise(entry.origin.as_of.get());
             }
-            _ => self.stand_in = Some(entry),
+            _ => self.flight().set_stand_in(Some(entry)),
         }
         Seen::Useless(id)
     }
@@ -488,7 +485,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     fn failed(&mut self) -> Outcome<K, V> {
         let failure = self.failure.take().expect("a course that failed has a failure");
-        let Some(entry) = self.stand_in.take() else { return Outcome::Failed(failure) };
+        let Some(entry) = self.flight().stand_in() else { return Outcome::Failed(failure) };
         let now = clock::now();
         entry.retry.failed(&self.cache.stack.proof, now);
         if !entry.standing.is_revoked() && entry.life.is_within(self.cache.policy.stale_if_error, now) {
@@ -508,6 +505,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// When the flight was registered, in the order of invalidations.
     fn born(&self) -> Moment {
         self.landing.flight.standing.born
+    }
+
+    fn flight(&self) -> &Flight<K, V> {
+        &self.landing.flight
     }
 
     fn marks(&self) -> Vec<Mark> {

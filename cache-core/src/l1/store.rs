@@ -3,15 +3,19 @@
 use std::{
     any::Any,
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use foldhash::quality::RandomState;
 use moka::{Equivalent, Expiry, notification::RemovalCause, sync::Cache};
 
-use super::{Bound, L1};
+use super::{Bound, Front, L1, front::Borrowed};
 use crate::{
+    cache::CacheKey,
     entry::{Entry, Name},
     lookup::Lookup,
     stats::{Counters, Event},
@@ -22,13 +26,15 @@ pub(crate) struct Store {
     moka: Cache<Place, Slot, BuildHasherDefault<Prehashed>>,
     hasher: RandomState,
     bound: Bound,
+    rounds: Rounds,
 }
 
 impl Store {
     pub(crate) fn new(l1: L1) -> Self {
-        let builder = Cache::builder()
-            .expire_after(Reclaim)
-            .eviction_listener(|_, slot: Slot, cause| slot.entry.counters().count_removal(cause));
+        let builder = Cache::builder().expire_after(Reclaim).eviction_listener(|_, slot: Slot, cause| {
+            slot.entry.leave_front();
+            slot.entry.counters().count_removal(cause);
+        });
         let moka = match l1.0 {
             Bound::Entries(count) => builder.max_capacity(count),
             Bound::Weight(bytes) => builder.max_capacity(bytes).weigher(|_, slot: &Slot| slot.weight),
@@ -37,6 +43,7 @@ impl Store {
             moka: moka.build_with_hasher(BuildHasherDefault::default()),
             hasher: RandomState::default(),
             bound: l1.0,
+            rounds: Rounds::default(),
         }
     }
 
@@ -66,18 +73,78 @@ impl Store {
         entry.downcast().ok()
     }
 
-    pub(crate) fn insert<K, V>(&self, hash: u64, entry: Arc<Entry<K, V>>, lifetime: Duration)
+    /// The entry, servable or not, without asking moka for it. moka is told of a sample of these reads.
+    #[inline(always)]
+    pub(crate) fn peek<L, V>(
+        &self,
+        front: &Front<L::Key, V>,
+        cache: u32,
+        hash: u64,
+        lookup: &L,
+    ) -> Option<Borrowed<L::Key, V>>
+    where
+        L: Lookup<Key: Send + Sync + 'static>,
+    {
+        let found = front.get(hash, lookup)?;
+        let residence = &found.as_ref()?.residence;
+        let round = self.rounds.now();
+        if residence.is_due(round) {
+            residence.tell(round);
+            self.tell(&Query { cache, hash, lookup });
+        }
+        Some(found)
+    }
+
+    #[cold]
+    fn tell<L: Lookup<Key: Send + Sync + 'static>>(&self, query: &Query<'_, L>) {
+        self.moka.get(query);
+    }
+
+    /// Puts an entry of moka's into the front. Only under the lock of its key's table.
+    pub(crate) fn promote<L, V>(&self, front: &Front<L::Key, V>, cache: u32, lookup: &L, entry: &Arc<Entry<L::Key, V>>)
+    where
+        L: Lookup<Key: Eq + Send + Sync + 'static>,
+        V: Send + Sync + 'static,
+    {
+        let is_kept = || self.get(cache, entry.residence.hash, lookup).is_some_and(|kept| Arc::ptr_eq(&kept, entry));
+        if !std::ptr::eq(entry.residence.front.as_ptr(), front) || !is_kept() {
+            return;
+        }
+        let round = self.rounds.now();
+        entry.residence.tell(round);
+        front.put(entry, round);
+        // moka may have dropped it before it was there to be dropped from the front.
+        if !is_kept() {
+            front.evict(entry);
+        }
+    }
+
+    /// Only under the lock of its key's table.
+    pub(crate) fn insert<K, V>(&self, front: &Front<K, V>, hash: u64, entry: Arc<Entry<K, V>>, lifetime: Duration)
     where
         K: Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
+        if self.bound.is_nothing() {
+            return;
+        }
+        // In this order: what moka drops is in the front by then, and is dropped there too.
+        self.rounds.count(self.moka.entry_count());
+        let round = self.rounds.now();
+        entry.residence.tell(round.wrapping_sub(1));
+        front.put(&entry, round);
         let place = Place { hash, name: Arc::<Name<K>>::clone(&entry.name) };
         let weight = entry.weight;
         self.moka.insert(place, Slot { entry, weight, lifetime });
     }
 
-    pub(crate) fn remove<L: Lookup<Key: Send + Sync + 'static>>(&self, cache: u32, hash: u64, lookup: &L) {
-        self.moka.invalidate(&Query { cache, hash, lookup });
+    /// Only under the lock of its key's table.
+    pub(crate) fn remove<K, V>(&self, front: &Front<K, V>, cache: u32, hash: u64, key: &K)
+    where
+        K: CacheKey,
+    {
+        self.moka.invalidate(&Query { cache, hash, lookup: &key });
+        front.remove(hash, key);
     }
 
     /// Lets moka do what it put off: evict, expire, tell.
@@ -91,12 +158,46 @@ impl Store {
     }
 }
 
+/// When moka is told that an entry is asked for: at its first hit in each round. A round ends when an eighth as many entries
+/// were inserted as there are. So the order of use that moka evicts by is never off by more than that, popularity is counted
+/// in rounds in which an entry was asked for, and while nothing is inserted nothing need be told.
+#[derive(Default)]
+struct Rounds {
+    round: AtomicU32,
+    inserted: AtomicU64,
+}
+
+impl Rounds {
+    const SHARE: u64 = 8;
+
+    #[inline]
+    fn now(&self) -> u32 {
+        self.round.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, entries: u64) {
+        if self.inserted.fetch_add(1, Ordering::Relaxed) >= entries / Self::SHARE {
+            self.inserted.store(0, Ordering::Relaxed);
+            self.round.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// An entry without its types.
 trait Resident: Any + Send + Sync {
+    /// Drops it from the front of its cache, if it is there.
+    fn leave_front(&self);
+
     fn counters(&self) -> &Counters;
 }
 
 impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Resident for Entry<K, V> {
+    fn leave_front(&self) {
+        if let Some(front) = self.residence.front.upgrade() {
+            front.evict(self);
+        }
+    }
+
     fn counters(&self) -> &Counters {
         &self.counters
     }

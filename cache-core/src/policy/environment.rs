@@ -4,13 +4,14 @@ use super::{Overrides, duration, overrides};
 use crate::{Error, ErrorKind, Result};
 
 /// What a kind's variables are called after `CACHE_<KIND>_`, and the default's after `CACHE_`.
-const FIELDS: [Field; 10] = [
+const FIELDS: [Field; 11] = [
     ("TTL", |o, text| Ok(o.ttl(duration::parse(text)?))),
     ("L1_TTL", |o, text| Ok(o.l1_ttl(duration::parse(text)?))),
     ("JITTER", |o, text| Ok(o.jitter(overrides::check_jitter(number(text)?)?))),
     ("NEGATIVE_TTL", |o, text| Ok(o.negative_ttl(duration::parse(text)?))),
     ("STALE_WHILE_REVALIDATE", |o, text| Ok(o.stale_while_revalidate(duration::parse(text)?))),
     ("STALE_IF_ERROR", |o, text| Ok(o.stale_if_error(duration::parse(text)?))),
+    ("SOFT_TIMEOUT", |o, text| Ok(o.soft_timeout(duration::parse(text)?))),
     ("MAX_VALUE_SIZE", |o, text| Ok(o.max_value_size(overrides::check_size(number(text)?)?))),
     ("HARD_TIMEOUT", |o, text| Ok(o.hard_timeout(duration::parse(text)?))),
     (ENABLED, |o, text| Ok(o.enabled(switch(text)?))),
@@ -158,6 +159,7 @@ mod tests {
             ("NEGATIVE_TTL", "1.5"),
             ("STALE_WHILE_REVALIDATE", "1m"),
             ("STALE_IF_ERROR", "1h"),
+            ("SOFT_TIMEOUT", "100ms"),
             ("MAX_VALUE_SIZE", "1024"),
             ("HARD_TIMEOUT", "5s"),
             ("CODEC", "postcard"),
@@ -169,6 +171,7 @@ mod tests {
             negative_ttl: Some(Duration::from_millis(1500)),
             stale_while_revalidate: Some(Duration::from_secs(60)),
             stale_if_error: Some(Duration::from_secs(3600)),
+            soft_timeout: Some(Duration::from_millis(100)),
             max_value_size: 1024,
             hard_timeout: Duration::from_secs(5),
             enabled: true,

@@ -63,6 +63,9 @@ pub struct Policy {
     /// For so long after [`ttl`](Self::ttl) a call whose load fails is answered with the old value. Default: `None`, not at
     /// all. A failed load does not prolong it, and what was invalidated is never served so.
     pub stale_if_error: Option<Duration>,
+    /// So long a call waits for a load where a value inside one of the stale windows could answer; then that does, and the load
+    /// goes on. Less than [`hard_timeout`](Self::hard_timeout). Default: `None`, as long as the load takes.
+    pub soft_timeout: Option<Duration>,
     /// The largest value that is stored, in bytes of its encoded form. Default: 8 MiB. A larger one still reaches the
     /// caller. A stack of L1 alone that counts entries encodes nothing, and so measures only where this is not the default.
     pub max_value_size: u64,
@@ -83,6 +86,7 @@ impl Default for Policy {
             negative_ttl: None,
             stale_while_revalidate: None,
             stale_if_error: None,
+            soft_timeout: None,
             max_value_size: 8 << 20,
             hard_timeout: Duration::from_secs(30),
             enabled: true,
@@ -97,7 +101,14 @@ impl Policy {
     /// # Errors
     /// [`ErrorKind::Config`]: which field of which kind, its value, and the way out.
     pub fn validate(&self, kind: &str) -> Result<()> {
-        Overrides::from(*self).check(&format!("kind {kind:?}"))
+        Overrides::from(*self).check(&format!("kind {kind:?}"))?;
+        if self.soft_timeout.is_some() && self.grace().is_zero() {
+            return Err(invalid(format!(
+                "kind {kind:?}: it has a soft_timeout, but nothing could answer then; set stale_if_error or \
+                 stale_while_revalidate too"
+            )));
+        }
+        Ok(())
     }
 
     /// How long after its time to live a value may still be served, by whichever of the windows is longer.
@@ -171,6 +182,19 @@ mod tests {
         assert!(refusal(|policy| policy.negative_ttl = longer).contains("negative_ttl is 5m 1s"));
         let equal = Some(Duration::from_secs(300));
         Policy { l1_ttl: equal, negative_ttl: equal, ..Policy::default() }.validate("plan").unwrap();
+    }
+
+    #[test]
+    fn a_soft_timeout_needs_something_that_could_answer_and_is_the_shorter_one() {
+        let message = refusal(|policy| policy.soft_timeout = Some(Duration::from_secs(1)));
+        assert!(message.contains("stale_if_error"), "{message}");
+        let window = Some(Duration::from_secs(60));
+        let message = refusal(|policy| {
+            (policy.soft_timeout, policy.stale_if_error) = (Some(policy.hard_timeout), window);
+        });
+        assert!(message.contains("hard_timeout of 30s"), "{message}");
+        let policy = Policy { soft_timeout: Some(Duration::from_secs(1)), stale_if_error: window, ..Policy::default() };
+        policy.validate("plan").unwrap();
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Overrides {
     pub(super) stale_while_revalidate: Option<Duration>,
     #[serde(deserialize_with = "duration::optional")]
     pub(super) stale_if_error: Option<Duration>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) soft_timeout: Option<Duration>,
     #[serde(deserialize_with = "optional_size")]
     pub(super) max_value_size: Option<u64>,
     #[serde(deserialize_with = "duration::optional")]
@@ -81,6 +83,12 @@ impl Overrides {
         Self { stale_if_error: Some(window), ..self }
     }
 
+    /// Sets [`Policy::soft_timeout`].
+    #[must_use]
+    pub fn soft_timeout(self, soft_timeout: Duration) -> Self {
+        Self { soft_timeout: Some(soft_timeout), ..self }
+    }
+
     /// Sets [`Policy::max_value_size`], in bytes.
     #[must_use]
     pub fn max_value_size(self, max_value_size: u64) -> Self {
@@ -117,6 +125,7 @@ impl Overrides {
             negative_ttl: self.negative_ttl.or(weaker.negative_ttl.map(within)),
             stale_while_revalidate: self.stale_while_revalidate.or(weaker.stale_while_revalidate),
             stale_if_error: self.stale_if_error.or(weaker.stale_if_error),
+            soft_timeout: self.soft_timeout.or(weaker.soft_timeout),
             max_value_size: self.max_value_size.or(weaker.max_value_size),
             hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
             enabled: self.enabled.or(weaker.enabled),
@@ -133,6 +142,7 @@ impl Overrides {
             negative_ttl: self.negative_ttl.or(base.negative_ttl),
             stale_while_revalidate: self.stale_while_revalidate.or(base.stale_while_revalidate),
             stale_if_error: self.stale_if_error.or(base.stale_if_error),
+            soft_timeout: self.soft_timeout.or(base.soft_timeout),
             max_value_size: self.max_value_size.unwrap_or(base.max_value_size),
             hard_timeout: self.hard_timeout.unwrap_or(base.hard_timeout),
             enabled: self.enabled.unwrap_or(base.enabled),
@@ -148,6 +158,7 @@ impl Overrides {
             ("negative_ttl", self.negative_ttl),
             ("stale_while_revalidate", self.stale_while_revalidate),
             ("stale_if_error", self.stale_if_error),
+            ("soft_timeout", self.soft_timeout),
             ("hard_timeout", self.hard_timeout),
         ];
         for (field, value) in durations {
@@ -156,7 +167,16 @@ impl Overrides {
         self.jitter.map_or(Ok(()), |jitter| told(place, "jitter", check_jitter(jitter)))?;
         self.max_value_size.map_or(Ok(()), |size| told(place, "max_value_size", check_size(size)))?;
         self.check_within_ttl(place, "l1_ttl", self.l1_ttl)?;
-        self.check_within_ttl(place, "negative_ttl", self.negative_ttl)
+        self.check_within_ttl(place, "negative_ttl", self.negative_ttl)?;
+        match (self.soft_timeout, self.hard_timeout) {
+            (Some(soft), Some(hard)) if soft >= hard => {
+                let (soft, hard) = (duration::show(soft), duration::show(hard));
+                Err(invalid(format!(
+                    "{place}: soft_timeout is {soft}, and loads end at its hard_timeout of {hard}; make the soft one shorter"
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_within_ttl(&self, place: &str, field: &str, lifetime: Option<Duration>) -> Result<()> {
@@ -182,6 +202,7 @@ impl From<Policy> for Overrides {
             negative_ttl: policy.negative_ttl,
             stale_while_revalidate: policy.stale_while_revalidate,
             stale_if_error: policy.stale_if_error,
+            soft_timeout: policy.soft_timeout,
             max_value_size: Some(policy.max_value_size),
             hard_timeout: Some(policy.hard_timeout),
             enabled: Some(policy.enabled),

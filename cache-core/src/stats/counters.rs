@@ -1,6 +1,11 @@
 use std::{
     array,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -9,11 +14,11 @@ use super::{EVENTS, Event, Stats, export::Exported};
 
 /// Counts what happens to one cache, and hands it to recorders.
 ///
-/// There are several stripes of counters, and a thread always writes to the same one, so that cores seldom write to a
-/// cache line of another's. A reader adds them up.
+/// A thread counts in a stripe of its own, with a load and a store where threads that share one need a locked addition; only
+/// those that are more than there are cores share. A reader adds the stripes up.
 pub(crate) struct Counters {
-    /// A power of two of them.
-    stripes: Box<[Stripe]>,
+    own: Box<[Stripe]>,
+    shared: Stripe,
     exported: Exported,
 }
 
@@ -21,14 +26,16 @@ pub(crate) struct Counters {
 #[repr(align(128))]
 struct Stripe([AtomicU64; EVENTS]);
 
-const MAX_STRIPES: usize = 16;
+const MAX_STRIPES: usize = 32;
 
 impl Counters {
     pub(crate) fn new(namespace: &str, cache: &str) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let stripes = cores.next_power_of_two().min(MAX_STRIPES);
+        // A runtime has a worker for each core, and the thread that it was started on.
+        let own = (cores + 1).min(MAX_STRIPES);
         Self {
-            stripes: (0..stripes).map(|_| Stripe(array::from_fn(|_| AtomicU64::new(0)))).collect(),
+            own: (0..own).map(|_| Stripe::new()).collect(),
+            shared: Stripe::new(),
             exported: Exported::new(namespace, cache),
         }
     }
@@ -40,8 +47,18 @@ impl Counters {
 
     #[inline]
     pub(crate) fn add(&self, event: Event, n: u64) {
-        let stripe = &self.stripes[ordinal() & (self.stripes.len() - 1)];
-        stripe.0[event as usize].fetch_add(n, Ordering::Relaxed);
+        match self.own.get(ordinal()) {
+            Some(stripe) => {
+                let count = &stripe.0[event as usize];
+                count.store(count.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+            }
+            None => self.add_shared(event, n),
+        }
+    }
+
+    #[cold]
+    fn add_shared(&self, event: Event, n: u64) {
+        self.shared.0[event as usize].fetch_add(n, Ordering::Relaxed);
     }
 
     /// Counts a load that ran to an end in `took`.
@@ -52,7 +69,8 @@ impl Counters {
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
-        Stats::new(|event| self.stripes.iter().map(|stripe| stripe.0[event as usize].load(Ordering::Relaxed)).sum())
+        let stripes = || self.own.iter().chain([&self.shared]);
+        Stats::new(|event| stripes().map(|stripe| stripe.0[event as usize].load(Ordering::Relaxed)).sum())
     }
 
     /// Tells the recorder of the `metrics` crate how things stand.
@@ -61,13 +79,47 @@ impl Counters {
     }
 }
 
-/// The number of this thread, given out in the order in which threads first count.
-fn ordinal() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static ORDINAL: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+impl Stripe {
+    fn new() -> Self {
+        Self(array::from_fn(|_| AtomicU64::new(0)))
     }
-    ORDINAL.with(|ordinal| *ordinal)
+}
+
+/// The number of this thread, which no other has at the same time: the smallest that was free when it first counted. A thread
+/// that is about to end has none, and shares.
+#[inline]
+fn ordinal() -> usize {
+    thread_local! {
+        static ORDINAL: Ordinal = Ordinal::take();
+    }
+    ORDINAL.try_with(|ordinal| ordinal.0).unwrap_or(usize::MAX)
+}
+
+struct Ordinal(usize);
+
+static ORDINALS: Mutex<Ordinals> = Mutex::new(Ordinals { next: 0, free: BinaryHeap::new() });
+
+struct Ordinals {
+    next: usize,
+    /// Those of threads that ended. The next to have one has seen all that they counted: it passed the same lock.
+    free: BinaryHeap<Reverse<usize>>,
+}
+
+impl Ordinal {
+    fn take() -> Self {
+        let mut ordinals = ORDINALS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Reverse(ordinal)) = ordinals.free.pop() {
+            return Self(ordinal);
+        }
+        ordinals.next += 1;
+        Self(ordinals.next - 1)
+    }
+}
+
+impl Drop for Ordinal {
+    fn drop(&mut self) {
+        ORDINALS.lock().unwrap_or_else(PoisonError::into_inner).free.push(Reverse(self.0));
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +130,7 @@ mod tests {
     fn nothing_that_many_threads_count_is_lost() {
         let counters = Counters::new("shop", "plan");
         thread::scope(|scope| {
-            for _ in 0..MAX_STRIPES + 1 {
+            for _ in 0..MAX_STRIPES + 8 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
                         counters.count(Event::L1Hit);
@@ -88,13 +140,23 @@ mod tests {
             }
         });
         let stats = counters.snapshot();
-        assert_eq!((stats.l1_hits, stats.damaged, stats.requests()), (17_000, 34_000, 17_000));
+        assert_eq!((stats.l1_hits, stats.damaged, stats.requests()), (40_000, 80_000, 40_000));
     }
 
     #[test]
-    fn stripes_are_a_bounded_power_of_two_and_share_no_line() {
-        let stripes = Counters::new("shop", "plan").stripes.len();
-        assert!(stripes.is_power_of_two() && stripes <= MAX_STRIPES);
+    fn threads_that_follow_each_other_lose_nothing() {
+        let counters = Counters::new("shop", "plan");
+        for _ in 0..3 * MAX_STRIPES {
+            thread::scope(|scope| {
+                scope.spawn(|| counters.count(Event::L1Hit));
+            });
+        }
+        assert_eq!(counters.snapshot().l1_hits, 3 * MAX_STRIPES as u64);
+    }
+
+    #[test]
+    fn stripes_are_bounded_and_share_no_line() {
+        assert!(Counters::new("shop", "plan").own.len() <= MAX_STRIPES);
         assert_eq!(size_of::<Stripe>() % 128, 0);
     }
 

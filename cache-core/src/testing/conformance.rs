@@ -116,6 +116,7 @@ macro_rules! conformance {
             a_guard_does_not_hold_marks,
             a_late_mark_is_refused_while_it_is_held,
             a_guard_covers_other_versions,
+            a_guard_denies_versions_that_are_not_registered,
             a_thousand_keys_are_guarded_in_one_call,
             the_head_of_an_entry_tells_its_id_and_epochs,
             an_expired_entry_is_stale_and_else_as_it_was,

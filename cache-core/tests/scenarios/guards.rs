@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_core::{
-    ErrorKind, Source,
+    ErrorKind, Result, Source,
     backend::Memory,
     testing::{Moment, Operation},
 };
-use tokio::{sync::oneshot, time::advance};
+use tokio::{sync::oneshot, task::JoinHandle, time::advance};
 
 use crate::fleet::{KEY, Origin, Process, hold, pass, settle, stored};
 
@@ -89,6 +89,48 @@ async fn race_37_of_two_writes_that_overlap_the_first_to_end_opens_nothing() {
     second.1.await.unwrap().unwrap();
     a.items().get_with(KEY, |_| origin.load()).await.unwrap();
     assert_eq!(stored(&store).await, Some(0));
+}
+
+/// The guard of a write, under way until the sender is used.
+async fn write_under_way(process: &Process, origin: &Arc<Origin>) -> (oneshot::Sender<()>, JoinHandle<Result<u64>>) {
+    let (commit, committed) = oneshot::channel::<()>();
+    let (items, origin) = (process.items(), Arc::clone(origin));
+    let committing = async move {
+        committed.await.unwrap();
+        origin.commit()
+    };
+    let write = tokio::spawn(async move { items.write(KEY, committing).await });
+    settle().await;
+    (commit, write)
+}
+
+#[tokio::test(start_paused = true)]
+async fn race_38_an_invalidation_during_a_write_opens_nothing_and_the_write_publishes_nothing() {
+    let (store, origin) = (Memory::new(), Origin::new());
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let (commit, write) = write_under_way(&here, &origin).await;
+    peer.items().invalidate(KEY).await.unwrap();
+    peer.items().get_with(KEY, |_| origin.load()).await.unwrap();
+    assert_eq!(stored(&store).await, None, "the guard is open");
+    commit.send(()).unwrap();
+    write.await.unwrap().unwrap();
+    assert_eq!((stored(&store).await, here.items().get(KEY).await), (None, None));
+}
+
+/// A guard is what denies by being there: without it others may store while the write runs, but not past its end.
+#[tokio::test(start_paused = true)]
+async fn race_57_a_write_whose_guard_was_lost_leaves_nothing_old_behind() {
+    let (store, origin) = (Memory::new(), Origin::new());
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let (commit, write) = write_under_way(&here, &origin).await;
+    store.lose("shop:item:{k}:guard");
+    peer.items().get_with(KEY, |_| origin.load()).await.unwrap();
+    assert_eq!(stored(&store).await, Some(0), "as before the write");
+    commit.send(()).unwrap();
+    write.await.unwrap().unwrap();
+    assert_eq!(stored(&store).await, None);
+    settle().await;
+    assert_eq!(peer.items().get_with(KEY, |_| origin.load()).await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]

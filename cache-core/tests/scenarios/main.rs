@@ -17,6 +17,7 @@ mod races;
 mod shutdown;
 mod stale;
 mod stampede;
+mod table;
 mod time;
 mod warm;
 mod write;

@@ -1,6 +1,6 @@
 //! The races between L1, the shared store, the origin and processes, each built from gates.
 //!
-//! Left out are those that need the log, guards or stale windows.
+//! Those that need the log or guards are in files of their own; `cache_core::consistency::races` has the whole list.
 
 use std::time::Duration;
 
@@ -180,6 +180,36 @@ async fn race_08_a_reader_promotes_between_the_local_drop_and_the_store() {
         invalidation.await.unwrap().unwrap();
         assert_eq!(here.items().get(KEY).await, None, "{how:?}");
     }
+}
+
+/// Its own message may come late or never: it does not wait for it.
+#[tokio::test(start_paused = true)]
+async fn race_09_a_process_need_not_hear_of_its_own_invalidation() {
+    for how in How::ALL {
+        let origin = Origin::new();
+        let here = Process::on(&Memory::new()).await;
+        tagged(&here.items(), origin.load()).await;
+        here.faults.hang(Operation::Follow);
+        here.faults.hang(Operation::Beat);
+        origin.commit();
+        how.invalidate(&here).await.unwrap();
+        assert_eq!(tagged(&here.items(), origin.load()).await, 1, "{how:?}");
+    }
+}
+
+/// What is announced is that it is revoked, not that something was there.
+#[tokio::test(start_paused = true)]
+async fn race_16_an_invalidation_of_what_the_store_has_lost_is_heard_all_the_same() {
+    let (store, origin) = (Memory::new(), Origin::new());
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    call(&here.items(), origin.load()).await.unwrap().unwrap();
+    store.lose("shop:item:{k}:v1");
+    assert_eq!(stored(&store).await, None);
+    assert_eq!(here.items().get(KEY).await, Some(0));
+    origin.commit();
+    peer.items().invalidate(KEY).await.unwrap();
+    settle().await;
+    assert_eq!(here.items().get(KEY).await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -470,6 +500,26 @@ async fn race_48_clearing_overlaps_loads_of_many_keys() {
         for key in ["a", "b", "c"] {
             assert_eq!(here.items().get_with(key, |_| origin.load()).await.unwrap(), 1, "{how:?}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn race_49_a_fleet_whose_every_entry_was_revoked_loads_each_once() {
+    const KEYS: usize = 50;
+    let (store, origin) = (Memory::new(), Origin::new());
+    let fleet = [Process::on(&store).await, Process::on(&store).await, Process::on(&store).await];
+    for round in 1..=2 {
+        let mut calls = tokio::task::JoinSet::new();
+        for process in fleet.iter().cycle().take(2 * fleet.len()) {
+            for key in 0..KEYS {
+                let (items, origin) = (process.items(), origin.clone());
+                calls.spawn(async move { items.get_with(&key.to_string(), |_| origin.load()).await.unwrap() });
+            }
+        }
+        calls.join_all().await;
+        assert_eq!(origin.loads(), round * KEYS);
+        fleet[0].stack.invalidate_all().await.unwrap();
+        settle().await;
     }
 }
 

@@ -533,6 +533,136 @@ async fn what_can_not_expire_softly_is_said() {
     }
 }
 
+fn hasty(process: &Process) -> Items {
+    cache(process, policy().stale_if_error(WINDOW).soft_timeout(SECOND))
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_answers_where_the_load_is_slow_and_the_load_goes_on() {
+    for process in [Process::on(&Memory::new()).await, alone().await] {
+        let (items, origin) = (hasty(&process), Origin::new());
+        get(&items, &origin).await;
+        origin.commit();
+        advance(TTL).await;
+        let (mut held, load) = origin.held();
+        let began = cache_core::clock::now();
+        let (first, second) = (call(&items, load), call(&items, origin.load()));
+        assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (0, 0));
+        assert_eq!(cache_core::clock::now() - began, SECOND);
+        held.reached().await;
+        assert_eq!(items.in_flight(), 1, "nobody waits, and it goes on");
+        held.release();
+        until("it has landed", || items.in_flight() == 0).await;
+        assert_eq!(get(&items, &origin).await, (1, Source::L1));
+        assert_eq!(origin.loads(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_load_is_waited_for_where_nothing_could_answer() {
+    let (items, origin) = (hasty(&Process::on(&Memory::new()).await), Origin::new());
+    let (mut held, load) = origin.held();
+    let cold = call(&items, load);
+    held.reached().await;
+    advance(2 * SECOND).await;
+    held.release();
+    assert_eq!(cold.await.unwrap().unwrap(), 0);
+}
+
+/// At first it is not proven, and then it is.
+#[tokio::test(start_paused = true)]
+async fn a_load_that_is_slow_and_then_fails_is_answered_by_what_could_not_answer_before() {
+    let process = Process::on(&Memory::new()).await;
+    let (items, origin) = (hasty(&process), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    settle().await;
+    process.faults.fail_all(ErrorKind::Unavailable);
+    advance(2 * SECOND).await;
+    let (mut held, stand) = hold();
+    let slow = tokio::spawn({
+        let items = items.clone();
+        async move {
+            let load = async move {
+                stand.await;
+                Err::<u64, _>("no rows")
+            };
+            items.at(KEY).try_get_with(|_| load).await
+        }
+    });
+    held.reached().await;
+    advance(2 * SECOND).await;
+    settle().await;
+    assert!(!slow.is_finished(), "nothing is proven");
+    held.release();
+    assert!(matches!(slow.await.unwrap(), Err(LoadError::Loader(_))));
+}
+
+/// What proves that all invalidations have arrived proves nothing of what one of them revokes.
+#[tokio::test(start_paused = true)]
+async fn a13_what_is_revoked_by_the_message_that_proves_it_answers_nobody() {
+    let store = Memory::new();
+    let (here, peer) = (Process::on(&store).await, Process::on(&store).await);
+    let (items, origin) = (hasty(&here), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    settle().await;
+    for operation in [Operation::Follow, Operation::Beat, Operation::Attach] {
+        here.faults.fail(operation, ErrorKind::Unavailable);
+    }
+    advance(SECOND).await;
+    settle().await;
+    peer.stack.invalidate_all().await.unwrap();
+    advance(2 * SECOND).await;
+    let (mut held, load) = origin.held();
+    let gate = here.faults.hold(Operation::Read, cache_core::testing::Moment::Before);
+    let slow = call(&items, load);
+    settle().await;
+    here.faults.heal();
+    advance(SECOND / 2).await;
+    until("it is in step again", || here.stack.health().proof_age.unwrap() < SECOND).await;
+    advance(SECOND).await;
+    settle().await;
+    assert!(!slow.is_finished());
+    gate.release();
+    held.reached().await;
+    held.release();
+    assert_eq!(slow.await.unwrap().unwrap(), 0);
+    assert_eq!(origin.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a13_what_was_invalidated_answers_for_no_slow_load() {
+    let (items, origin) = (hasty(&Process::on(&Memory::new()).await), Origin::new());
+    get(&items, &origin).await;
+    origin.commit();
+    advance(TTL).await;
+    items.invalidate(KEY).await.unwrap();
+    let (mut held, load) = origin.held();
+    let slow = call(&items, load);
+    held.reached().await;
+    advance(2 * SECOND).await;
+    settle().await;
+    assert!(!slow.is_finished());
+    held.release();
+    assert_eq!(slow.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_past_the_hard_timeout_fails_and_frees_its_place() {
+    let policy = policy().stale_if_error(WINDOW).soft_timeout(SECOND).hard_timeout(2 * SECOND);
+    let (items, origin) = (cache(&Process::on(&Memory::new()).await, policy), Origin::new());
+    get(&items, &origin).await;
+    advance(TTL).await;
+    let answer = items.at(KEY).get_with(|_| std::future::pending()).await.unwrap();
+    assert_eq!(seen(answer), (0, Source::Stale));
+    advance(SECOND).await;
+    until("it was cancelled", || items.in_flight() == 0).await;
+    assert_eq!(items.stats().load_errors, 1);
+    let error = items.get_with("cold", |_| std::future::pending()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LoadTimeout);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a28_grace_ends_at_its_absolute_bound_however_often_loads_fail() {
     for process in [Process::on(&Memory::new()).await, alone().await] {

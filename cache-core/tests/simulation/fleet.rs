@@ -1,6 +1,9 @@
 //! One run: three processes on one store, an origin, and what a seed lets happen to them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use cache_core::{
     Answer, BreakerSettings, Cache, LoadError, Overrides, Stack,
@@ -78,6 +81,35 @@ impl How {
             _ => Self::Hard,
         }
     }
+}
+
+/// Two guarded writes of one key overlap. The first one ends, somebody reads, the second one commits, and its process can't
+/// tell anybody any more. Then the key is read again.
+pub(crate) fn run_two_writes(lie: Lie) -> Record {
+    const MS: Duration = Duration::from_millis(1);
+    cache_core::testing::seed(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let site = Site::new(History::new());
+        site.heal();
+        let networks = [0, 1, 2].map(|number| Network::new(&site, Dice::new(0, number), lie));
+        let end = networks[1].end();
+        let mut processes = Vec::new();
+        for (number, network) in networks.into_iter().enumerate() {
+            processes.push(Process::new(number, network, &site.history).await);
+        }
+        let [first, second, reader] = [0, 1, 2].map(|number: usize| processes[number].clone());
+        let writes = tokio::spawn(async move {
+            tokio::join!(first.write(0, [MS, 50 * MS]), second.write(0, [300 * MS, 100 * MS]));
+        });
+        sleep(200 * MS).await;
+        reader.read(0, Mode::GetWith, Takes::default()).await;
+        sleep(150 * MS).await;
+        end.store(true, Relaxed);
+        writes.await.unwrap();
+        reader.read(0, Mode::Validated, Takes::default()).await;
+        site.history.record()
+    })
 }
 
 #[derive(Clone)]
@@ -252,7 +284,8 @@ impl Process {
                 Overrides::new()
                     .ttl(TERMS.ttl[1])
                     .stale_while_revalidate(TERMS.grace[1] / 2)
-                    .stale_if_error(TERMS.grace[1]),
+                    .stale_if_error(TERMS.grace[1])
+                    .soft_timeout(Duration::from_millis(40)),
             ),
         ];
         Self { number, caches, history: history.clone(), stack }

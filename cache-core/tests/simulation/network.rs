@@ -19,7 +19,7 @@ use cache_core::{
         Memory, Message, Position, Pulse, Put, Read, Snapshot,
     },
     clock,
-    key::{EntryKey, Log, Mark},
+    key::{EntryKey, Log, Mark, Scope},
     testing::Dice,
     token::{EntryId, Epoch, LeaseToken, ProcessId},
 };
@@ -38,14 +38,22 @@ pub(crate) struct Site {
     grown: Notify,
     /// The entries that were asked for.
     pub(crate) seen: Mutex<Vec<EntryKey>>,
+    /// Guards that were opened.
+    opened: Mutex<Vec<LeaseToken>>,
     /// No more mishaps.
     healed: AtomicBool,
 }
 
 impl Site {
     pub(crate) fn new(history: History) -> Arc<Self> {
-        let (store, grown, seen, healed) = (Memory::new(), Notify::new(), Mutex::default(), AtomicBool::new(false));
-        Arc::new(Self { store, history, grown, seen, healed })
+        Arc::new(Self {
+            store: Memory::new(),
+            history,
+            grown: Notify::new(),
+            seen: Mutex::default(),
+            opened: Mutex::default(),
+            healed: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn heal(&self) {
@@ -64,9 +72,19 @@ impl Site {
     }
 
     async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
+        if let Some(Guard::Open { token, .. }) = what.guard {
+            self.opened.lock().unwrap().push(token);
+        }
         let done = self.store.invalidate(what).await;
         self.grown.notify_waiters();
         done
+    }
+
+    async fn close_all(&self, what: Invalidate<'_>) {
+        let opened = self.opened.lock().unwrap().clone();
+        for token in opened {
+            let _ = self.invalidate(Invalidate { guard: Some(Guard::Close { token }), ..what }).await;
+        }
     }
 
     async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
@@ -112,6 +130,12 @@ pub(crate) enum Lie {
     SwallowedMessages,
     /// An invalidation is answered, and not done.
     VanishedInvalidations,
+    /// An invalidation of entries or tags only marks them as stale.
+    SoftInvalidations,
+    /// A soft expiration is answered, and not done.
+    VanishedExpirations,
+    /// A guard that is closed takes those of other writes with it.
+    OneGuard,
     /// Reads are answered from what the store had some time ago.
     OldReads,
 }
@@ -147,6 +171,8 @@ pub(crate) struct Network {
     dice: Mutex<Dice>,
     cuts: Vec<Cut>,
     lie: Lie,
+    /// For good.
+    dead: Arc<AtomicBool>,
     /// Where its process stands in the log.
     stands: Mutex<Option<Position>>,
     old: Mutex<Option<(Instant, Snapshot)>>,
@@ -156,10 +182,18 @@ impl Network {
     pub(crate) fn new(site: &Arc<Site>, mut dice: Dice, lie: Lie) -> Self {
         let cuts = (0..dice.below(3)).map(|_| Cut::draw(&mut dice)).collect();
         let (site, dice) = (Arc::clone(site), Mutex::new(dice));
-        Self { site, dice, cuts, lie, stands: Mutex::default(), old: Mutex::default() }
+        Self { site, dice, cuts, lie, dead: Arc::default(), stands: Mutex::default(), old: Mutex::default() }
+    }
+
+    /// Cuts it off for good when it is set.
+    pub(crate) fn end(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.dead)
     }
 
     fn is_cut(&self, is_of_the_log: bool) -> bool {
+        if self.dead.load(Ordering::Relaxed) {
+            return true;
+        }
         let now = clock::now();
         let covers = |cut: &Cut| (is_of_the_log || !cut.only_the_log) && (cut.begins..cut.ends).contains(&now);
         !self.site.is_healed() && self.cuts.iter().any(covers)
@@ -303,6 +337,14 @@ impl Backend for Network {
         if self.lie == Lie::VanishedInvalidations {
             return self.carry(false, fate, async { Ok(None) }).await;
         }
+        let Invalidate { keys, marks, any_tag, log, from, .. } = what;
+        if self.lie == Lie::OneGuard && matches!(what.guard, Some(Guard::Close { .. })) && !self.is_cut(false) {
+            self.site.close_all(what).await;
+        }
+        if self.lie == Lie::SoftInvalidations && marks.iter().all(|mark| mark.scope() == Scope::Tag) {
+            let what = Expire { keys, tags: marks, any_tag, log, from };
+            return self.carry(false, fate, self.site.expire(what)).await;
+        }
         let Ending::Late(late) = fate.end else {
             return self.carry(false, fate, self.site.invalidate(what)).await;
         };
@@ -315,7 +357,10 @@ impl Backend for Network {
     }
 
     async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
-        self.ask(self.site.expire(what)).await
+        match self.lie {
+            Lie::VanishedExpirations => self.ask(async { Ok(None) }).await,
+            _ => self.ask(self.site.expire(what)).await,
+        }
     }
 
     async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {

@@ -84,9 +84,7 @@ impl<'f> Chaos<'f> {
         let end = self.now().after(time);
         loop {
             let now = self.now();
-            let (over, under_way) = self.under_way.drain(..).partition(|(when, _)| *when <= now);
-            self.under_way = under_way;
-            let over: Vec<(Moment, End)> = over;
+            let over: Vec<_> = self.under_way.extract_if(.., |(when, _)| *when <= now).collect();
             over.into_iter().for_each(|(_, what)| self.end(what));
             self.notice();
             self.fleet.assert_alive();

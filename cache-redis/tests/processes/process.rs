@@ -7,7 +7,7 @@ use std::{
 };
 
 use cache_core::{
-    BreakerSettings, Cache, L1, Load, Overrides, Stack,
+    Answer, BreakerSettings, Cache, Invalidation, L1, Load, LoadError, Overrides, Stack,
     testing::{
         Dice,
         history::{Deed, Mode, Moment, Operation, Scope, Tagged, Value, cache_of, tagged},
@@ -84,11 +84,13 @@ impl Process {
             .breaker(breaker);
         let stack = if order.lie == Lie::WarmRollbacks { stack.keep_warm_on_failover() } else { stack };
         let stack = stack.build().await.unwrap();
-        let cache = |name: &str, policy: Overrides| stack.cache(name).overrides(policy).build().unwrap();
-        let caches = [
-            cache("long", Overrides::new().ttl(TERMS.ttl[0]).jitter(0.0)),
-            cache("short", Overrides::new().ttl(TERMS.ttl[1])),
-        ];
+        let cache = |name: &str, policy: Overrides| {
+            // On a machine that is this busy, no load is too slow.
+            stack.cache(name).overrides(policy.hard_timeout(Duration::from_secs(3600))).build().unwrap()
+        };
+        let grace = TERMS.grace[1];
+        let lenient = Overrides::new().ttl(TERMS.ttl[1]).stale_while_revalidate(grace / 2).stale_if_error(grace);
+        let caches = [cache("long", Overrides::new().ttl(TERMS.ttl[0]).jitter(0.0)), cache("short", lenient)];
         let database = Database::connect(order.origin);
         Self { order, stack, caches, database }
     }
@@ -113,7 +115,7 @@ impl Process {
         while !matches!(requests.recv().await, Some(Request::Close)) {}
         for mode in [Mode::GetWith, Mode::Get, Mode::Validated] {
             for key in 0..KEYS {
-                self.read(key, mode, [Duration::ZERO; 2]).await;
+                self.read(key, mode, Takes::default()).await;
             }
         }
     }
@@ -131,7 +133,7 @@ impl Process {
         // Few enough changes that one which gets lost is not made up for by the next.
         match dice.below(1000) {
             0..12 => self.change(key, &mut dice).await,
-            12..20 => {
+            12..26 => {
                 let takes = [dice.millis(0, LONGEST_COMMIT / 2), dice.millis(0, LONGEST_COMMIT / 2)];
                 self.write(key, takes).await;
             }
@@ -144,7 +146,8 @@ impl Process {
                     _ => Mode::GetWith,
                 };
                 let takes = [1000, 100, 100, 5, 5, 5, 5, 5][dice.below(8) as usize];
-                let load = [dice.millis(0, takes), dice.millis(0, takes)];
+                let load =
+                    Takes { before: dice.millis(0, takes), after: dice.millis(0, takes), fails: dice.chance(50) };
                 let patience = if dice.chance(50) { dice.millis(1, 200) } else { Duration::MAX };
                 // A caller may give up.
                 let _ = timeout(patience, self.read(key, mode, load)).await;
@@ -152,8 +155,7 @@ impl Process {
         }
     }
 
-    /// A read whose loader, if it is asked, looks at the origin after the first of two spans.
-    async fn read(&self, key: usize, mode: Mode, takes: [Duration; 2]) {
+    async fn read(&self, key: usize, mode: Mode, takes: Takes) {
         let began = self.now();
         let mut call = self.caches[cache_of(key)].at(&key);
         if tagged(key) == Tagged::ByCall {
@@ -165,17 +167,17 @@ impl Process {
                 handle.tag(TAG);
             }
             let loaded = process.now().at.as_millis() as u64;
-            sleep(takes[0]).await;
+            sleep(takes.before).await;
             let version = process.database.ask(Ask::Versions).await[key];
-            sleep(takes[1]).await;
-            Value { key, version, loaded }
+            sleep(takes.after).await;
+            if takes.fails { Err(()) } else { Ok(Value { key, version, loaded }) }
         };
         let answer = match mode {
             Mode::Get => call.get().await,
             Mode::ValidatedGet => call.validated().get().await,
-            Mode::GetWith => Some(call.get_with(load).await.unwrap()),
-            Mode::Validated => Some(call.validated().get_with(load).await.unwrap()),
-            Mode::Refresh => Some(call.refresh_with(load).await.unwrap()),
+            Mode::GetWith => loaded(call.try_get_with(load).await),
+            Mode::Validated => loaded(call.validated().try_get_with(load).await),
+            Mode::Refresh => loaded(call.try_refresh_with(load).await),
         };
         let answer = answer.map(|answer| (answer.value, answer.source));
         self.did(began, Deed::Read { key, mode, answer });
@@ -193,25 +195,36 @@ impl Process {
             _ => Scope::Key(key),
         };
         let began = self.now();
+        if matches!(scope, Scope::Key(_) | Scope::Tag) && self.order.lie == Lie::None && dice.chance(250) {
+            let told = self.invalidation(scope).soft().send().await.is_ok();
+            return self.did(began, Deed::Expire { scope, versions, told });
+        }
         let told = self.order.lie == Lie::IdleInvalidations || self.invalidate(scope, dice.chance(100)).await;
         self.did(began, Deed::Invalidate { scope, versions, told });
     }
 
     /// Whether L2 is known to have heard of it.
     async fn invalidate(&self, scope: Scope, soon: bool) -> bool {
-        let what = self.stack.invalidation();
-        let what = match scope {
-            Scope::Key(key) => what.key(&self.caches[cache_of(key)], &key),
-            Scope::Tag => what.tag(TAG),
-            Scope::Cache(cache) => what.cache(&self.caches[cache]),
-            Scope::Everything => return self.stack.invalidate_all().await.is_ok(),
-        };
+        if scope == Scope::Everything {
+            return self.stack.invalidate_all().await.is_ok();
+        }
+        let what = self.invalidation(scope);
         if soon {
             // L2 is told at some time, which is no promise to others.
             what.send_soon().unwrap();
             return false;
         }
         what.send().await.is_ok()
+    }
+
+    fn invalidation(&self, scope: Scope) -> Invalidation {
+        let what = self.stack.invalidation();
+        match scope {
+            Scope::Key(key) => what.key(&self.caches[cache_of(key)], &key),
+            Scope::Tag => what.tag(TAG),
+            Scope::Cache(cache) => what.cache(&self.caches[cache]),
+            Scope::Everything => unreachable!("no one of these takes all"),
+        }
     }
 
     async fn write(&self, key: usize, takes: [Duration; 2]) {
@@ -248,4 +261,23 @@ async fn redis(url: &str) -> Redis {
 
 fn report(report: &Report) {
     println!("{}", serde_json::to_string(report).unwrap());
+}
+
+/// How a load goes, if there is one.
+#[derive(Clone, Copy, Default)]
+struct Takes {
+    /// Until it looks at the origin.
+    before: Duration,
+    /// From there to its end.
+    after: Duration,
+    fails: bool,
+}
+
+/// The answer, or none if the loader failed. Nothing else may go wrong.
+fn loaded(answer: Result<Answer<Value>, LoadError<()>>) -> Option<Answer<Value>> {
+    match answer {
+        Ok(answer) => Some(answer),
+        Err(LoadError::Loader(_)) => None,
+        Err(LoadError::Cache(error)) => panic!("{error}"),
+    }
 }

@@ -1,7 +1,8 @@
 //! Invalidations as a real server sees them.
 
-use cache_core::Source;
+use cache_core::{Load, Source};
 use cache_redis::testing::RedisServer;
+use tokio::sync::oneshot;
 
 use crate::{bare, items, stack};
 
@@ -47,6 +48,29 @@ async fn a08_invalidating_ten_thousand_entries_names_none_of_them() {
         }
         items.at("1").tag("t").insert(1).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a12_a_tag_that_only_the_loader_knows_is_invalidated_during_its_load() {
+    let server = RedisServer::start();
+    let (here, peer) = (stack(&server).await, stack(&server).await);
+    let ((arrive, arrived), (open, opened)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+    let loading = tokio::spawn({
+        let items = items(&here);
+        let load = async move |load: Load| {
+            arrive.send(()).unwrap();
+            opened.await.unwrap();
+            load.tag("vip");
+            0
+        };
+        async move { items.get_with("k", load).await.unwrap() }
+    });
+    arrived.await.unwrap();
+    peer.invalidate_tag("vip").await.unwrap();
+    open.send(()).unwrap();
+    assert_eq!(loading.await.unwrap(), 0, "it is answered");
+    assert_eq!(bare(&server).await.get("k").await, None, "what was stored is dead on arrival");
+    assert_eq!(items(&peer).get_with("k", |_| async { 1 }).await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -69,6 +69,23 @@ async fn a05_a_peer_drops_what_was_invalidated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a07_an_invalidation_right_after_the_build_is_heard() {
+    let server = RedisServer::start();
+    let (origin, peer, here) = (Origin::default(), stack(&server).await, stack(&server).await);
+    assert_eq!(origin.read(&items(&here)).await.0, 0);
+    origin.commit();
+    items(&peer).invalidate(KEY).await.unwrap();
+    let told = clock::now();
+    until("it heard of it", async || {
+        let asked = clock::now();
+        let value = origin.read(&items(&here)).await.0;
+        assert!(value == 1 || asked - told <= X, "served {:?} after it was revoked", asked - told);
+        value == 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a06_one_that_can_not_read_the_log_serves_nothing_stale_beyond_the_bound() {
     let server = RedisServer::start();
     let _ = server.cli(&["ACL", "SETUSER", "deaf", "on", ">secret", "~*", "&*", "+@all"]);
@@ -113,6 +130,26 @@ async fn a10_a_server_that_comes_back_with_an_older_snapshot_resurrects_nothing(
         server.cli(&["EXISTS", "shop:item:{k}:v1"]) == "1",
         "there was something to resurrect, or it was loaded anew"
     );
+}
+
+/// It did not hear of the invalidation that the primary had acknowledged, and takes its place under the same address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a10_a_replica_that_lagged_and_is_promoted_resurrects_nothing() {
+    let (mut primary, replica) = (RedisServer::start(), RedisServer::start());
+    let (origin, here, peer) = warm(&primary).await;
+    let (port, entry) = (primary.port().to_string(), "shop:item:{k}:v1");
+    replica.cli(&["REPLICAOF", "127.0.0.1", &port]);
+    until("it has what the primary has", async || replica.cli(&["EXISTS", entry]) == "1").await;
+    replica.cli(&["REPLICAOF", "NO", "ONE"]);
+    peer.invalidate_tag("t").await.unwrap();
+    assert_eq!(replica.cli(&["EXISTS", entry]), "1", "there is something to resurrect");
+    primary.kill();
+    replica.cli(&["CONFIG", "SET", "port", &port]);
+    assert_eq!(bare(&primary).await.get(KEY).await, None, "a newcomer");
+    for stack in [&here, &peer] {
+        until("it has noticed", async || stack.health().flushes > 0).await;
+        assert_eq!(origin.read(&items(stack)).await.0, 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

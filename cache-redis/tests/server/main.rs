@@ -1,6 +1,7 @@
 //! Redis as it behaves in front of a real server, which each test starts for itself.
 
 mod conformance;
+mod equal;
 mod layout;
 mod log;
 mod recovery;

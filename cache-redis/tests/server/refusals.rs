@@ -4,7 +4,7 @@ use std::{error::Error as _, time::Duration};
 
 use cache_core::{
     Bytes, Error, ErrorKind,
-    backend::{Attach, Backend, Claim, Fill, Follow, Guard, Invalidate, Lease, LeaseReply, Part, Read},
+    backend::{Attach, Backend, Claim, Expire, Fill, Follow, Guard, Invalidate, Lease, LeaseReply, Part, Read},
     testing::Names,
     token::{EntryId, LeaseToken, ProcessId},
 };
@@ -188,10 +188,11 @@ async fn everything_about_the_log(redis: &Redis, names: &Names) {
         let what = Invalidate { keys, marks, any_tag, guard: Some(guard), log, from };
         redis.invalidate(what).await.expect("invalidate");
     }
+    redis.expire(Expire { keys, tags: marks, any_tag, log, from }).await.expect("expire");
     assert_eq!(redis.beat(log).await.expect("beat").max_staleness, MINUTE);
     for wait in [Duration::ZERO, MINUTE] {
         let ask = Follow { log, after: end, wait, most: 100 };
-        assert_eq!(redis.follow(ask).await.expect("follow").len(), 4);
+        assert_eq!(redis.follow(ask).await.expect("follow").len(), 5);
     }
     redis.read(Read { key: &keys[0], marks, part: Part::Head }).await.expect("read");
 }

@@ -32,6 +32,20 @@ impl Memory {
         self.open("lose").expect("it is open").logs.remove(log.name());
     }
 
+    /// Loses the record of this name, whatever it is: an entry, a lease, a mark, the guards of a key, a log, a server's.
+    ///
+    /// # Panics
+    /// If the store was closed.
+    pub fn lose(&self, name: &str) {
+        let mut store = self.open("lose").expect("it is open");
+        store.entries.remove(name);
+        store.leases.remove(name);
+        store.marks.remove(name);
+        store.guards.remove(name);
+        store.logs.remove(name);
+        store.attached.remove(name);
+    }
+
     /// Forgets all messages of a namespace's log but the last one.
     ///
     /// # Panics

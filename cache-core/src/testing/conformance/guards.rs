@@ -164,6 +164,18 @@ pub async fn a_guard_covers_other_versions(store: &dyn Backend) {
     assert!(!is_guarded(store, &own, &names.marks()).await);
 }
 
+/// A lease outlived the mark with which its version was registered.
+pub async fn a_guard_denies_versions_that_are_not_registered(store: &dyn Backend) {
+    let names = Names::random();
+    let (own, other) = (names.key_of_version("a", 1), names.key_of_version("a", 2));
+    let (lease, token) = (LeaseToken::random(), LeaseToken::random());
+    granted(take(store, &other, lease, &[]).await);
+    invalidate(store, &names, &[], &[names.cache()]).await;
+    guard(store, &names, &[&own], &[], Guard::Open { token, ttl: MINUTE }).await;
+    assert_eq!(fill(store, &other, lease, &[]).await, FillReply::Refused);
+    assert!(entry(store, &other).await.is_none());
+}
+
 /// A guard on each of a thousand keys, at once.
 pub async fn a_thousand_keys_are_guarded_in_one_call(store: &dyn Backend) {
     let names = Names::random();

@@ -1,0 +1,99 @@
+//! The ledger and the proof under threads that do everything at once.
+
+use std::{sync::Arc, time::Duration};
+
+use shuttle::{check_random, thread};
+
+use super::{
+    ledger::{Ledger, Standing},
+    proof::{AsOf, Proof, Stamp},
+};
+use crate::{clock, key::Namespace};
+
+const SCHEDULES: usize = 2_000;
+
+/// A tag that nobody here has seen, named by a load that was born before, while it is invalidated and marks are swept.
+#[test]
+fn what_was_born_before_an_invalidation_is_for_no_call_that_begins_after_it() {
+    check_random(
+        || {
+            let (ledger, tag) = (Arc::new(Ledger::new()), Namespace::new("test").unwrap().tag("late"));
+            let born = ledger.moment();
+            let invalidator = {
+                let (ledger, tag) = (Arc::clone(&ledger), tag.clone());
+                thread::spawn(move || {
+                    ledger.renew([&tag]);
+                    ledger.moment()
+                })
+            };
+            let sweeper = {
+                let ledger = Arc::clone(&ledger);
+                thread::spawn(move || (0..2).for_each(|_| ledger.sweep()))
+            };
+            let named = Standing { born, marks: [ledger.local(&tag)].into() };
+            let later = Standing { born: ledger.moment(), marks: [ledger.local(&tag)].into() };
+            let since = invalidator.join().unwrap();
+            sweeper.join().unwrap();
+            assert!(!named.may_serve(since) && !named.holds());
+            assert!(later.born >= since || !later.may_serve(since));
+            let unseen = Standing { born: ledger.moment(), marks: [ledger.local(&tag)].into() };
+            assert!(unseen.holds(), "what is born now rests on the tag as it is");
+        },
+        SCHEDULES,
+    );
+}
+
+/// Two that hear of invalidations of one entry: neither takes the other's back, and the order only goes forward.
+#[test]
+fn whatever_was_born_before_one_of_many_invalidations_is_dead() {
+    check_random(
+        || {
+            let ledger = Arc::new(Ledger::new());
+            let invalidate = {
+                let ledger = Arc::clone(&ledger);
+                move || {
+                    [(); 3].map(|()| {
+                        let before = Standing { born: ledger.moment(), marks: [ledger.lot("key")].into() };
+                        ledger.renew_entry("key");
+                        assert!(!before.holds());
+                        before
+                    })
+                }
+            };
+            let other = thread::spawn(invalidate.clone());
+            let (one, other) = (invalidate(), other.join().unwrap());
+            assert!(one.iter().chain(&other).all(|before| !before.holds()));
+            assert!(Standing { born: ledger.moment(), marks: [ledger.lot("key")].into() }.holds());
+        },
+        SCHEDULES,
+    );
+}
+
+#[test]
+fn a_proof_and_a_stamp_only_grow() {
+    check_random(
+        || {
+            let start = clock::now();
+            let (proof, as_of) = (Arc::new(Proof::new(start, Duration::ZERO)), Arc::new(AsOf::new(Stamp(0))));
+            let raise = |to: u64| {
+                let (proof, as_of) = (Arc::clone(&proof), Arc::clone(&as_of));
+                thread::spawn(move || {
+                    proof.sync(start + Duration::from_nanos(to));
+                    as_of.raise(Stamp(to));
+                })
+            };
+            let raising = [raise(5), raise(9), raise(7)];
+            let mut last = (0, Stamp(0));
+            for _ in 0..3 {
+                let next = (proof.contents(), as_of.get());
+                assert!(last.0 <= next.0 && last.1 <= next.1);
+                last = next;
+            }
+            for thread in raising {
+                thread.join().unwrap();
+            }
+            assert_eq!((proof.contents(), as_of.get()), (9, Stamp(9)));
+        },
+        SCHEDULES,
+    );
+}

@@ -1,0 +1,211 @@
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{ENTRY_OVERHEAD, L1};
+use crate::{
+    Cache, Stack,
+    cache::Shared,
+    clock,
+    entry::{Entry, Life, Origin, Span},
+    tag::Tags,
+};
+
+type Numbers = Shared<u64, Arc<u64>>;
+
+async fn numbers(l1: L1) -> (Stack, Cache<u64, Arc<u64>>) {
+    let stack = Stack::builder("shop").l1(l1).build().await.unwrap();
+    let cache = stack.cache("number").ttl(Duration::from_secs(3600)).build().unwrap();
+    (stack, cache)
+}
+
+impl Numbers {
+    fn fresh(&self, key: u64, value: u64) -> Arc<Entry<u64, Arc<u64>>> {
+        let text = self.encode(&key).unwrap();
+        let standing = self.standing(&self.entry_key(&text), self.stack.ledger.moment(), &Tags::default());
+        let (now, hour) = (clock::now(), Duration::from_secs(3600));
+        let origin = Origin { id: None, tags: Tags::default(), as_of: self.as_of(now) };
+        self.entry(
+            &key,
+            Arc::new(value),
+            Life::new(now, Span { age: Duration::ZERO, ttl: hour, left: hour }, hour),
+            standing,
+            origin,
+            None,
+        )
+    }
+
+    fn store(&self, key: u64, value: u64) -> Weak<u64> {
+        let entry = self.fresh(key, value);
+        let _table = self.table(entry.residence.hash);
+        self.admit(entry.residence.hash, &entry);
+        Arc::downgrade(&entry.value)
+    }
+
+    fn read(&self, key: u64) -> Option<u64> {
+        self.hit(self.hash(&&key), &&key, |entry| *entry.value)
+    }
+
+    fn in_front(&self, key: u64) -> Option<u64> {
+        self.front.get(self.hash(&&key), &&key).map(|entry| *entry.as_ref().unwrap().value)
+    }
+
+    fn in_moka(&self, key: u64) -> Option<u64> {
+        self.stack.store.get::<_, Arc<u64>>(self.id, self.hash(&&key), &&key).map(|entry| *entry.value)
+    }
+}
+
+/// Waits until moka has carried out what it put off, and has freed what other threads may have been reading.
+fn settle(numbers: &Numbers, is_so: impl Fn() -> bool) {
+    while !is_so() {
+        numbers.stack.store.tend();
+        thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn a_hit_finds_what_was_stored_last_and_nothing_after_a_removal() {
+    let (_stack, cache) = numbers(L1::entries(1000)).await;
+    let numbers = cache.shared();
+    numbers.store(7, 1);
+    assert_eq!((numbers.read(7), numbers.in_front(7)), (Some(1), Some(1)));
+    let old = numbers.store(7, 2);
+    assert_eq!((numbers.read(7), numbers.in_front(7)), (Some(2), Some(2)));
+    numbers.drop_local(numbers.hash(&&7), &7);
+    assert_eq!((numbers.read(7), numbers.in_front(7)), (None, None));
+    settle(numbers, || old.upgrade().is_none());
+}
+
+#[tokio::test]
+async fn a_table_that_grows_loses_nothing() {
+    let (_stack, cache) = numbers(L1::entries(100_000)).await;
+    let numbers = cache.shared();
+    for key in 0..20_000 {
+        numbers.store(key, key);
+    }
+    let (entries, bytes) = numbers.front.size();
+    assert!(entries > 19_980, "{entries} of 20,000 are found at once");
+    assert!(bytes <= 50 * entries, "{bytes} bytes for {entries} entries");
+    for key in 0..20_000 {
+        assert_eq!(numbers.read(key), Some(key));
+    }
+}
+
+#[tokio::test]
+async fn replacing_every_entry_leaves_every_new_one_in_front() {
+    let (_stack, cache) = numbers(L1::entries(20_000)).await;
+    let numbers = cache.shared();
+    for round in 0..3 {
+        for key in 0..10_000 {
+            numbers.store(key, key + round);
+        }
+    }
+    let (entries, _) = numbers.front.size();
+    assert!(entries > 9_990, "{entries} of 10,000");
+    assert!((0..10_000).all(|key| numbers.read(key) == Some(key + 2)));
+}
+
+#[tokio::test]
+async fn an_entry_that_was_displaced_is_found_again_when_it_is_asked_for() {
+    let (_stack, cache) = numbers(L1::entries(1000)).await;
+    let numbers = cache.shared();
+    numbers.store(7, 1);
+    numbers.front.remove(numbers.hash(&&7), &7);
+    assert_eq!((numbers.in_front(7), numbers.in_moka(7)), (None, Some(1)));
+    assert_eq!(numbers.read(7), Some(1));
+    assert_eq!(numbers.in_front(7), Some(1));
+}
+
+#[tokio::test]
+async fn what_moka_evicts_gives_its_memory_back() {
+    let (_stack, cache) = numbers(L1::entries(500)).await;
+    let numbers = cache.shared();
+    let values: Vec<_> = (0..10_000).map(|key| numbers.store(key, key)).collect();
+    let alive = || values.iter().filter(|value| value.strong_count() > 0).count() as u64;
+    settle(numbers, || alive() <= 500);
+    assert_eq!(alive(), numbers.stack.store.size().0, "only what moka has");
+    assert!(numbers.front.size().0 as u64 <= alive());
+}
+
+#[tokio::test]
+async fn an_entry_that_is_too_heavy_stays_nowhere() {
+    let (_stack, cache) = numbers(L1::weight(u64::from(ENTRY_OVERHEAD) / 2)).await;
+    let numbers = cache.shared();
+    let value = numbers.store(7, 1);
+    settle(numbers, || value.upgrade().is_none());
+    assert_eq!((numbers.in_front(7), numbers.in_moka(7)), (None, None));
+}
+
+#[tokio::test]
+async fn a_store_without_room_keeps_nothing() {
+    let (_stack, cache) = numbers(L1::entries(0)).await;
+    assert_eq!(cache.shared().store(7, 1).upgrade(), None);
+}
+
+#[tokio::test]
+async fn a_stack_that_is_gone_leaves_nothing_behind() {
+    let (stack, cache) = numbers(L1::entries(1000)).await;
+    let value = cache.shared().store(7, 1);
+    drop((stack, cache));
+    assert_eq!(value.upgrade(), None, "entries and their front don't keep each other");
+}
+
+/// Stores, removals, evictions and reads of the same few keys at once, on all threads. A thread's own order of writes is held
+/// against what it reads; in the end the front has nothing that moka has not.
+#[tokio::test]
+async fn front_and_moka_agree_whatever_happens_at_once() {
+    const KEYS: u64 = 96;
+    const THREADS: u64 = 4;
+    let (_stack, cache) = numbers(L1::entries(48)).await;
+    let numbers = &**cache.shared();
+    let clock: &[AtomicU64] = &(0..KEYS).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                for step in 0..6_000 {
+                    let draw = (step * THREADS + thread).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                    let key = draw % KEYS;
+                    // What was stored and removed before the read began is not served.
+                    match draw / KEYS % 8 {
+                        0 | 1 => {
+                            let hash = numbers.hash(&&key);
+                            let table = numbers.table(hash);
+                            let version = clock[key as usize].load(Ordering::Relaxed) + 1;
+                            numbers.admit(hash, &numbers.fresh(key, version));
+                            clock[key as usize].store(version, Ordering::Release);
+                            drop(table);
+                        }
+                        2 => {
+                            let hash = numbers.hash(&&key);
+                            let table = numbers.table(hash);
+                            let version = clock[key as usize].load(Ordering::Relaxed) + 1;
+                            numbers.remove(hash, &key);
+                            assert_eq!(numbers.read(key), None, "under the lock nobody puts it back");
+                            clock[key as usize].store(version, Ordering::Release);
+                            drop(table);
+                        }
+                        3 if step % 64 == 0 => numbers.stack.store.tend(),
+                        _ => {
+                            let oldest = clock[key as usize].load(Ordering::Acquire);
+                            if let Some(version) = numbers.read(key) {
+                                assert!(version >= oldest, "{version} was replaced by {oldest}");
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    numbers.stack.store.tend();
+    for key in 0..KEYS {
+        if let Some(version) = numbers.in_front(key) {
+            assert_eq!(numbers.in_moka(key), Some(version));
+        }
+    }
+    assert!(numbers.front.size().0 as u64 <= numbers.stack.store.size().0);
+}
