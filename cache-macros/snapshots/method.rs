@@ -3,15 +3,24 @@ pub async fn user(&self, id: u64) -> Option<User> {
     use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
     let __key = ::cache_core::__private::key(|| (self.tenant, id));
     let __bypassed = !::cache_core::__private::condition(|| self.is_open);
-    ::cache_core::__private::entry(
-        Self::__user_site(),
+    let (__of, __outcome, __by) = (
         ::core::option::Option::None,
         ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
         &__key,
-    )
-    .bypassed(__bypassed)
-    .call(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
-    .await
+    );
+    match if __bypassed {
+        ::core::option::Option::None
+    } else {
+        ::cache_core::__private::hit(Self::__user_site(), __of, &__outcome, __by)
+    } {
+        ::core::option::Option::Some(hit) => hit,
+        ::core::option::Option::None => {
+            ::cache_core::__private::entry(Self::__user_site(), __of, __outcome, __by)
+                .bypassed(__bypassed)
+                .call(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
+                .await
+        }
+    }
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -87,7 +96,6 @@ pub async fn user_get(&self, id: u64) -> ::core::option::Option<Option<User>> {
 #[doc = r""]
 #[doc = r" # Errors"]
 #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
-#[allow(clippy::too_many_arguments, reason = "one more than the function has")]
 #[allow(unused_variables, reason = "arguments that are no part of the key")]
 #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
 pub async fn user_insert(&self, id: u64, value: Option<User>) -> ::cache_core::Result<()> {

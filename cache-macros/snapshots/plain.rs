@@ -96,7 +96,6 @@ impl user {
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
-    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
     pub async fn insert(org: u32, name: &str, value: User) -> ::cache_core::Result<()> {

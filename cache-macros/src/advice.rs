@@ -1,6 +1,6 @@
 //! What to say of an option that does not exist.
 
-const OPTIONS: [&str; 21] = [
+const OPTIONS: [&str; 22] = [
     "cache",
     "cache_if",
     "cache_none",
@@ -13,6 +13,7 @@ const OPTIONS: [&str; 21] = [
     "negative_ttl",
     "policy",
     "skip",
+    "soft_timeout",
     "stack",
     "stale_if_error",
     "stale_while_revalidate",
@@ -75,16 +76,28 @@ fn distance(one: &[char], other: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{args::Args, error::Mistakes};
 
     #[test]
     fn what_is_mistyped_is_recognized() {
-        for (name, option) in [("tll", "ttl"), ("ttls", "ttl"), ("jiter", "jitter"), ("stale_if_err", "stale_if_error")]
+        for (name, option) in
+            [("tll", "ttl"), ("ttls", "ttl"), ("jiter", "jitter"), ("stale_on_error", "stale_if_error")]
         {
             let advice = on_unknown(name);
-            assert!(option == "stale_if_error" || advice.ends_with(&format!("did you mean `{option}`?")), "{advice}");
+            assert!(advice.ends_with(&format!("did you mean `{option}`?")), "{advice}");
         }
         assert!(on_unknown("negativ_ttl").contains("`negative_ttl`?"));
         assert!(on_unknown("colour").contains("there are: cache, cache_if"));
+    }
+
+    #[test]
+    fn what_is_named_as_an_option_is_one() {
+        for option in OPTIONS {
+            let mut mistakes = Mistakes::default();
+            let _ = Args::parse(format!("{option} = ?").parse().expect("tokens"), &mut mistakes);
+            let report = mistakes.report().expect("`?` is no value").to_string();
+            assert!(!report.contains("is not an option"), "{report}");
+        }
     }
 
     #[test]

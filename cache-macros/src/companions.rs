@@ -86,7 +86,8 @@ fn get(model: &Model) -> TokenStream {
     let Model { visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
@@ -103,7 +104,8 @@ fn insert(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     let inserted = Ident::new("value", Span::mixed_site());
     quote! {
@@ -111,7 +113,6 @@ fn insert(model: &Model) -> TokenStream {
         ///
         /// # Errors
         /// The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments.
-        #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
         #visibility async fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
@@ -126,7 +127,8 @@ fn invalidate(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::new(model);
+    let entry = Entry::new(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     quote! {
         /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
         ///
@@ -145,7 +147,8 @@ fn expire(model: &Model) -> TokenStream {
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, entry, .. } = Entry::new(model);
+    let entry = Entry::new(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     quote! {
         /// Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else.
         ///

@@ -151,28 +151,6 @@ fn site(model: &Model) -> TokenStream {
     }
 }
 
-/// L1 is asked before anything else is made, if it may answer.
-fn hit_or_call(model: &Model) -> TokenStream {
-    if model.reading.condition.is_some() || model.reading.validated {
-        return call(model, "call");
-    }
-    let krate = &model.krate;
-    let Entry { preparation, mut subject, verbs, .. } = Entry::to_read(model);
-    let (tags, load) = (tags(model), loader(model));
-    let [stack, outcome, key] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
-    let Subject { site, stack: given_stack, outcome: given_outcome, key: given_key } = subject.clone();
-    (subject.stack, subject.outcome, subject.key) = (quote!(#stack), quote!(#outcome), quote!(#key));
-    let entry = subject.entry(model);
-    quote! {
-        #preparation
-        let (#stack, #outcome, #key) = (#given_stack, #given_outcome, #given_key);
-        match #krate::__private::hit(#site, #stack, &#outcome, #key) {
-            ::core::option::Option::Some(hit) => hit,
-            ::core::option::Option::None => #entry #verbs.call(#tags, #load).await,
-        }
-    }
-}
-
 /// The fields of the policy that the attribute names; each is written at its option, where a message about its type belongs.
 fn overrides(model: &Model) -> Option<TokenStream> {
     let settings = &model.site.settings;
@@ -200,10 +178,39 @@ fn setting(model: &Model, value: &Value) -> TokenStream {
     }
 }
 
+/// L1 is asked before anything else is made, unless it does not count.
+fn hit_or_call(model: &Model) -> TokenStream {
+    let Model { krate, .. } = model;
+    if model.reading.validated {
+        return call(model, "call");
+    }
+    let Entry { preparation, subject, adverbs, bypassed } = Entry::to_read(model);
+    let tags = tags(model);
+    let load = loader(model);
+    let Subject { site, stack, outcome, key } = &subject;
+    let [stack_, outcome_, key_] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
+    let hit = quote!(#krate::__private::hit(#site, #stack_, &#outcome_, #key_));
+    let hit = match bypassed {
+        Some(bypassed) => quote!(if #bypassed { ::core::option::Option::None } else { #hit }),
+        None => hit,
+    };
+    quote! {
+        #preparation
+        let (#stack_, #outcome_, #key_) = (#stack, #outcome, #key);
+        match #hit {
+            ::core::option::Option::Some(hit) => hit,
+            ::core::option::Option::None => {
+                #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.call(#tags, #load).await
+            }
+        }
+    }
+}
+
 /// The entry is asked for its value, by one of the verbs of `__private::Entry`.
 pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
     let verb = format_ident!("{verb}");
-    let Entry { preparation, entry, .. } = Entry::to_read(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     let load = loader(model);
     quote! {
@@ -216,26 +223,18 @@ pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
 pub(crate) struct Entry {
     pub(crate) preparation: TokenStream,
     pub(crate) subject: Subject,
-    /// What is said of the entry before it is asked.
-    verbs: TokenStream,
-    /// All but the preparation.
-    pub(crate) entry: TokenStream,
+    /// What is said of the call.
+    adverbs: TokenStream,
+    /// Whether it goes past the cache, as prepared.
+    bypassed: Option<Ident>,
 }
 
-/// By what an entry is found: the function's site, the stack, what it returns, the key.
-#[derive(Clone)]
+/// By what an entry is found.
 pub(crate) struct Subject {
     site: TokenStream,
     stack: TokenStream,
     outcome: TokenStream,
     key: TokenStream,
-}
-
-impl Subject {
-    fn entry(&self, model: &Model) -> TokenStream {
-        let krate = &model.krate;
-        quote!(#krate::__private::entry(#self))
-    }
 }
 
 impl ToTokens for Subject {
@@ -258,32 +257,30 @@ impl Entry {
         let key = key_of(model, &mut preparation);
         let outcome = outcome(model);
         let subject = Subject { site: quote!(#site()), stack, outcome, key };
-        let entry = subject.entry(model);
-        Self { preparation, subject, verbs: TokenStream::new(), entry }
+        Self { preparation, subject, adverbs: quote!(), bypassed: None }
     }
 }
 
 impl Entry {
     /// With what is said of calls: when they go past the cache, and what they store.
     pub(crate) fn to_read(model: &Model) -> Self {
-        let Self { mut preparation, subject, mut verbs, entry } = Self::new(model);
+        let Self { mut preparation, subject, mut adverbs, .. } = Self::new(model);
         let Reading { condition, validated, cache_none, cache_if } = &model.reading;
-        if let Some(condition) = condition {
-            let local = condition_of(model, condition, &mut preparation);
-            verbs.extend(quote!(.bypassed(#local)));
-        }
-        if *validated {
-            verbs.extend(quote!(.validated()));
-        }
-        if !cache_none {
-            verbs.extend(quote!(.without_none()));
-        }
-        if let Some(judge) = cache_if {
+        let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, &mut preparation));
+        adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
+        adverbs.extend(validated.then(|| quote!(.validated())));
+        adverbs.extend((!cache_none).then(|| quote!(.without_none())));
+        adverbs.extend(cache_if.as_ref().map(|judge| {
             let verb = Ident::new("only_if", place_of(judge));
-            verbs.extend(quote!(.#verb(#judge)));
-        }
-        let entry = quote!(#entry #verbs);
-        Self { preparation, subject, verbs, entry }
+            quote!(.#verb(#judge))
+        }));
+        Self { preparation, subject, adverbs, bypassed }
+    }
+
+    /// To be followed by a verb.
+    pub(crate) fn code(&self, model: &Model) -> TokenStream {
+        let (krate, subject, adverbs) = (&model.krate, &self.subject, &self.adverbs);
+        quote!(#krate::__private::entry(#subject) #adverbs)
     }
 }
 

@@ -110,11 +110,12 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn profile(user: u64) -> Option<String> { None }
 /// ```
 ///
-/// ## `stale_while_revalidate`, `stale_if_error`
-/// For so long after the `ttl` the old value is served while one load in the fleet replaces it, or where its load fails.
+/// ## `stale_while_revalidate`, `stale_if_error`, `soft_timeout`
+/// For so long after the `ttl` the old value is served while one load in the fleet replaces it, or where its load fails; and
+/// so long a call waits for the load where the old value could answer, before that does.
 /// ```
 /// # use cache_core::cached;
-/// #[cached(ttl = "1m", stale_while_revalidate = "5m", stale_if_error = "1d")]
+/// #[cached(ttl = "1m", stale_while_revalidate = "5m", stale_if_error = "1d", soft_timeout = 0.2)]
 /// async fn rates(currency: String) -> Result<Vec<u32>, String> { Ok(vec![]) }
 /// ```
 ///

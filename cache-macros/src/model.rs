@@ -12,7 +12,7 @@ use crate::{
     argument::{Argument, Mention, NO_INSTANCE, NOT_ASSOCIATED, Role, bindings, refuse_in_return},
     error::Mistakes,
     function::{Attributes, Function, find, mentions},
-    setting::{Setting, Value, check_lifetimes},
+    setting::{Setting, Value, check_times},
 };
 
 pub(crate) struct Model {
@@ -76,7 +76,7 @@ impl Model {
         settle_instance(&args, &mut arguments, mistakes);
         settle_key(&args, &mut arguments, mistakes);
         resolve_templates(&mut args.tags, &signature.ident, &arguments, mistakes);
-        check_lifetimes(&args.settings, mistakes);
+        check_times(&args.settings, mistakes);
         check_settings(&args.settings, &arguments, mistakes);
         check_judge(args.cache_if.as_ref(), &arguments, mistakes);
         let viewed = find_mentions(&args, &mut arguments);

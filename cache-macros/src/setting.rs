@@ -22,7 +22,8 @@ pub(crate) enum Value {
     Expr(Expr),
 }
 
-const TIMES: [&str; 6] = ["ttl", "l1_ttl", "negative_ttl", "stale_while_revalidate", "stale_if_error", "hard_timeout"];
+const TIMES: [&str; 7] =
+    ["ttl", "l1_ttl", "negative_ttl", "stale_while_revalidate", "stale_if_error", "soft_timeout", "hard_timeout"];
 
 /// The names in settings of each codec, and its variant.
 const FORMATS: [(&str, &str); 4] =
@@ -59,9 +60,18 @@ impl Setting {
     }
 }
 
-/// What is written out can be compared: no part of a lifetime is longer than the whole.
-pub(crate) fn check_lifetimes(settings: &[Setting], mistakes: &mut Mistakes) {
+/// What is written out can be compared: no part of a lifetime is longer than the whole, and the soft timeout ends first.
+pub(crate) fn check_times(settings: &[Setting], mistakes: &mut Mistakes) {
     let named = |name: &str| settings.iter().find(|setting| setting.name == name);
+    if let (Some(soft), Some(hard)) = (named("soft_timeout"), named("hard_timeout"))
+        && let (Some(soft_time), Some(hard_time)) = (soft.time(), hard.time())
+        && soft_time >= hard_time
+    {
+        mistakes.at(
+            soft.name.span(),
+            "`soft_timeout` has no effect: loads end at `hard_timeout`; make the soft one shorter",
+        );
+    }
     let Some(ttl) = named("ttl").and_then(Setting::time) else { return };
     for part in ["l1_ttl", "negative_ttl"] {
         if let Some(setting) = named(part)
@@ -114,6 +124,7 @@ fn advice_on_zero(name: &str) -> &'static str {
         "ttl" => "nothing would be cached; remove `#[cached]` instead",
         "l1_ttl" => "L1 would keep nothing; the shortest is 1ms",
         "negative_ttl" => "`None` would not be cached; the shortest is 1ms",
+        "soft_timeout" => "nobody would wait for a load; the shortest is 1ms",
         "hard_timeout" => "every load would be cut off; the shortest is 1ms",
         _ => "that is no window; leave the option out",
     }

@@ -15,6 +15,7 @@ const HOUR: Duration = Duration::from_secs(3600);
     jitter = 0,
     stale_while_revalidate = "5m",
     stale_if_error = HOUR * 24,
+    soft_timeout = 0.25,
     hard_timeout = "2s 500ms",
     codec = "json"
 )]
@@ -32,6 +33,7 @@ fn each_option_sets_its_field() {
     expected.jitter = 0.0;
     expected.stale_while_revalidate = Some(Duration::from_secs(300));
     expected.stale_if_error = Some(24 * HOUR);
+    expected.soft_timeout = Some(Duration::from_millis(250));
     expected.hard_timeout = Duration::from_millis(2500);
     expected.codec = Some(Format::Json);
     assert_eq!(*cache.policy(), expected);

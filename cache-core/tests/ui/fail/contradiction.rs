@@ -10,4 +10,7 @@ async fn nothing() -> Option<u8> {
     None
 }
 
+#[cached(soft_timeout = "10s", hard_timeout = 10)]
+async fn soft() {}
+
 fn main() {}
