@@ -59,8 +59,8 @@
 //! | cache by hand | [`Stack::cache`], [`Cache::get_with`], [`Cache::try_get_with`] |
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
 //! | revoke many things in one call, or bursts in few | [`Stack::invalidation`] |
-//! | revoke what a function changes | [`#[invalidates]`](macro@invalidates) |
 //! | serve an old value while a new one is loaded, or where its load fails or is slow | [`stale_while_revalidate`](policy::Policy::stale_while_revalidate), [`stale_if_error`](policy::Policy::stale_if_error), [`soft_timeout`](policy::Policy::soft_timeout), [`Cache::expire`] |
+//! | revoke what a function changes | [`#[invalidates]`](macro@invalidates) |
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
 //! | keep TTLs per kind of data in a file | [`policy`] |

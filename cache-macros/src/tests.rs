@@ -162,7 +162,7 @@ fn a_mistake_in_a_list_is_reported_once() {
 }
 
 /// `snapshots/` has typical expansions, to be read and reviewed as code. `UPDATE_SNAPSHOTS=1` renews them; format them by
-/// `rustfmt --config-path . cache-macros/snapshots/*.rs`. What
+/// `rustfmt --edition 2024 --config-path . cache-macros/snapshots/*.rs`. What
 /// that may change, white space, commas and braces, is not compared.
 fn assert_snapshot(name: &str, code: &TokenStream) {
     let path = format!("{}/snapshots/{name}.rs", env!("CARGO_MANIFEST_DIR"));
