@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cache_core::backend::{
-    Attach, Attached, Backend, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Memory, Message,
+    Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Memory, Message,
     Position, Pulse, Put, Read,
 };
 use cache_core::{
@@ -58,6 +58,10 @@ impl Backend for Counting {
 
     async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
         self.trip().invalidate(what).await
+    }
+
+    async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
+        self.trip().expire(what).await
     }
 
     async fn probe(&self) -> Result<()> {

@@ -90,7 +90,8 @@ pub trait Backend: Send + Sync + 'static {
     /// [expired](Found::expired); a missing one stays missing. Where a tag is named, `any_tag` is removed. Entries, tags and
     /// what they live for are left as they are otherwise. Appended to the log as [expired](Message::expired).
     ///
-    /// Returns as [`invalidate`](Self::invalidate) does. The default is that: stronger, and nothing is left to be served.
+    /// Returns as [`invalidate`](Self::invalidate) does. The default is that: safe, but nothing is left to be served, and so not
+    /// what the conformance suite asks for.
     async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
         let Expire { keys, tags, any_tag, log, from } = what;
         self.invalidate(Invalidate { keys, marks: tags, any_tag, guard: None, log, from }).await
