@@ -9,7 +9,7 @@ use redis::AsyncCommands;
 
 /// A multiple of every number of tasks, so that no two tasks ask for one key at a time: they would share a flight.
 const KEYS: u64 = 1_024;
-const TASKS: [u64; 2] = [1, 64];
+const TASKS: [u64; 3] = [1, 64, 1_024];
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn l2_hit(criterion: &mut Criterion) {

@@ -1,6 +1,7 @@
 //! A flight: one operation that fetches an entry for everyone who asks for it meanwhile.
 //!
-//! It runs in a task of its own, so a caller that is dropped strands nobody. When the last caller has left, its loader is
+//! Its first step is a read of L2, in the task of the caller that leads: most flights end there, and need no task of their
+//! own. What loads does so in one, so a caller that is dropped strands nobody. When the last caller has left, its loader is
 //! cancelled and its lease given back.
 
 mod pilot;
@@ -13,7 +14,7 @@ use std::{
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-pub(crate) use self::pilot::{Order, launch, launch_behind};
+pub(crate) use self::pilot::{Order, Ticket, embark, glance, launch, launch_behind};
 use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Shared},
@@ -146,7 +147,8 @@ impl<K, V> Drop for Seat<K, V> {
     }
 }
 
-/// The end of a flight. Dropped without one (its runtime shut down, its loader could not be made), it frees the place and
+/// The end of a flight. Dropped without one (its runtime shut down, its loader could not be made, its leader left while it
+/// read L2), it frees the place and
 /// tells those who wait.
 pub(crate) struct Landing<K: CacheKey, V: CacheValue> {
     cache: Arc<Shared<K, V>>,
@@ -200,6 +202,16 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
         behind.map(|behind| (Self::new(&self.cache, &behind.flight, &self.key, self.hash), behind))
     }
 
+    /// [`land`](Self::land), for a fresh entry that L2 had.
+    pub(crate) fn land_hit(&self, entry: &Arc<Entry<K, V>>) {
+        let mut table = self.cache.table(self.hash);
+        if table.finish(&self.key, self.flight.id) {
+            self.cache.admit(self.hash, entry);
+        }
+        drop(table);
+        self.flight.end(Outcome::Landed(Arc::clone(entry), Source::L2));
+    }
+
     /// Resolves when the last seat was given up, and nobody can take one any more.
     pub(crate) async fn everyone_left(&self) {
         loop {
@@ -215,6 +227,10 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
 
 impl<K: CacheKey, V: CacheValue> Drop for Landing<K, V> {
     fn drop(&mut self) {
+        // What has an outcome has left the table before.
+        if self.flight.outcome.get().is_some() {
+            return;
+        }
         self.cache.table(self.hash).finish(&self.key, self.flight.id);
         self.flight.end(Outcome::Failed(Failure::Abandoned));
     }

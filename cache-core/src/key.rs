@@ -43,14 +43,17 @@
 //! has a `~`. The hash is not trusted: the full text is stored with the entry and compared.
 
 pub(crate) mod encode;
+mod scratch;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, fmt::Write as _, sync::Arc};
 
 /// Where one entry lives: every name it needs in a shared store.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EntryKey {
-    /// `shop:user:{alice}:v`
-    stem: Arc<str>,
+    /// `shop:user:{alice}:v3`
+    name: Arc<str>,
+    /// How much of it is the stem: `shop:user:{alice}:v`
+    stem: usize,
     version: u32,
     cache: Mark,
 }
@@ -59,7 +62,13 @@ impl EntryKey {
     /// `text` is an encoded key: it holds no brace and is not empty.
     pub(crate) fn new(cache: &CacheName, version: u32, text: &str) -> Self {
         debug_assert!(!text.is_empty() && !text.contains(['{', '}']), "keys are encoded before they are named");
-        Self { stem: format!("{}:{{{text}}}:v", cache.prefix).into(), version, cache: cache.mark() }
+        scratch::write(|name| {
+            name.extend([&*cache.prefix, ":{", text, "}:v"]);
+            let stem = name.len();
+            // To a string nothing fails to be written.
+            let _ = write!(name, "{version}");
+            Self { name: name.as_str().into(), stem, version, cache: cache.mark() }
+        })
     }
 
     /// The schema version that this process reads and writes.
@@ -74,37 +83,43 @@ impl EntryKey {
         &self.cache
     }
 
+    /// The entry's name in its own version.
+    #[must_use]
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// The entry's name in schema version `version`.
     #[must_use]
     pub fn entry(&self, version: u32) -> String {
-        format!("{}{version}", self.stem)
+        format!("{}{version}", self.stem())
     }
 
     /// The name of the guards that are open on the key, in all versions.
     #[must_use]
     pub fn guard(&self) -> String {
         // The stem ends in `:v`.
-        format!("{}guard", &self.stem[..self.stem.len() - 1])
+        format!("{}guard", &self.name[..self.stem - 1])
     }
 
     /// The name of the entry's lease in schema version `version`.
     #[must_use]
     pub fn lease(&self, version: u32) -> String {
-        format!("{}{version}:lease", self.stem)
+        format!("{}{version}:lease", self.stem())
     }
 }
 
 impl EntryKey {
     /// What its names have in common in every version, but for the version itself.
     pub(crate) fn stem(&self) -> &str {
-        &self.stem
+        &self.name[..self.stem]
     }
 }
 
 impl fmt::Debug for EntryKey {
     /// Shows a short digest, not the key: keys carry what users typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digest = blake3::hash(self.stem.as_bytes());
+        let digest = blake3::hash(self.stem().as_bytes());
         write!(f, "EntryKey({}…:v{})", &digest.to_hex()[..12], self.version)
     }
 }

@@ -102,6 +102,11 @@ pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, E
     .await
 }
 
+/// [`catch_panic`] for what does not wait.
+pub(crate) fn panic_caught<T>(work: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panicked("load", &*panic))
+}
+
 /// The error for a panic of code that is not ours.
 pub(crate) fn panicked(operation: &'static str, panic: &(dyn Any + Send)) -> Error {
     let message = panic

@@ -11,10 +11,14 @@ use crate::{
     cache::{CacheKey, CacheValue, Call, Shared},
     clock,
     codec::frame::MAX_TAGS,
-    coherence::{course::Mode, ledger::Moment, table::Kind},
+    coherence::{
+        course::{Mode, Reach},
+        ledger::Moment,
+        table::Kind,
+    },
     entry::Entry,
     error::{Error, ErrorKind, LoadError},
-    flight::{Behind, Flight, Landing, Order, Outcome, Seat, launch, launch_behind},
+    flight::{Behind, Flight, Landing, Order, Outcome, Seat, Ticket, embark, glance, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
     load::{BoxLoad, Failure, Lineage, Load, LoaderError},
     stats::Event,
@@ -65,8 +69,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        let passenger = Passenger::new(self, key, hash, call)?;
-        passenger.travel(load).await
+        let mut passenger = Passenger::new(self, key, hash, call)?;
+        let mut load = load;
+        passenger.travel(&mut load).await
     }
 }
 
@@ -96,7 +101,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         })
     }
 
-    async fn travel<F, Fut, E>(mut self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    async fn travel<F, Fut, E>(&mut self, load: &mut Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
     where
         F: FnOnce(Load) -> Fut,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
@@ -115,7 +120,9 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                 }
                 Boarding::Joined(seat) => (seat, false),
                 Boarding::Leads(flight, seat) => {
-                    self.launch(&flight, load.take());
+                    if let Some(entry) = self.launch(&flight, load).await {
+                        return Ok(Some((entry, Source::L2)));
+                    }
                     (seat, true)
                 }
             };
@@ -238,7 +245,8 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         is_proven && flight.standing.may_serve(self.since)
     }
 
-    fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
+    /// Begins a flight. Returns what it brought if that was fresh in L2.
+    async fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: &mut Option<F>) -> Option<Arc<Entry<K, V>>>
     where
         F: FnOnce(Load) -> Fut,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
@@ -246,12 +254,23 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
-        let order = Order {
-            resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
-            _companion: self.call.to_the_end.then(|| flight.seat()),
-            ..self.order(load)
-        };
-        launch(landing, order);
+        let resident = self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh);
+        // Who may have to be answered before L2 has, or must not be waited for, reads it from afar.
+        let is_afar = self.call.to_the_end || self.cache.policy.soft_timeout.is_some();
+        let reads = self.call.mode != Mode::Refresh && self.cache.reach(&self.entry_key, &self.tags) == Reach::Shared;
+        if is_afar || !reads {
+            let _companion = self.call.to_the_end.then(|| flight.seat());
+            launch(landing, Order { resident, _companion, ..self.order(load.take()) });
+            return None;
+        }
+        if resident.is_some() {
+            // Apart: it takes more room than others need.
+            Box::pin(embark(landing, Order { resident, ..self.order(load.take()) })).await;
+            return None;
+        }
+        let Self { text, entry_key, tags, .. } = self;
+        let ticket = Ticket { text, entry_key, tags, serves_stale: self.serves_stale() };
+        glance(landing, ticket, || self.order(load.take())).await
     }
 
     fn order<F, Fut, E>(&self, load: Option<F>) -> Order<K, V>

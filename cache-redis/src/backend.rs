@@ -21,6 +21,7 @@ use crate::{
     builder::Builder,
     config::RedisConfig,
     error::unexpected,
+    gather::Reads,
     log,
     pool::Pool,
     record::{self, millis},
@@ -33,6 +34,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Redis {
     pool: Arc<Pool>,
+    reads: Arc<Reads>,
 }
 
 impl Redis {
@@ -67,7 +69,9 @@ impl Redis {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn from_config(config: &RedisConfig) -> Result<Self> {
-        Ok(Self { pool: Arc::new(Pool::open(config).await?) })
+        let pool = Arc::new(Pool::open(config).await?);
+        let reads = Arc::new(Reads::new(Arc::clone(&pool), config.connections));
+        Ok(Self { pool, reads })
     }
 }
 
@@ -75,7 +79,7 @@ impl Redis {
 impl Backend for Redis {
     async fn read(&self, ask: Read<'_>) -> Result<Found> {
         match ask.part {
-            Part::Whole => self.read_whole(ask).await,
+            Part::Whole => self.reads.read(Arc::clone(ask.key.name()), ask.marks).await,
             Part::Head => self.read_head(ask).await,
         }
     }
@@ -198,6 +202,7 @@ impl Backend for Redis {
     }
 
     async fn close(&self) {
+        self.reads.close();
         self.pool.close();
     }
 
@@ -207,19 +212,6 @@ impl Backend for Redis {
 }
 
 impl Redis {
-    /// All of it in one command: what is found together was there together.
-    async fn read_whole(&self, ask: Read<'_>) -> Result<Found> {
-        let entry = ask.key.entry(ask.key.version());
-        let mut both = redis::pipe();
-        // In this order: what is told to remain must not be longer than what remains of what is read.
-        both.cmd("PTTL").arg(&entry);
-        both.cmd("MGET").arg(&entry).arg(names(ask.marks));
-        match <[Value; 2]>::try_from(self.pool.pipeline("read", &both).await?) {
-            Ok([Value::Int(left), Value::Array(values)]) => found(left, values, ask.marks),
-            _ => Err(unexpected("read")),
-        }
-    }
-
     /// The marks after the entry: epochs never come round again, so an entry that they match was valid when it was read.
     async fn read_head(&self, ask: Read<'_>) -> Result<Found> {
         let entry = ask.key.entry(ask.key.version());
@@ -274,18 +266,6 @@ fn add_marks(call: &mut Cmd, marks: &[Mark], retain: Duration) {
     let fresh = marks.iter().flat_map(|_| *Epoch::random().as_bytes());
     let retain = millis(retain);
     call.arg(scopes.collect::<Vec<u8>>()).arg(fresh.collect::<Vec<u8>>()).arg(retain).arg(2 * retain);
-}
-
-fn found(left: i64, values: Vec<Value>, marks: &[Mark]) -> Result<Found> {
-    let mut values = values.into_iter();
-    let entry = match values.next() {
-        Some(Value::BulkString(bytes)) => Some(record::entry(left, bytes)),
-        // It has no end and no bytes: not a string.
-        Some(Value::Nil) if left == -1 => Some(record::foreign()),
-        Some(Value::Nil) => None,
-        _ => return Err(unexpected("read")),
-    };
-    with_marks(entry, values, marks)
 }
 
 /// What was found of an entry, with what its marks say.

@@ -25,6 +25,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     attach::Attachments,
+    clock::ServerClock,
     config::RedisConfig,
     error::{TOO_OLD, classify},
     script, server,
@@ -141,7 +142,7 @@ impl Connector {
         };
         check_server(&ask(&redis::cmd("HELLO")).await?)?;
         let server = server::primary("connect", &ask(&server::question()).await?)?;
-        Ok(Link { connection, health, server })
+        Ok(Link { connection, health, clock: Arc::default(), server })
     }
 
     fn explain(&self, error: Error) -> Error {
@@ -186,6 +187,7 @@ impl ManageConnection for Connector {
 pub(crate) struct Link {
     pub(crate) connection: MultiplexedConnection,
     pub(crate) health: Arc<Health>,
+    pub(crate) clock: Arc<ServerClock>,
     /// The server to which it leads.
     pub(crate) server: ServerId,
 }

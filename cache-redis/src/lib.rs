@@ -46,7 +46,7 @@
 //! # What an operation costs
 //! | operation | requests |
 //! |---|---|
-//! | read | `PTTL` and `MGET` of the entry and its marks, in one round trip and without a script |
+//! | read | `MGET` of the entry and its marks, one for all reads that are [gathered](#reads); once a second and connection `TIME` with it |
 //! | read of the head | `PTTL` and `GETRANGE` of the entry and `MGET` of its marks, in one round trip |
 //! | lease, fill, extend, release, put | one script |
 //! | invalidate, expire | one script for every 490 names; one more where another version of the cache is alive |
@@ -56,12 +56,22 @@
 //!
 //! Scripts are sent by hash, and sent in full once to a server that does not know them.
 //!
+//! # Reads
+//! A read that finds a connection at rest is sent at once. While one is under way, others gather, and go together when it is
+//! back, up to 64 in one `MGET` with the marks that judge them, each of those once. So a hit costs one `GET`'s worth at most, and less
+//! the more there are at once; nothing waits for a clock, and nothing is sent twice but what the server refuses for some of them.
+//! An entry that had 16 KiB or more when it was last read travels by itself, on whichever connection is next: small ones gather on
+//! others, where there is more than one.
+//!
+//! When an entry expires is in its bytes, by the server's clock; what that shows is asked with the first read of each second and
+//! connection. A clock that is set is noticed within that second.
+//!
 //! # Keys
 //! All names are those of [`cache_core::key`]; all values but the log and guards are strings.
 //!
 //! | key | value | expires |
 //! |---|---|---|
-//! | `shop:user:{alice}:v3` | id (16 bytes), flags (1): 128 if it expired softly, time to live in ms (7), n (1), n epochs (16 each), frame | with the entry |
+//! | `shop:user:{alice}:v3` | id (16 bytes), flags (1): 128 if it expired softly, time to live in ms (7), when it expires by the server's clock in ms (8), n (1), n epochs (16 each), frame | with the entry |
 //! | `shop:user:{alice}:v3:lease` | token (16) | with the lease |
 //! | `shop:user:{}` | epoch (16), live versions (4 each, at most 16) | never |
 //! | `shop:#{org%3A7}`, `shop:#*` | epoch (16), then up to four earlier ones whose entries have expired softly | when no entry can carry it any more |
@@ -140,9 +150,11 @@
 mod attach;
 mod backend;
 mod builder;
+mod clock;
 mod config;
 mod connection;
 mod error;
+mod gather;
 mod log;
 mod pool;
 mod record;

@@ -1,14 +1,16 @@
 //! The bytes of an entry and of a mark. Redis's are untrusted: what has another form is not ours.
 //!
 //! ```text
-//! entry   id (16) · flags (1): 128 if it was marked as stale · time to live in ms (7) · n (1) · n epochs (16 each) · frame
+//! entry   id (16) · flags (1): 128 if it was marked as stale · time to live in ms (7) · when it expires, by the server's
+//!         clock, in ms (8) · n (1) · n epochs (16 each) · frame
 //! mark    epoch (16); of a cache, then its live versions (4 each, at most 16); of a tag, then earlier epochs whose
 //!         entries are stale (16 each, at most 4, the latest one first); or `hold`
 //! server  server (16) · the fleet's longest staleness in ms (8)
 //! ```
 //!
-//! The time to live is in the entry because `PTTL` and `MGET` are two commands: if the entry was rewritten in between,
-//! the time that `PTTL` told belongs to the old one. The smaller of both is never too long.
+//! When it expires is in the entry so that a read is one command, and needs no `PTTL`: what the server's clock shows is known
+//! ([`clock`](crate::clock)). Where a time was told by `PTTL` it may be that of an entry which was rewritten since. The
+//! smaller of it and the time to live, which is in the entry too, is never too long.
 
 use std::time::Duration;
 
@@ -21,7 +23,8 @@ use cache_core::{
 
 const ID: usize = 16;
 const TTL: usize = ID + 8;
-const HEAD: usize = TTL + 1;
+const EXPIRES: usize = TTL + 8;
+const HEAD: usize = EXPIRES + 1;
 const EPOCH: usize = 16;
 const VERSION: usize = 4;
 /// What a mark has after its epoch, at most.
@@ -37,6 +40,8 @@ pub(crate) fn head(id: EntryId, ttl: u64, epochs: &[Epoch], late: usize) -> Vec<
     let mut head = Vec::with_capacity(HEAD + epochs.len() * EPOCH);
     head.extend_from_slice(id.as_bytes());
     head.extend_from_slice(&ttl.to_be_bytes());
+    // The script knows when it expires.
+    head.extend_from_slice(&[0; EXPIRES - TTL]);
     head.push(count);
     head.extend(epochs.iter().flat_map(Epoch::as_bytes));
     head
@@ -44,7 +49,13 @@ pub(crate) fn head(id: EntryId, ttl: u64, epochs: &[Epoch], late: usize) -> Vec<
 
 /// An entry that was read after its `PTTL`, which said `left`.
 pub(crate) fn entry(left: i64, bytes: Vec<u8>) -> Stored {
-    parse(left, &Bytes::from(bytes)).unwrap_or_else(foreign)
+    let left = u64::try_from(left).ok().map(Duration::from_millis);
+    parse(|_| left, &Bytes::from(bytes)).unwrap_or_else(foreign)
+}
+
+/// An entry that was asked for when the server's clock showed `now`, or less.
+pub(crate) fn entry_at(now: Duration, bytes: &Bytes) -> Stored {
+    parse(|expires| Some(expires.saturating_sub(now)), bytes).unwrap_or_else(foreign)
 }
 
 /// How many of an entry's bytes are read where only its head is wanted: as many epochs as marks that are asked for.
@@ -55,9 +66,9 @@ pub(crate) const fn head_length(marks: usize) -> usize {
 /// The first [`head_length`] bytes of an entry, read after its `PTTL`, which said `left`.
 pub(crate) fn beginning(left: i64, bytes: Vec<u8>, marks: usize) -> Stored {
     let mut bytes = bytes;
-    if bytes.len() == head_length(marks) && usize::from(bytes[TTL]) > marks {
+    if bytes.len() == head_length(marks) && usize::from(bytes[EXPIRES]) > marks {
         // They were cut off here: those that were read are told, and that they are too many or too few is enough.
-        bytes[TTL] = u8::try_from(marks).expect("fewer than a byte says");
+        bytes[EXPIRES] = u8::try_from(marks).expect("fewer than a byte says");
     }
     entry(left, bytes)
 }
@@ -73,15 +84,16 @@ pub(crate) const fn foreign() -> Stored {
     }
 }
 
-fn parse(left: i64, bytes: &Bytes) -> Option<Stored> {
+fn parse(left: impl FnOnce(Duration) -> Option<Duration>, bytes: &Bytes) -> Option<Stored> {
     let id = bytes.first_chunk()?;
     let flags_and_ttl = u64::from_be_bytes(bytes.get(ID..TTL)?.try_into().ok()?);
-    let ttl = flags_and_ttl & !EXPIRED;
-    let frame = HEAD + EPOCH * usize::from(*bytes.get(TTL)?);
+    let ttl = Duration::from_millis(flags_and_ttl & !EXPIRED);
+    let expires = Duration::from_millis(u64::from_be_bytes(bytes.get(TTL..EXPIRES)?.try_into().ok()?));
+    let frame = HEAD + EPOCH * usize::from(*bytes.get(EXPIRES)?);
     let epochs = bytes.get(HEAD..frame)?.chunks_exact(EPOCH);
     Some(Stored {
         id: EntryId::from_bytes(*id),
-        remaining: u64::try_from(left).ok().map(|left| Duration::from_millis(left.min(ttl))),
+        remaining: left(expires).map(|left| left.min(ttl)),
         epochs: epochs.map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes"))).collect(),
         expired: flags_and_ttl & EXPIRED != 0,
         frame: bytes.slice(frame..),

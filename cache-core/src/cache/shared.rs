@@ -1,6 +1,7 @@
 //! What all handles of one cache share.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -13,13 +14,14 @@ use tokio::time::Instant;
 
 use super::{CacheKey, CacheValue};
 use crate::{
+    backend::{Found, Part, Read},
     clock,
     codec::{
         self, ValueCodec,
         frame::{Frame, MAX_TAGS, Payload},
     },
     coherence::{
-        course::Loaded,
+        course::{Loaded, Reach},
         ledger::{LocalMark, Moment, Standing},
         proof::AsOf,
         table::{Kind, Table},
@@ -230,6 +232,25 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     pub(crate) fn entry_key(&self, text: &KeyText) -> EntryKey {
         EntryKey::new(&self.name, self.version, &text.text)
+    }
+
+    /// Whether L2 may be asked about an entry at present.
+    pub(crate) fn reach(&self, key: &EntryKey, tags: &Tags) -> Reach {
+        let marks = self.scopes.iter().chain(tags.marks());
+        match self.stack.l2.is_some() && !self.stack.distrusts(key, marks) {
+            true => Reach::Shared,
+            false => Reach::LocalOnly,
+        }
+    }
+
+    /// What L2 has of an entry, and of the marks that judge it if its tags are among `tags`. Nothing if there is no answer.
+    pub(crate) async fn found(&self, key: &EntryKey, tags: &Tags) -> Option<Found> {
+        let marks = match tags.len() {
+            0 => Cow::Borrowed(&self.scopes[..]),
+            _ => Cow::Owned(self.scopes.iter().chain(tags.marks()).cloned().collect()),
+        };
+        let read = Read { key, marks: &marks, part: Part::Whole };
+        self.stack.l2.as_ref()?.read(read, &self.counters).await
     }
 
     /// What something born at `born` rests on.

@@ -37,7 +37,7 @@
 //! | 29 | a demoted primary keeps its connections | each heartbeat asks for the role: the connection is given up | `a30_the_connection_to_a_demoted_primary_is_given_up` |
 //! | 30 | a primary that was cut off goes on | not promised: see [what is not](super#what-is-not-promised) | configure the store against it |
 //! | 31 | a promotion takes time, and L1 counts from its end | L1 counts from the question | `race_31_l1_ends_with_the_store_however_late_it_was_asked` |
-//! | 32 | an entry is rewritten between the question for its time and that for its bytes | the shorter of the two times counts | `a25_an_entry_remains_no_longer_than_its_own_time_to_live`, `a25_an_entry_without_an_end_is_not_to_be_kept` |
+//! | 32 | an entry is rewritten, or its key given another end, between the question for its time and that for its bytes | its own end is in its bytes, and counts unless what was told is earlier | `a25_an_entry_remains_no_longer_than_its_own_time_to_live`, `a25_an_entry_without_an_end_ends_when_its_time_is_over` |
 //! | 33 | "there is none" is cached, and one is created | an entry like others: it gives way to an invalidation or an insert | `race_33_a_cached_nothing_gives_way_to_a_create` |
 //! | 34 | two inserts reach the origin in one order and L2 in the other | not promised: the last one wins, in both tiers alike | `race_36_of_two_inserts_at_once_l1_keeps_what_the_store_has_or_nothing` |
 //! | 35 | an insert of an older version, after the newer one was evicted | can't arise: no insert is judged by a version; a guarded write stores nothing | `race_39_nothing_is_cached_while_a_guarded_write_runs_and_nothing_old_after_it` |

@@ -1,6 +1,6 @@
 //! Carrying out a flight. What it does next is decided by [`Course`].
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -51,9 +51,93 @@ pub(crate) struct Order<K, V> {
     pub(crate) _companion: Option<Seat<K, V>>,
 }
 
-/// Begins a flight.
+impl<K, V> Order<K, V> {
+    fn ticket(&self) -> Ticket<'_> {
+        Ticket { text: &self.text, entry_key: &self.entry_key, tags: &self.tags, serves_stale: self.serves_stale }
+    }
+}
+
+/// Begins a flight in a task of its own.
 pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
-    tokio::spawn(fly(landing, order));
+    let progress = Pilot::new(&landing, order).rest();
+    tokio::spawn(fly(landing, progress));
+}
+
+/// Begins a flight, and carries out its first step, a read of L2, in the caller's task: a hit needs no other. Whatever
+/// comes after goes on in a task of its own.
+///
+/// If the caller is dropped meanwhile, the flight ends with it, and one of those who joined leads the next. A read holds
+/// nothing that would have to be given back.
+pub(crate) async fn embark<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
+    let mut pilot = Pilot::new(&landing, order);
+    match load::catch_panic(pilot.look()).await {
+        Ok(Some((outcome, end))) => {
+            let order = pilot.order;
+            land(landing, outcome, end, order);
+        }
+        Ok(None) => {
+            let progress = pilot.rest();
+            tokio::spawn(fly(landing, progress));
+        }
+        Err(panic) => {
+            let order = pilot.order;
+            land(landing, Outcome::Failed(Failure::Cache(panic)), End::Failed, order);
+        }
+    }
+}
+
+/// [`embark`], where L1 has nothing to compare: most flights find a fresh entry, which is returned. While it waits, it holds
+/// next to nothing: there may be many of its like. The order is made out only where there is more to do.
+pub(crate) async fn glance<K: CacheKey, V: CacheValue>(
+    landing: Landing<K, V>,
+    ticket: Ticket<'_>,
+    order: impl FnOnce() -> Order<K, V>,
+) -> Option<Arc<Entry<K, V>>> {
+    let mut known = Cow::Borrowed(ticket.tags);
+    let mut reads = 0;
+    let (seen, entry) = loop {
+        let asked = Asked::now(&landing.cache);
+        let Some(found) = landing.cache.found(ticket.entry_key, &known).await else { break (Seen::Unreachable, None) };
+        reads += 1;
+        let scales = Scales { landing: &landing, ticket, known: &known };
+        match load::panic_caught(|| scales.weigh(found, asked)) {
+            Ok(Weighed::Usable(entry)) if entry.life.is_fresh(clock::now()) => {
+                landing.cache.counters.count(stats::Event::L2Hit);
+                landing.land_hit(&entry);
+                return Some(entry);
+            }
+            Ok(Weighed::Usable(entry)) => break (Seen::Usable, Some(entry)),
+            Ok(Weighed::Seen(seen)) => break (seen, None),
+            Ok(Weighed::AskAgain { or_else, .. }) if reads == MAX_READS => break (or_else, None),
+            Ok(Weighed::AskAgain { more, .. }) => known = Cow::Owned(known.with(&more)),
+            Err(panic) => {
+                land(landing, Outcome::Failed(Failure::Cache(panic)), End::Failed, order());
+                return None;
+            }
+        }
+    };
+    let known = known.into_owned();
+    let progress = Progress::after_read(&landing, order(), known, seen);
+    let mut pilot = Pilot::go_on(&landing, progress);
+    pilot.promotion = entry;
+    match pilot.ended() {
+        Some((outcome, end)) => {
+            let order = pilot.order;
+            land(landing, outcome, end, order);
+        }
+        None => {
+            let progress = pilot.rest();
+            tokio::spawn(fly(landing, progress));
+        }
+    }
+    None
+}
+
+/// Ends a flight, and begins the one that replaces what it brought, where that is stale.
+fn land<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, outcome: Outcome<K, V>, end: End, order: Order<K, V>) {
+    if let Some((landing, behind)) = landing.land(outcome, end, &order) {
+        launch_behind(landing, behind, order);
+    }
 }
 
 /// Begins a flight that replaces a stale entry.
@@ -79,8 +163,8 @@ pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
 }
 
 /// Carries out a flight, until it has landed or everyone has left it.
-async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
-    let mut pilot = Pilot::new(&landing, order);
+async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, progress: Progress<K, V>) {
+    let mut pilot = Pilot::go_on(&landing, progress);
     match load::catch_panic(pilot.travel()).await {
         Ok(Some((outcome, end))) => {
             let order = pilot.order;
@@ -97,11 +181,125 @@ async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K,
     }
 }
 
+/// How far a flight has come that holds nothing yet.
+struct Progress<K, V> {
+    order: Order<K, V>,
+    known: Tags,
+    course: Course,
+    next: Effect,
+}
+
+impl<K: CacheKey, V: CacheValue> Progress<K, V> {
+    fn new(landing: &Landing<K, V>, order: Order<K, V>) -> Self {
+        let cache = &landing.cache;
+        let reach = cache.reach(&order.entry_key, &order.tags);
+        let mut course = Course::new(order.mode, reach, cache.stack.settings.patience);
+        let next = course.next(Event::Began, clock::now(), random_unit);
+        Self { known: order.tags.clone(), order, course, next }
+    }
+
+    /// With the first step done, which was to read.
+    fn after_read(landing: &Landing<K, V>, order: Order<K, V>, known: Tags, seen: Seen) -> Self {
+        let mut course = Course::new(order.mode, Reach::Shared, landing.cache.stack.settings.patience);
+        let first = course.next(Event::Began, clock::now(), random_unit);
+        debug_assert_eq!(first, Effect::Read, "nothing else comes first where L2 may be read");
+        let next = course.next(Event::Read(seen), clock::now(), random_unit);
+        Self { order, known, course, next }
+    }
+}
+
+/// What a flight asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket<'a> {
+    pub(crate) text: &'a KeyText,
+    pub(crate) entry_key: &'a EntryKey,
+    /// The tags that the call names.
+    pub(crate) tags: &'a Tags,
+    /// Whether an entry inside its stale-while-revalidate window is an answer.
+    pub(crate) serves_stale: bool,
+}
+
+/// What weighs an entry that L2 has.
+struct Scales<'a, K: CacheKey, V: CacheValue> {
+    landing: &'a Landing<K, V>,
+    ticket: Ticket<'a>,
+    /// The tags whose epochs were asked for.
+    known: &'a Tags,
+}
+
+impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
+    fn weigh(&self, found: Found, asked: Asked) -> Weighed<K, V> {
+        let cache = &self.landing.cache;
+        let judge = Judge {
+            namespace: &cache.stack.namespace,
+            codec: &*cache.codec,
+            key: &self.ticket.text.full,
+            declared: self.ticket.tags,
+            asked: self.known,
+        };
+        Weighed::Seen(match judge.judge(found) {
+            Verdict::Absent => Seen::Absent,
+            Verdict::Usable(promotion) => match cache.stack.trust(asked.deliveries, promotion.tags.marks()) {
+                Trust::Full => return self.promote(promotion, asked.at),
+                Trust::Denied => Seen::Unreachable,
+                Trust::Outdated => return Weighed::AskAgain { or_else: Seen::Unreachable, more: Tags::default() },
+            },
+            Verdict::Dead(id) => {
+                self.landing.flight.set_stand_in(None);
+                Seen::Useless(id)
+            }
+            Verdict::Unknown(id, more) => return Weighed::AskAgain { or_else: Seen::Useless(id), more },
+            Verdict::Damaged(id, why) => {
+                cache.note_damage(why);
+                Seen::Useless(id)
+            }
+            Verdict::Unreadable(id, error) => {
+                cache.note_unreadable(&error);
+                Seen::Useless(id)
+            }
+        })
+    }
+
+    /// An entry past its time to live answers inside its window, or else only if the load fails.
+    fn promote(&self, promotion: Promotion<V>, asked: Instant) -> Weighed<K, V> {
+        let (flight, policy) = (&self.landing.flight, &self.landing.cache.policy);
+        let (id, now) = (promotion.id, clock::now());
+        let entry = self.promoted(promotion, asked);
+        let serves_stale = || self.ticket.serves_stale && entry.life.is_within(policy.stale_while_revalidate, now);
+        if entry.life.is_fresh(now) || serves_stale() {
+            return Weighed::Usable(entry);
+        }
+        match flight.stand_in() {
+            // If it expired softly, this process may not know of it yet, and must not take it for current.
+            Some(known) if known.origin.id == Some(id) && !entry.life.expired => {
+                known.origin.as_of.raise(entry.origin.as_of.get());
+            }
+            _ => flight.set_stand_in(Some(entry)),
+        }
+        Weighed::Seen(Seen::Useless(id))
+    }
+
+    fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
+        let Promotion { value, id, span, expired, tags, size } = promotion;
+        let (cache, flight) = (&self.landing.cache, &self.landing.flight);
+        let life = Life { expired, ..Life::new(asked, span, cache.l1_lifetime()) };
+        // It has every tag that the call names, and rests on what the flight does if it has no other.
+        let standing = match tags.len() == self.ticket.tags.len() {
+            true => flight.standing.clone(),
+            false => cache.standing(self.ticket.entry_key, flight.standing.born, &tags),
+        };
+        let origin = Origin { id: Some(id), tags, as_of: cache.as_of(asked) };
+        cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
+    }
+}
+
 struct Pilot<'a, K: CacheKey, V: CacheValue> {
     landing: &'a Landing<K, V>,
     cache: &'a Arc<Shared<K, V>>,
     order: Order<K, V>,
-    entry_key: EntryKey,
+    course: Course,
+    /// What is to be done next.
+    next: Effect,
     /// Drawn when a lease is asked for: from then on one may be held.
     token: Option<LeaseToken>,
     /// The tags whose epochs are asked for: those of the call, and those that an earlier entry had.
@@ -128,20 +326,51 @@ struct Parcel {
 
 impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     fn new(landing: &'a Landing<K, V>, order: Order<K, V>) -> Self {
-        let cache = &landing.cache;
+        landing.flight.set_stand_in(order.resident.clone());
+        Self::go_on(landing, Progress::new(landing, order))
+    }
+
+    fn go_on(landing: &'a Landing<K, V>, progress: Progress<K, V>) -> Self {
+        let Progress { order, known, course, next } = progress;
         Self {
             landing,
-            cache,
-            entry_key: order.entry_key.clone(),
-            token: None,
-            known: order.tags.clone(),
+            cache: &landing.cache,
             order,
+            course,
+            next,
+            token: None,
+            known,
             captured: Vec::new(),
             promotion: None,
             validated: None,
             cargo: None,
             failure: None,
         }
+    }
+
+    /// What is left to do, of a flight that has found nothing and holds nothing.
+    fn rest(self) -> Progress<K, V> {
+        Progress { order: self.order, known: self.known, course: self.course, next: self.next }
+    }
+
+    /// A read of L2, if that is what comes first, and the end if that was all.
+    async fn look(&mut self) -> Option<(Outcome<K, V>, End)> {
+        if self.next == Effect::Read {
+            let seen = self.read().await;
+            self.proceed(Event::Read(seen));
+        }
+        self.ended()
+    }
+
+    fn ended(&mut self) -> Option<(Outcome<K, V>, End)> {
+        match self.next {
+            Effect::End(end) => Some((self.outcome(end), end)),
+            _ => None,
+        }
+    }
+
+    fn proceed(&mut self, event: Event) {
+        self.next = self.course.next(event, clock::now(), random_unit);
     }
 
     async fn travel(&mut self) -> Option<(Outcome<K, V>, End)> {
@@ -152,13 +381,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// To its end, or to where everyone has left. A call to L2 is never cut short: the lease that it may bring could not be
     /// given back, because on another connection its release would overtake it.
     async fn follow_course(&mut self) -> Option<End> {
-        self.flight().set_stand_in(self.order.resident.clone());
-        let mut course = Course::new(self.order.mode, self.reach(), self.cache.stack.settings.patience);
-        let mut event = Event::Began;
         let landing = self.landing;
         let mut everyone_left = pin!(landing.everyone_left());
         loop {
-            event = match course.next(event, clock::now(), random_unit) {
+            let event = match self.next {
                 Effect::Read => Event::Read(self.read().await),
                 Effect::Lease(claim) => Event::Lease(self.lease(claim).await),
                 Effect::Wait(pause) => {
@@ -180,15 +406,8 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     Event::Released
                 }
                 Effect::End(end) => return Some(end),
-            }
-        }
-    }
-
-    fn reach(&self) -> Reach {
-        let marks = self.cache.scopes.iter().chain(self.order.tags.marks());
-        match &self.cache.stack.l2 {
-            Some(_) if !self.cache.stack.distrusts(&self.entry_key, marks) => Reach::Shared,
-            _ => Reach::LocalOnly,
+            };
+            self.proceed(event);
         }
     }
 
@@ -204,15 +423,13 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         }
         let mut seen = Seen::Absent;
         for _ in 0..MAX_READS {
-            let asked = self.asking();
-            let marks = self.marks();
-            let read = Read { key: &self.entry_key, marks: &marks, part: Part::Whole };
-            let Some(found) = self.l2().read(read, &self.cache.counters).await else {
+            let asked = Asked::now(self.cache);
+            let Some(found) = self.cache.found(&self.order.entry_key, &self.known).await else {
                 return Seen::Unreachable;
             };
             match self.weigh(found, asked) {
-                Weighed::Seen(verdict) => return verdict,
-                Weighed::AskAgain(or_else) => seen = or_else,
+                Ok(verdict) => return verdict,
+                Err(or_else) => seen = or_else,
             }
         }
         seen
@@ -223,7 +440,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let asked = clock::now();
         let Origin { id, tags, .. } = &resident.origin;
         let marks: Vec<Mark> = self.cache.scopes.iter().chain(tags.marks()).cloned().collect();
-        let read = Read { key: &self.entry_key, marks: &marks, part: Part::Head };
+        let read = Read { key: &self.order.entry_key, marks: &marks, part: Part::Head };
         let Some(found) = self.l2().read(read, &self.cache.counters).await else { return false };
         let is_same = found.entry.is_some_and(|stored| {
             // No two marks ever have one epoch, so the order, which the frame would tell, is not needed.
@@ -242,13 +459,13 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     async fn lease(&mut self, claim: Claim) -> Leased {
-        let asked = self.asking();
+        let asked = Asked::now(self.cache);
         let token = *self.token.get_or_insert_with(LeaseToken::random);
         let mut marks = self.marks();
         marks.push(self.cache.stack.any_tag.clone());
         let settings = &self.cache.stack.settings;
         let ask = Lease {
-            key: &self.entry_key,
+            key: &self.order.entry_key,
             token,
             ttl: settings.lease_ttl,
             claim,
@@ -266,68 +483,27 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             Some(LeaseReply::Found(mut found)) => {
                 found.epochs.truncate(marks.len() - 1);
                 Leased::Found(match self.weigh(found, asked) {
-                    Weighed::Seen(seen) => seen,
-                    Weighed::AskAgain(_) => self.read().await,
+                    Ok(seen) => seen,
+                    Err(_) => self.read().await,
                 })
             }
         }
     }
 
-    fn asking(&self) -> Asked {
-        Asked { at: clock::now(), deliveries: self.cache.stack.deliveries() }
-    }
-
-    fn weigh(&mut self, found: Found, asked: Asked) -> Weighed {
-        let judge = Judge {
-            namespace: &self.cache.stack.namespace,
-            codec: &*self.cache.codec,
-            key: &self.order.text.full,
-            declared: &self.order.tags,
-            asked: &self.known,
-        };
-        Weighed::Seen(match judge.judge(found) {
-            Verdict::Absent => Seen::Absent,
-            Verdict::Usable(promotion) => match self.cache.stack.trust(asked.deliveries, promotion.tags.marks()) {
-                Trust::Full => self.promote(promotion, asked.at),
-                Trust::Denied => Seen::Unreachable,
-                Trust::Outdated => return Weighed::AskAgain(Seen::Unreachable),
-            },
-            Verdict::Dead(id) => {
-                self.flight().set_stand_in(None);
-                Seen::Useless(id)
+    /// What was seen; or else what it comes to unless asking again brings something better.
+    fn weigh(&mut self, found: Found, asked: Asked) -> Result<Seen, Seen> {
+        let scales = Scales { landing: self.landing, ticket: self.order.ticket(), known: &self.known };
+        match scales.weigh(found, asked) {
+            Weighed::Usable(entry) => {
+                self.promotion = Some(entry);
+                Ok(Seen::Usable)
             }
-            Verdict::Unknown(id, tags) => {
-                self.known = self.known.with(&tags);
-                return Weighed::AskAgain(Seen::Useless(id));
+            Weighed::Seen(seen) => Ok(seen),
+            Weighed::AskAgain { or_else, more } => {
+                self.known = self.known.with(&more);
+                Err(or_else)
             }
-            Verdict::Damaged(id, why) => {
-                self.cache.note_damage(why);
-                Seen::Useless(id)
-            }
-            Verdict::Unreadable(id, error) => {
-                self.cache.note_unreadable(&error);
-                Seen::Useless(id)
-            }
-        })
-    }
-
-    /// An entry past its time to live answers inside its window, or else only if the load fails.
-    fn promote(&mut self, promotion: Promotion<V>, asked: Instant) -> Seen {
-        let (id, now) = (promotion.id, clock::now());
-        let entry = self.promoted(promotion, asked);
-        let window = self.cache.policy.stale_while_revalidate;
-        if entry.life.is_fresh(now) || (self.order.serves_stale && entry.life.is_within(window, now)) {
-            self.promotion = Some(entry);
-            return Seen::Usable;
         }
-        match self.flight().stand_in() {
-            // If it expired softly, this process may not know of it yet, and must not take it for current.
-            Some(known) if known.origin.id == Some(id) && !entry.life.expired => {
-                known.origin.as_of.raise(entry.origin.as_of.get());
-            }
-            _ => self.flight().set_stand_in(Some(entry)),
-        }
-        Seen::Useless(id)
     }
 
     async fn load(&mut self, leased: bool) -> Loaded {
@@ -407,7 +583,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let unchanged = *self.captured.last().expect("the mark of any tag is always captured");
         let id = EntryId::random();
         let fill = Fill {
-            key: &self.entry_key,
+            key: &self.order.entry_key,
             token: self.token.expect("a course fills only under a lease"),
             id,
             epochs: &epochs,
@@ -429,7 +605,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// Gives back the lease that may be held.
     async fn release(&mut self) {
         if let (Some(l2), Some(token)) = (&self.cache.stack.l2, self.token) {
-            l2.release(&self.entry_key, token, &self.cache.counters).await;
+            l2.release(&self.order.entry_key, token, &self.cache.counters).await;
         }
     }
 
@@ -437,7 +613,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// it.
     fn keep_lease(&self, token: LeaseToken) -> JoinSet<()> {
         let cache = Arc::clone(self.cache);
-        let key = self.entry_key.clone();
+        let key = self.order.entry_key.clone();
         let ttl = cache.stack.settings.lease_ttl;
         let mut keeper = JoinSet::new();
         keeper.spawn(async move {
@@ -474,7 +650,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     cargo.ttl = Duration::ZERO;
                 }
                 Outcome::Landed(
-                    self.cache.landed(&self.landing.key, &self.entry_key, self.born(), cargo),
+                    self.cache.landed(&self.landing.key, &self.order.entry_key, self.born(), cargo),
                     Source::Loaded,
                 )
             }
@@ -492,14 +668,6 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             return Outcome::Stale(entry, failure);
         }
         Outcome::Failed(failure)
-    }
-
-    fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, id, span, expired, tags, size } = promotion;
-        let life = Life { expired, ..Life::new(asked, span, self.cache.l1_lifetime()) };
-        let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
-        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked) };
-        self.cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
     }
 
     /// When the flight was registered, in the order of invalidations.
@@ -535,8 +703,19 @@ struct Asked {
     deliveries: u64,
 }
 
-enum Weighed {
+impl Asked {
+    fn now<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>) -> Self {
+        Self { at: clock::now(), deliveries: cache.stack.deliveries() }
+    }
+}
+
+enum Weighed<K, V> {
+    /// An entry to be served, fresh or inside its window.
+    Usable(Arc<Entry<K, V>>),
     Seen(Seen),
-    /// This, unless asking again brings something better.
-    AskAgain(Seen),
+    /// This, unless asking again, for more tags too, brings something better.
+    AskAgain {
+        or_else: Seen,
+        more: Tags,
+    },
 }

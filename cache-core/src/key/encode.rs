@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use self::text::{Text, Unfit};
-use super::Namespace;
+use super::{Namespace, scratch};
 use crate::{Error, ErrorKind, Result};
 
 /// Text up to this many bytes is used as it is.
@@ -33,9 +33,10 @@ pub(crate) struct KeyText {
 /// # Errors
 /// [`ErrorKind::Codec`] if its `Serialize` fails or it nests deeper than 128.
 pub(crate) fn encode<K: Serialize + ?Sized>(key: &K, domain: &[u8; 32]) -> Result<KeyText> {
-    let mut out = String::new();
-    key.serialize(Text::new(&mut out, DEPTH)).map_err(|Unfit(why)| Error::new(ErrorKind::Codec, "key").context(why))?;
-    let full: Arc<str> = out.into();
+    let full: Arc<str> = scratch::write(|out| match key.serialize(Text::new(out, DEPTH)) {
+        Ok(_) => Ok(out.as_str().into()),
+        Err(Unfit(why)) => Err(Error::new(ErrorKind::Codec, "key").context(why)),
+    })?;
     let text = if full.len() <= LONGEST { Arc::clone(&full) } else { shorten(&full, domain).into() };
     Ok(KeyText { text, full })
 }

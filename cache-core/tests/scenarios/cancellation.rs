@@ -62,7 +62,10 @@ async fn at_every_poll(what: &str, call: impl for<'a> Fn(&'a Items) -> Call<'a>)
         let ended = polled(times, call(&items)).await;
         assert_clean(&format!("{what}, dropped after {times} polls"), &here, &store).await;
         if ended {
-            assert!(times > 1, "{what}: it waited for something");
+            assert!(
+                times > 1 || what == "get",
+                "{what}: it waited for something, as nothing but a read of `Memory` does not"
+            );
             return;
         }
         times += 1;

@@ -1,7 +1,7 @@
 -- KEYS: log, entries…, their leases and the mark of any tag…, tags…, marks of caches…
 -- ARGV: from, how many entries, how many leases, how many tags, a fresh epoch for each tag
 -- Returns as an invalidation does. Entries and tags are announced.
-local HEAD, FLAGS, EXPIRED = 25, 16, '\128'
+local HEAD, FLAGS, EXPIRED = 33, 16, '\128'
 
 local entries, leases, tags = take(ARGV[2]), take(ARGV[3]), take(ARGV[4])
 local caches = take(#KEYS - taken)

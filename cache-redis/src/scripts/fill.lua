@@ -22,5 +22,5 @@ if #KEYS > 3 then
   end
   late = renew(5, marks, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
 end
-redis.call('SET', KEYS[1], ARGV[3] .. late .. ARGV[4], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], dated(ARGV[3], ARGV[2]) .. late .. ARGV[4], 'PX', ARGV[2])
 return 1

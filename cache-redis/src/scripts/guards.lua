@@ -7,6 +7,11 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- The head of an entry, with the server's time at which the entry expires put into its place.
+local function dated(head, ttl)
+  return string.sub(head, 1, 24) .. struct.pack('>I8', now() + ttl) .. string.sub(head, 33)
+end
+
 -- When the last of the guards ends; nothing if none is there. Another type under the name is no guard.
 local function end_of_guards(name)
   local last = redis.pcall('ZRANGE', name, -1, -1, 'WITHSCORES')

@@ -2,7 +2,7 @@
 -- ARGV: token, ttl, claim, id of the entry that was seen, version, its cache's fresh epoch, then as for renew: scopes,
 --       fresh, retain, keep
 -- Returns {'granted', epochs}, {'held', left}, {'found', left, entry, marks} or {'guarded'}.
-local HEAD = 25
+local HEAD = 33
 local have = redis.call('MGET', unpack(KEYS, 3))
 local holder, cache = have[1], have[2]
 if is_guarded(KEYS[2]) or has_hold(have, 2) then

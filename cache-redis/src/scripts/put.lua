@@ -11,7 +11,7 @@ for at = 2, #have do
   marks[at - 1] = have[at]
 end
 local epochs = renew(6, marks, ARGV[7], ARGV[8], ARGV[9], ARGV[10])
-redis.call('SET', KEYS[1], ARGV[1] .. epochs .. ARGV[2], 'PX', ARGV[3])
+redis.call('SET', KEYS[1], dated(ARGV[1], ARGV[3]) .. epochs .. ARGV[2], 'PX', ARGV[3])
 redis.call('DEL', KEYS[2])
 append(KEYS[4], ARGV[4], 'del', { KEYS[1] })
 return 1

@@ -63,20 +63,20 @@ async fn a26_value_and_expiry_are_one_command_and_nothing_of_the_old_is_left() {
     let large = Bytes::from(vec![1; 10_000]);
     put_at(&redis, &key, &tags, &large, 100 * MINUTE).await.unwrap();
     let old = server.cli(&["STRLEN", &key.entry(1)]);
-    assert_eq!(number(&old), 25 + 9 * 16 + 10_000);
+    assert_eq!(number(&old), 33 + 9 * 16 + 10_000);
 
     server.cli(&["CONFIG", "RESETSTAT"]);
     put(&redis, &key, &[], &Bytes::from_static(b"new")).await;
     let stats = server.cli(&["INFO", "commandstats"]);
     assert!(!stats.contains("cmdstat_expire") && !stats.contains("cmdstat_pexpire"), "{stats}");
-    assert_eq!(server.cli(&["STRLEN", &key.entry(1)]), "28");
+    assert_eq!(server.cli(&["STRLEN", &key.entry(1)]), "36");
     let left = number(&server.cli(&["PTTL", &key.entry(1)]));
     assert!(left > 0 && left <= 60_000, "{left}");
 }
 
-/// One for the time, one for everything else, sent together, and no script.
+/// And no script. What time it is for the server is asked now and then.
 #[tokio::test]
-async fn a_read_is_two_commands_in_one_round_trip() {
+async fn a_read_is_one_command() {
     let (server, redis, names) = start().await;
     let (key, marks) = (names.key("a"), [names.namespace(), names.cache(), names.tag("a")]);
     put(&redis, &key, &marks, &Bytes::new()).await;
@@ -92,10 +92,8 @@ async fn a_read_is_two_commands_in_one_round_trip() {
         .filter(|line| !["config", "info", "client", "hello"].iter().any(|own| line[8..].starts_with(own)))
         .filter_map(|line| line.split(',').next())
         .collect();
-    assert_eq!(of_read.len(), 2, "{stats}");
     assert!(of_read.contains(&"cmdstat_mget:calls=100"), "{stats}");
-    assert!(of_read.contains(&"cmdstat_pttl:calls=100"), "{stats}");
-    // Both commands of a pair arrive in one piece: a read of the socket serves two of them.
+    assert!(of_read.iter().all(|line| line.starts_with("cmdstat_mget") || line.starts_with("cmdstat_time")), "{stats}");
     let reads = server.cli(&["INFO", "stats"]);
     let reads = reads.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
     assert!(number(reads.unwrap()) < 150, "{reads:?} reads of sockets");
@@ -106,25 +104,27 @@ async fn a32_bytes_of_another_form_are_a_damaged_entry_that_can_be_replaced() {
     let (server, redis, names) = start().await;
     let (key, marks) = (names.key("a"), names.marks());
     let name = key.entry(1);
-    let count_too_high = format!("{}\u{7f}short", "x".repeat(24));
-    let damages: [&[&str]; 7] = [
+    let count_too_high = format!("{}\u{7f}short", "x".repeat(32));
+    let damages: [&[&str]; 4] = [
         &["SET", &name, ""],
         &["SET", &name, "x"],
         &["SET", &name, "{\"json\": \"of somebody else\"}"],
         &["SET", &name, &count_too_high, "PX", "60000"],
-        &["RPUSH", &name, "a", "list"],
-        &["HSET", &name, "a", "hash"],
-        &["SADD", &name, "a set"],
     ];
-    for damage in damages {
+    // What is no string counts as missing.
+    let others: [&[&str]; 3] =
+        [&["RPUSH", &name, "a", "list"], &["HSET", &name, "a", "hash"], &["SADD", &name, "a set"]];
+    for damage in damages.into_iter().chain(others) {
         server.cli(&["DEL", &name]);
         server.cli(damage);
-        let damaged = found(&redis, &key, &marks).await.entry.expect("something is there");
-        assert_eq!(damaged.id, FOREIGN, "{damage:?}");
-        assert!(damaged.epochs.is_empty() && damaged.frame.is_empty());
-        assert_eq!(damaged.remaining, None);
+        let damaged = found(&redis, &key, &marks).await.entry;
+        assert_eq!(damaged.is_some(), damages.contains(&damage), "{damage:?}");
+        if let Some(damaged) = &damaged {
+            assert_eq!((damaged.id, damaged.remaining), (FOREIGN, None), "{damage:?}");
+            assert!(damaged.epochs.is_empty() && damaged.frame.is_empty());
+        }
 
-        let seen = Some(damaged.id);
+        let seen = damaged.map(|damaged| damaged.id);
         let (token, reply) = lease(&redis, &key, Claim::Join { seen }, &marks).await;
         let LeaseReply::Granted { epochs } = reply else { panic!("{damage:?}: {reply:?}") };
         let (id, frame) = (EntryId::random(), &Bytes::from_static(b"repaired"));
@@ -154,16 +154,17 @@ async fn a32_a_valid_newer_entry_is_not_taken_for_the_damaged_one_that_was_seen(
 
 /// `PERSIST` by hand, or a tool that copied the key.
 #[tokio::test]
-async fn a25_an_entry_without_an_end_is_not_to_be_kept() {
+async fn a25_an_entry_without_an_end_ends_when_its_time_is_over() {
     let (server, redis, names) = start().await;
     let key = names.key("a");
     let id = put(&redis, &key, &[], &Bytes::new()).await;
     server.cli(&["PERSIST", &key.entry(1)]);
     let entry = found(&redis, &key, &[]).await.entry.unwrap();
-    assert_eq!((entry.id, entry.remaining), (id, None));
+    assert_eq!(entry.id, id);
+    assert!(entry.remaining.is_some_and(|left| !left.is_zero() && left <= MINUTE), "{entry:?}");
 }
 
-/// The key was given a longer life than its entry has: by hand here, by a refill between the two commands elsewhere.
+/// The key was given a longer life than its entry has.
 #[tokio::test]
 async fn a25_an_entry_remains_no_longer_than_its_own_time_to_live() {
     let (server, redis, names) = start().await;
@@ -171,7 +172,7 @@ async fn a25_an_entry_remains_no_longer_than_its_own_time_to_live() {
     put(&redis, &key, &[], &Bytes::new()).await;
     server.cli(&["PEXPIRE", &key.entry(1), "9000000"]);
     let entry = found(&redis, &key, &[]).await.entry.unwrap();
-    assert_eq!(entry.remaining, Some(MINUTE));
+    assert!(entry.remaining.is_some_and(|left| !left.is_zero() && left <= MINUTE), "{entry:?}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod equal;
+mod gather;
 mod layout;
 mod log;
 mod recovery;

@@ -52,6 +52,12 @@ for _, name in ipairs(redis.call('KEYS', '*')) do
       redis.call('ZINCRBY', name, text(-time), member)
     end
   end
+  if string.find(name, ':v%d+$') and redis.call('TYPE', name).ok == 'string' then
+    local expires = redis.call('GETRANGE', name, 24, 31)
+    if #expires == 8 then
+      redis.call('SETRANGE', name, 24, struct.pack('>I8', struct.unpack('>I8', expires) - time))
+    end
+  end
   local left = redis.call('PTTL', name)
   if left > time then
     redis.call('PEXPIRE', name, text(left - time))

@@ -1,0 +1,393 @@
+//! Reads of entries, brought to the server together when many are asked for at once.
+//!
+//! A read that finds a connection at rest is sent at once, in the task of its caller. While one is under way there, others
+//! gather, and go together when it is back: one `MGET` of their entries and of the marks that judge them, each of them once. So the more
+//! there is to do, the less each read costs, and nobody waits for a clock.
+//!
+//! ```text
+//! caller 1   MGET a ns cache ─────────►│◄─ answered
+//! caller 2           b …  waits        │ MGET b c d ns cache ─────────►│◄─ answered, all three
+//! caller 3             c …  waits      │                               │
+//! caller 4                d …  waits   │                               │ MGET …
+//! ```
+//!
+//! What a command finds it finds together, so that each read is as good as one by itself. A caller that leaves is asked for
+//! nonetheless, if it was to be; its turn, if it had one, is passed on. What the server refuses for one of them it refuses for the
+//! command: then each is asked for by itself.
+//!
+//! An entry that was found large is read by itself on a connection where no others gather, so that small ones don't wait for
+//! its bytes.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bb8_redis::redis::{self, Cmd, Value};
+use cache_core::{Bytes, Error, ErrorKind, Result, backend::Found, clock, key::Mark};
+use tokio::{runtime::Handle, sync::oneshot, task::yield_now};
+
+use crate::{connection::Link, error::unexpected, pool::Pool, record};
+
+/// The most reads that go together: those behind them go on another connection, or next.
+const MOST: usize = 64;
+
+/// Where reads gather.
+#[derive(Debug)]
+pub(crate) struct Reads {
+    pool: Arc<Pool>,
+    gathering: Mutex<Gathering>,
+    sizes: Sizes,
+}
+
+#[derive(Debug)]
+struct Gathering {
+    /// Places to send from that are at rest, with the connection that each used last.
+    idle: Vec<Option<Link>>,
+    /// Those who wait for one, in the order in which they came.
+    waiting: VecDeque<Batch>,
+    closed: bool,
+}
+
+type Reply = oneshot::Sender<Result<Found>>;
+
+impl Reads {
+    /// Of a pool of so many connections. One of them is left to whatever takes long.
+    pub(crate) fn new(pool: Arc<Pool>, connections: u32) -> Self {
+        let places = connections.saturating_sub(1).max(1);
+        let idle = (0..places).map(|_| None).collect();
+        let gathering = Gathering { idle, waiting: VecDeque::new(), closed: false };
+        Self { pool, gathering: Mutex::new(gathering), sizes: Sizes::new() }
+    }
+
+    /// Reads an entry with its marks.
+    pub(crate) async fn read(self: &Arc<Self>, entry: Arc<str>, marks: &[Mark]) -> Result<Found> {
+        if self.sizes.is_large(&entry) {
+            let read = async {
+                let link = self.pool.checkout("read").await?;
+                self.read_alone(&link, &entry, marks).await
+            };
+            return Box::pin(read).await;
+        }
+        match self.step_up(entry, marks)? {
+            // Apart: it takes more room than those need who wait.
+            Place::First(mut turn, entry) => {
+                let read = async {
+                    let link = turn.link().await?;
+                    self.read_alone(&link, &entry, marks).await
+                };
+                Box::pin(read).await
+            }
+            // Without an answer the runtime of whoever was to bring it has shut down.
+            Place::Behind(answer) => answer.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "read"))),
+        }
+    }
+
+    fn step_up(self: &Arc<Self>, entry: Arc<str>, marks: &[Mark]) -> Result<Place> {
+        let mut gathering = self.lock();
+        if gathering.closed {
+            return Err(Error::new(ErrorKind::Closed, "read"));
+        }
+        if let Some(link) = gathering.idle.pop() {
+            return Ok(Place::First(Turn { reads: Arc::clone(self), link }, entry));
+        }
+        let (reply, answer) = oneshot::channel();
+        gathering.add(entry, marks, reply);
+        Ok(Place::Behind(answer))
+    }
+
+    /// Later calls fail.
+    pub(crate) fn close(&self) {
+        let mut gathering = self.lock();
+        gathering.closed = true;
+        gathering.idle.fill_with(|| None);
+    }
+
+    async fn read_alone(&self, link: &Link, entry: &str, marks: &[Mark]) -> Result<Found> {
+        let mut command = redis::cmd("MGET");
+        command.arg(entry);
+        for mark in marks {
+            command.arg(mark.name());
+        }
+        let (values, now) = self.ask(link, &command).await?;
+        let Value::Array(values) = values else { return Err(unexpected("read")) };
+        if values.len() != marks.len() + 1 {
+            return Err(unexpected("read"));
+        }
+        let mut values = values.into_iter();
+        let stored = values.next();
+        let mut found = self.found(entry, stored, now, marks.len());
+        for (mark, value) in marks.iter().zip(values) {
+            State::of(mark, &value).add_to(&mut found);
+        }
+        Ok(found)
+    }
+
+    /// Sends a command, and says what the server's clock showed when it was sent, or somewhat more.
+    async fn ask(&self, link: &Link, command: &Cmd) -> Result<(Value, Duration)> {
+        let asked = clock::now();
+        if let Some(now) = link.clock.at(asked) {
+            return Ok((self.pool.command_on(link, "read", command).await?, now));
+        }
+        let mut both = redis::pipe();
+        both.cmd("TIME").add_command(command.clone());
+        let replies = self.pool.pipeline_on(link, "read", &both).await?;
+        let [time, values] = <[Value; 2]>::try_from(replies).map_err(|_| unexpected("read"))?;
+        let now = link.clock.set(asked, &time).ok_or_else(|| unexpected("read"))?;
+        Ok((values, now))
+    }
+
+    fn found(&self, name: &str, stored: Option<Value>, now: Duration, marks: usize) -> Found {
+        let entry = match stored {
+            Some(Value::BulkString(bytes)) => {
+                self.sizes.note(name, bytes.len());
+                Some(record::entry_at(now, &Bytes::from(bytes)))
+            }
+            _ => None,
+        };
+        Found { entry, epochs: Vec::with_capacity(marks), expired: Vec::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Gathering> {
+        self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a read finds itself.
+enum Place {
+    /// With a turn of its own.
+    First(Turn, Arc<str>),
+    /// Behind others, one of whom brings the answer.
+    Behind(oneshot::Receiver<Result<Found>>),
+}
+
+impl Gathering {
+    fn add(&mut self, entry: Arc<str>, marks: &[Mark], reply: Reply) {
+        match self.waiting.back_mut() {
+            Some(batch) if batch.asks.len() < MOST => batch.add(entry, marks, reply),
+            _ => {
+                let mut batch = Batch::default();
+                batch.add(entry, marks, reply);
+                self.waiting.push_back(batch);
+            }
+        }
+    }
+}
+
+/// Reads that go together.
+#[derive(Debug, Default)]
+struct Batch {
+    asks: Vec<Ask>,
+    /// All their marks, each of them once, with its place.
+    marks: Vec<Mark>,
+    places: HashMap<Mark, usize>,
+}
+
+#[derive(Debug)]
+struct Ask {
+    entry: Arc<str>,
+    marks: Places,
+    reply: Reply,
+}
+
+impl Batch {
+    fn add(&mut self, entry: Arc<str>, marks: &[Mark], reply: Reply) {
+        let marks = Places::new(marks.iter().map(|mark| self.place(mark)));
+        self.asks.push(Ask { entry, marks, reply });
+    }
+
+    fn place(&mut self, mark: &Mark) -> usize {
+        if let Some(place) = self.places.get(mark) {
+            return *place;
+        }
+        self.marks.push(mark.clone());
+        self.places.insert(mark.clone(), self.marks.len() - 1);
+        self.marks.len() - 1
+    }
+
+    fn command(&self) -> Cmd {
+        let mut command = redis::cmd("MGET");
+        for ask in &self.asks {
+            command.arg(&*ask.entry);
+        }
+        for mark in &self.marks {
+            command.arg(mark.name());
+        }
+        command
+    }
+}
+
+/// The places of the marks of one read. As a rule there are those of the namespace and the cache, and no others.
+#[derive(Debug)]
+struct Places {
+    first: [usize; 2],
+    count: usize,
+    more: Vec<usize>,
+}
+
+impl Places {
+    fn new(places: impl Iterator<Item = usize>) -> Self {
+        let (mut first, mut count, mut more) = ([0; 2], 0, Vec::new());
+        for place in places {
+            match first.get_mut(count) {
+                Some(free) => *free = place,
+                None => more.push(place),
+            }
+            count += 1;
+        }
+        Self { first, count, more }
+    }
+
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.first.iter().take(self.count).chain(&self.more).copied()
+    }
+}
+
+/// What a mark says.
+struct State<'a> {
+    mark: &'a Mark,
+    bytes: &'a [u8],
+}
+
+impl<'a> State<'a> {
+    fn of(mark: &'a Mark, value: &'a Value) -> Self {
+        let bytes = if let Value::BulkString(bytes) = value { bytes.as_slice() } else { &[] };
+        Self { mark, bytes }
+    }
+
+    fn add_to(&self, found: &mut Found) {
+        found.epochs.push(record::epoch(self.mark.scope(), self.bytes));
+        found.expired.extend(record::expired(self.mark.scope(), self.bytes));
+    }
+}
+
+/// The right to send from one place. Whoever gives it up passes it on to those who wait.
+struct Turn {
+    reads: Arc<Reads>,
+    link: Option<Link>,
+}
+
+impl Turn {
+    async fn link(&mut self) -> Result<Link> {
+        if self.link.as_ref().is_none_or(|link| link.health.has_ended()) {
+            self.link = Some(self.reads.pool.checkout("read").await?);
+        }
+        Ok(self.link.clone().expect("it was just made sure of"))
+    }
+
+    /// Serves those who wait, until nobody does.
+    async fn serve(mut self, first: Batch) {
+        let mut next = Some(first);
+        while let Some(batch) = next {
+            self.answer(batch).await;
+            // Who was answered may have more to ask.
+            yield_now().await;
+            next = self.reads.lock().waiting.pop_front();
+        }
+    }
+
+    async fn answer(&mut self, batch: Batch) {
+        let link = match self.link().await {
+            Ok(link) => link,
+            Err(error) => return batch.fail(&error),
+        };
+        match self.reads.ask(&link, &batch.command()).await {
+            Ok((Value::Array(values), now)) if values.len() == batch.asks.len() + batch.marks.len() => {
+                self.distribute(batch, values, now);
+            }
+            Ok(_) => batch.fail(&unexpected("read")),
+            Err(error) if error.is_temporary() || batch.asks.len() == 1 => batch.fail(&error),
+            Err(_) => self.answer_each(&link, batch).await,
+        }
+    }
+
+    fn distribute(&self, batch: Batch, values: Vec<Value>, now: Duration) {
+        let Batch { asks, marks, .. } = batch;
+        let mut values = values;
+        let of_marks = values.split_off(asks.len());
+        for (ask, value) in asks.into_iter().zip(values) {
+            let mut found = self.reads.found(&ask.entry, Some(value), now, ask.marks.len());
+            for place in ask.marks.iter() {
+                State::of(&marks[place], &of_marks[place]).add_to(&mut found);
+            }
+            // Who has left wants no answer.
+            let _ = ask.reply.send(Ok(found));
+        }
+    }
+
+    /// Something in the command is refused: not to all of them, it may be.
+    async fn answer_each(&self, link: &Link, batch: Batch) {
+        let Batch { asks, marks, .. } = batch;
+        for Ask { entry, marks: places, reply } in asks {
+            let marks: Vec<_> = places.iter().map(|place| marks[place].clone()).collect();
+            let _ = reply.send(self.reads.read_alone(link, &entry, &marks).await);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut gathering = self.reads.lock();
+        let link = self.link.take();
+        match (gathering.waiting.pop_front(), Handle::try_current()) {
+            (Some(batch), Ok(runtime)) => {
+                drop(gathering);
+                runtime.spawn(Self { reads: Arc::clone(&self.reads), link }.serve(batch));
+            }
+            // Without a runtime nobody can wait.
+            (_, _) => {
+                let link = link.filter(|_| !gathering.closed);
+                gathering.idle.push(link);
+            }
+        }
+    }
+}
+
+impl Batch {
+    fn fail(self, error: &Error) {
+        for ask in self.asks {
+            let _ = ask.reply.send(Err(error.clone()));
+        }
+    }
+}
+
+/// Which entries were large when they were last read, as far as so many places can tell. Two entries may share one.
+#[derive(Debug)]
+struct Sizes {
+    large: Box<[AtomicBool]>,
+    hasher: RandomState,
+}
+
+impl Sizes {
+    const PLACES: usize = 4_096;
+    /// From so many bytes on.
+    const LARGE: usize = 16 << 10;
+
+    fn new() -> Self {
+        Self { large: (0..Self::PLACES).map(|_| AtomicBool::new(false)).collect(), hasher: RandomState::new() }
+    }
+
+    fn is_large(&self, entry: &str) -> bool {
+        self.place(entry).load(Ordering::Relaxed)
+    }
+
+    fn note(&self, entry: &str, size: usize) {
+        let (place, is_large) = (self.place(entry), size >= Self::LARGE);
+        if place.load(Ordering::Relaxed) != is_large {
+            place.store(is_large, Ordering::Relaxed);
+        }
+    }
+
+    fn place(&self, entry: &str) -> &AtomicBool {
+        &self.large[self.hasher.hash_one(entry) as usize % Self::PLACES]
+    }
+}
