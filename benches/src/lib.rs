@@ -1,6 +1,8 @@
 //! What the benchmarks share. `README.md` says which question each of them answers.
 
 mod counted;
+mod plot;
+mod process;
 mod random;
 mod ratio;
 mod server;
@@ -10,6 +12,8 @@ mod user;
 
 pub use self::{
     counted::{Calls, Counted},
+    plot::{Curve, plot},
+    process::{cpu_time, resident},
     random::{Random, Zipf},
     ratio::{Ratios, Workload, ratios},
     server::{Server, Spent},

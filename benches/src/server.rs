@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cache_redis::{Redis, testing::RedisServer};
-use redis::{Client, IntoConnectionInfo, aio::MultiplexedConnection, io::tcp::TcpSettings};
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, aio::MultiplexedConnection, io::tcp::TcpSettings};
 
 /// A Redis server with a raw connection to it: what a cache's way to the same server is compared with.
 #[derive(Debug)]
@@ -26,7 +26,9 @@ impl Server {
         let target = process.url().into_connection_info().expect("the server's own URL");
         let target = target.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(target).expect("the server's own URL");
-        let connection = client.get_multiplexed_async_connection().await.expect("a server that answers");
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = connection.expect("a server that answers");
         Self { process, connection }
     }
 

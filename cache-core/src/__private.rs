@@ -22,6 +22,7 @@ use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     codec::is_negative,
+    coherence::course::Mode,
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
@@ -219,7 +220,7 @@ where
         let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), validated, ..Call::default() };
         let loader = |handle| split::<O>(load(), handle, keep);
-        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
+        let answer = Box::pin(cache.load(self.key.to_key(), hash, Mode::Load, call, loader)).await;
         O::join(answer.map(|answer| answer.value))
     }
 

@@ -11,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use crate::{
     backend::{
         Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message,
         Position, Pulse, Put, Read,
     },
-    breaker::{Breaker, BreakerSettings},
+    breaker::{Breaker, BreakerSettings, Permit},
     clock,
     error::{Error, ErrorKind, Result},
     health::L2Health,
@@ -58,8 +58,23 @@ impl L2 {
         }
     }
 
-    pub(crate) async fn read(&self, ask: Read<'_>, counters: &Counters) -> Option<Found> {
-        self.counted("read", self.backend.read(ask), counters).await.ok()
+    /// Many of these wait at once: a layer of futures less than the others have, and no room for what was asked.
+    pub(crate) fn read<'a>(
+        &'a self,
+        ask: Read<'a>,
+        counters: &'a Counters,
+    ) -> impl Future<Output = Option<Found>> + 'a {
+        let read = self.backend.read(ask);
+        async move {
+            let result = match self.admit("read") {
+                Ok(permit) => {
+                    let answer = timeout(self.deadline, read).await;
+                    self.settle("read", permit, answer)
+                }
+                Err(error) => Err(error),
+            };
+            count(result, counters).ok()
+        }
     }
 
     pub(crate) async fn lease(&self, ask: Lease<'_>, counters: &Counters) -> Option<LeaseReply> {
@@ -144,24 +159,26 @@ impl L2 {
         call: impl Future<Output = Result<T>>,
         counters: &Counters,
     ) -> Result<T> {
-        let result = self.call(operation, call).await;
-        if result.is_err() {
-            counters.count(Event::BackendError);
-        }
-        result
+        count(self.call(operation, call).await, counters)
     }
 
     async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let permit = self.admit(operation)?;
+        let answer = timeout(self.deadline, call).await;
+        self.settle(operation, permit, answer)
+    }
+
+    fn admit(&self, operation: &'static str) -> Result<Permit<'_>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, operation));
         }
-        let Some(permit) = self.breaker.admit(clock::now()) else {
-            return Err(Error::new(ErrorKind::Unavailable, operation).context("the circuit breaker is open"));
-        };
-        let result = match timeout(self.deadline, call).await {
-            Ok(result) => result,
-            Err(_) => Err(self.too_late(operation)),
-        };
+        self.breaker
+            .admit(clock::now())
+            .ok_or_else(|| Error::new(ErrorKind::Unavailable, operation).context("the circuit breaker is open"))
+    }
+
+    fn settle<T>(&self, operation: &'static str, permit: Permit<'_>, answer: Result<Result<T>, Elapsed>) -> Result<T> {
+        let result = answer.unwrap_or_else(|_| Err(self.too_late(operation)));
         match &result {
             Ok(_) => {
                 if permit.succeeded() {
@@ -186,6 +203,10 @@ impl L2 {
         trace::l2_failed(self.backend.name(), error);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
     }
+}
+
+fn count<T>(result: Result<T>, counters: &Counters) -> Result<T> {
+    result.inspect_err(|_| counters.count(Event::BackendError))
 }
 
 /// Whether an error says that the store is not there for anybody, rather than that it can't take this value.

@@ -26,8 +26,9 @@
 //! ```text
 //! get_with(key, loader)
 //!  ├ L1: there, fresh, none of its marks renewed, proven recent ───────────────► hit: no lock, no I/O, no decoding
-//!  └ flight: join the one under way for the key, or lead one in a task of its own
-//!     ├ L2: one round trip for the entry and its marks; all marks equal ───────► promoted to L1, hit
+//!  └ flight: join the one under way for the key, or lead one
+//!     ├ L2: one round trip for the entry and its marks; all marks equal ───────► promoted to L1, hit: all in the caller's task
+//!     │  └ or else the flight goes on in a task of its own
 //!     ├ lease in L2: taken ► load │ held by another process ► wait for its fill │ L2 away ► load
 //!     ├ load: with a deadline, panics caught, the lease extended meanwhile
 //!     └ store: L2 if the lease's token is still there, L1 if no invalidation came in between

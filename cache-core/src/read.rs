@@ -2,7 +2,7 @@
 //!
 //! A hit ends in [`Shared::hit`] and never comes here.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
@@ -45,7 +45,10 @@ struct Passenger<'a, K: CacheKey, V: CacheValue> {
     text: KeyText,
     entry_key: EntryKey,
     tags: Tags,
-    call: Call,
+    mode: Mode,
+    ttl: Option<Duration>,
+    to_the_end: bool,
+    validated: bool,
     lineage: Lineage,
     /// What was invalidated before this moment must not be served to it.
     since: Moment,
@@ -57,27 +60,34 @@ struct Passenger<'a, K: CacheKey, V: CacheValue> {
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Fetches by way of a flight. `load` is used at most once, and only by a call that leads; without one, L2 is asked
     /// and nothing is loaded.
-    pub(crate) async fn fetch<F, Fut, E>(
+    pub(crate) fn fetch<F, Fut, E>(
         self: &Arc<Self>,
         key: K,
         hash: u64,
+        mode: Mode,
         call: Call,
         load: Option<F>,
-    ) -> Result<Fetched<K, V>, LoadError<E>>
+    ) -> impl Future<Output = Result<Fetched<K, V>, LoadError<E>>>
     where
         F: FnOnce(Load) -> Fut,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        let mut passenger = Passenger::new(self, key, hash, call)?;
-        let mut load = load;
-        passenger.travel(&mut load).await
+        let (mut passenger, mut load) = (Passenger::new(self, key, hash, mode, call), load);
+        // Holds them once: the arguments of an `async fn` are there beside what becomes of them.
+        async move {
+            match &mut passenger {
+                Ok(passenger) => passenger.travel(&mut load).await,
+                Err(error) => Err(error.clone().into()),
+            }
+        }
     }
 }
 
 impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
-    fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, call: Call) -> Result<Self, Error> {
-        let tags = Tags::new(&cache.stack.namespace, &call.tags);
+    fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, mode: Mode, call: Call) -> Result<Self, Error> {
+        let Call { tags, ttl, to_the_end, validated, hold_off: _ } = call;
+        let tags = Tags::new(&cache.stack.namespace, &tags);
         if tags.len() > MAX_TAGS {
             let context = format!("an entry has at most {MAX_TAGS} tags, this call names {}", tags.len());
             return Err(Error::new(ErrorKind::Config, "tags").context(context));
@@ -93,7 +103,10 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             text,
             entry_key,
             tags,
-            call,
+            mode,
+            ttl,
+            to_the_end,
+            validated,
             lineage: Lineage::current(),
             since,
             began: clock::now(),
@@ -108,7 +121,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         E: Send + Sync + 'static,
     {
         loop {
-            let (seat, own) = match self.board()? {
+            let (seat, led) = match self.board()? {
                 Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
                 Boarding::Stale(entry, behind) => {
                     self.cache.counters.count(Event::StaleHit);
@@ -118,14 +131,15 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     }
                     return Ok(Some((entry, Source::Stale)));
                 }
-                Boarding::Joined(seat) => (seat, false),
-                Boarding::Leads(flight, seat) => {
-                    if let Some(entry) = self.launch(&flight, load).await {
-                        return Ok(Some((entry, Source::L2)));
-                    }
-                    (seat, true)
-                }
+                Boarding::Joined(seat) => (seat, None),
+                Boarding::Leads(flight, seat) => (seat, Some(flight)),
             };
+            if let Some(flight) = &led
+                && let Some(entry) = self.launch(flight, load).await
+            {
+                return Ok(Some((entry, Source::L2)));
+            }
+            let own = led.is_some();
             let outcome = match self.wait(&seat).await {
                 Some(outcome) => outcome,
                 // The load is slow.
@@ -201,11 +215,11 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// Whether neither L1 as it is nor another call's flight can answer.
     fn asks_further(&self) -> bool {
-        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.stack.l2.is_some())
+        self.mode == Mode::Refresh || (self.validated && self.cache.stack.l2.is_some())
     }
 
     fn serves_stale(&self) -> bool {
-        self.call.mode == Mode::Load && !self.call.validated
+        self.mode == Mode::Load && !self.validated
     }
 
     /// How a flight ended; nothing if that takes longer than the soft timeout.
@@ -254,12 +268,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
-        let resident = self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh);
+        let resident = self.cache.resident(self.hash, &self.key).filter(|_| self.mode != Mode::Refresh);
         // Who may have to be answered before L2 has, or must not be waited for, reads it from afar.
-        let is_afar = self.call.to_the_end || self.cache.policy.soft_timeout.is_some();
-        let reads = self.call.mode != Mode::Refresh && self.cache.reach(&self.entry_key, &self.tags) == Reach::Shared;
+        let is_afar = self.to_the_end || self.cache.policy.soft_timeout.is_some();
+        let reads = self.mode != Mode::Refresh && self.cache.reach(&self.entry_key, &self.tags) == Reach::Shared;
         if is_afar || !reads {
-            let _companion = self.call.to_the_end.then(|| flight.seat());
+            let _companion = self.to_the_end.then(|| flight.seat());
             launch(landing, Order { resident, _companion, ..self.order(load.take()) });
             return None;
         }
@@ -283,9 +297,9 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             text: self.text.clone(),
             entry_key: self.entry_key.clone(),
             resident: None,
-            mode: self.call.mode,
+            mode: self.mode,
             tags: self.tags.clone(),
-            ttl: self.call.ttl,
+            ttl: self.ttl,
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
             serves_stale: self.serves_stale(),
@@ -295,7 +309,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     }
 
     fn kind(&self) -> Kind {
-        match self.call.mode {
+        match self.mode {
             Mode::Load | Mode::Refresh => Kind::Load,
             Mode::Lookup => Kind::Lookup,
         }

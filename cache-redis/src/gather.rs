@@ -51,6 +51,8 @@ struct Gathering {
     idle: Vec<Option<Link>>,
     /// Those who wait for one, in the order in which they came.
     waiting: VecDeque<Batch>,
+    /// The connection of large entries.
+    large: Option<Link>,
     closed: bool,
 }
 
@@ -61,7 +63,7 @@ impl Reads {
     pub(crate) fn new(pool: Arc<Pool>, connections: u32) -> Self {
         let places = connections.saturating_sub(1).max(1);
         let idle = (0..places).map(|_| None).collect();
-        let gathering = Gathering { idle, waiting: VecDeque::new(), closed: false };
+        let gathering = Gathering { idle, waiting: VecDeque::new(), large: None, closed: false };
         Self { pool, gathering: Mutex::new(gathering), sizes: Sizes::new() }
     }
 
@@ -69,7 +71,7 @@ impl Reads {
     pub(crate) async fn read(self: &Arc<Self>, entry: Arc<str>, marks: &[Mark]) -> Result<Found> {
         if self.sizes.is_large(&entry) {
             let read = async {
-                let link = self.pool.checkout("read").await?;
+                let link = self.link_for_large().await?;
                 self.read_alone(&link, &entry, marks).await
             };
             return Box::pin(read).await;
@@ -101,19 +103,27 @@ impl Reads {
         Ok(Place::Behind(answer))
     }
 
+    async fn link_for_large(&self) -> Result<Link> {
+        let known = self.lock().large.clone();
+        if let Some(link) = known.filter(|link| !link.health.has_ended()) {
+            return Ok(link);
+        }
+        let link = self.pool.checkout("read").await?;
+        let mut gathering = self.lock();
+        gathering.large = Some(link.clone()).filter(|_| !gathering.closed);
+        Ok(link)
+    }
+
     /// Later calls fail.
     pub(crate) fn close(&self) {
         let mut gathering = self.lock();
         gathering.closed = true;
         gathering.idle.fill_with(|| None);
+        gathering.large = None;
     }
 
     async fn read_alone(&self, link: &Link, entry: &str, marks: &[Mark]) -> Result<Found> {
-        let mut command = redis::cmd("MGET");
-        command.arg(entry);
-        for mark in marks {
-            command.arg(mark.name());
-        }
+        let command = mget([entry].into_iter().chain(marks.iter().map(Mark::name)));
         let (values, now) = self.ask(link, &command).await?;
         let Value::Array(values) = values else { return Err(unexpected("read")) };
         if values.len() != marks.len() + 1 {
@@ -156,6 +166,17 @@ impl Reads {
     fn lock(&self) -> MutexGuard<'_, Gathering> {
         self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn mget<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Cmd {
+    const NAME: &str = "MGET";
+    let (count, size) = names.clone().fold((1, NAME.len()), |(count, size), name| (count + 1, size + name.len()));
+    let mut command = Cmd::with_capacity(count, size);
+    command.arg(NAME);
+    for name in names {
+        command.arg(name);
+    }
+    command
 }
 
 /// Where a read finds itself.
@@ -211,14 +232,7 @@ impl Batch {
     }
 
     fn command(&self) -> Cmd {
-        let mut command = redis::cmd("MGET");
-        for ask in &self.asks {
-            command.arg(&*ask.entry);
-        }
-        for mark in &self.marks {
-            command.arg(mark.name());
-        }
-        command
+        mget(self.asks.iter().map(|ask| &*ask.entry).chain(self.marks.iter().map(Mark::name)))
     }
 }
 

@@ -103,7 +103,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         if let Some(hit) = self.hit(hash) {
             return Ok(hit);
         }
-        Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await
+        Box::pin(self.cache.load(self.key.to_key(), hash, Mode::Load, self.call, load)).await
     }
 
     /// Loads whatever is cached, and caches the result in every tier. The old entry is served to others until then.
@@ -129,8 +129,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         E: Send + Sync + 'static,
     {
         let hash = self.cache.shared().hash(&self.key);
-        let call = Call { mode: Mode::Refresh, ..self.call };
-        Box::pin(self.cache.load(self.key.to_key(), hash, call, load)).await
+        Box::pin(self.cache.load(self.key.to_key(), hash, Mode::Refresh, self.call, load)).await
     }
 
     /// [`Cache::insert`].

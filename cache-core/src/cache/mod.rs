@@ -102,7 +102,10 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         }
         let (hash, key) = (self.shared.hash(&key), key.to_key());
         let load = |handle| infallible(load(handle));
-        Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value).map_err(only_cache)
+        Box::pin(self.load(key, hash, Mode::Load, Call::default(), load))
+            .await
+            .map(|answer| answer.value)
+            .map_err(only_cache)
     }
 
     /// [`get_with`](Self::get_with) for a loader that may fail. Its error goes to all who waited, and is not cached.
@@ -120,7 +123,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             return Ok(value);
         }
         let (hash, key) = (self.shared.hash(&key), key.to_key());
-        Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value)
+        Box::pin(self.load(key, hash, Mode::Load, Call::default(), load)).await.map(|answer| answer.value)
     }
 
     /// Stores a value in every tier, whatever was there; a load in flight does not overwrite it.
@@ -247,8 +250,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             self.shared.counters.count(Event::Miss);
             return None;
         }
-        let call = Call { mode: Mode::Lookup, ..call };
-        match self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await {
+        match self.shared.fetch(key, hash, Mode::Lookup, call, None::<fn(Load) -> Pending<Result<V>>>).await {
             Ok(fetched) => fetched.map(|(entry, source)| Answer::new(&entry, source)),
             Err(error) => {
                 self.shared.counters.count(Event::Miss);
@@ -262,6 +264,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         &self,
         key: K,
         hash: u64,
+        mode: Mode,
         call: Call,
         load: F,
     ) -> Result<Answer<V>, LoadError<E>>
@@ -276,7 +279,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         }
         let (entry, source) = self
             .shared
-            .fetch(key, hash, call, Some(load))
+            .fetch(key, hash, mode, call, Some(load))
             .await?
             .expect("a flight with a loader ends with a value or an error");
         Ok(Answer::new(&entry, source))
@@ -284,9 +287,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
 }
 
 /// Options of one call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
-    pub(crate) mode: Mode,
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) to_the_end: bool,
@@ -294,12 +296,6 @@ pub(crate) struct Call {
     pub(crate) validated: bool,
     /// How long nothing is cached after an invalidation.
     pub(crate) hold_off: Option<Duration>,
-}
-
-impl Default for Call {
-    fn default() -> Self {
-        Self { mode: Mode::Load, tags: Vec::new(), ttl: None, to_the_end: false, validated: false, hold_off: None }
-    }
 }
 
 /// A load that can't fail, as one that could.

@@ -40,7 +40,7 @@ impl Scene {
     }
 
     fn passenger(&self) -> Passenger<'_, u8, u8> {
-        Passenger::new(&self.cache, KEY, self.hash, Call::default()).unwrap()
+        Passenger::new(&self.cache, KEY, self.hash, Mode::Load, Call::default()).unwrap()
     }
 
     fn board(&self) -> Boarding<u8, u8> {
