@@ -198,6 +198,11 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
                     self.cache.admit(self.hash, entry);
                 }
             }
+            Outcome::Failed(failure) if is_current && order.paused.is_none() && self.flight.stand_in().is_none() => {
+                if let Some(backoff) = &self.cache.backoff {
+                    backoff.note(&self.key, failure, &self.flight.standing);
+                }
+            }
             // What supersedes a flight may have revoked what it has.
             Outcome::Stale(_, failure) => outcome = Outcome::Failed(failure.clone()),
             _ => {}

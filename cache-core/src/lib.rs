@@ -86,6 +86,7 @@ pub mod __private;
 mod answer;
 pub mod backend;
 mod breaker;
+mod bulkhead;
 mod cache;
 pub mod clock;
 pub mod codec;

@@ -285,9 +285,20 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
             serves_stale: self.serves_stale(),
+            paused: self.paused::<E>(),
             behind: None,
             _companion: None,
         }
+    }
+
+    /// How the last load of the key failed, if that is to answer this call in place of another load. Its error must be of this
+    /// call's type.
+    fn paused<E: Send + Sync + 'static>(&self) -> Option<Failure> {
+        let backoff = self.cache.backoff.as_ref().filter(|_| self.call.mode == Mode::Load && !self.alone)?;
+        backoff.failure(&self.key).filter(|failure| match failure {
+            Failure::Loader(error) => error.is::<E>(),
+            _ => true,
+        })
     }
 
     fn kind(&self) -> Kind {

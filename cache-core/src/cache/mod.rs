@@ -1,6 +1,7 @@
 //! A typed, named cache of a stack.
 
 mod at;
+mod backoff;
 mod builder;
 mod shared;
 

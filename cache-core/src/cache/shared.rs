@@ -11,8 +11,9 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{CacheKey, CacheValue};
+use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
+    bulkhead::Bulkhead,
     clock,
     codec::{
         self, ValueCodec,
@@ -64,6 +65,8 @@ pub(crate) struct Shared<K, V> {
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
+    pub(crate) loads: Option<Bulkhead>,
+    pub(crate) backoff: Option<Backoff<K>>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
 }
@@ -94,6 +97,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let Parts { stack, id, label, name, version, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
+        let loads = policy.max_loads.map(|most| Bulkhead::new(most as usize, stack.settings.max_waiting_loads));
         let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.longest_ttl() + policy.grace()));
         Self {
             stack,
@@ -110,6 +114,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             counters,
             front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
+            loads,
+            backoff: policy.error_backoff.map(Backoff::new),
             unverified: AtomicU32::new(VERIFIED),
         }
     }
@@ -425,6 +431,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
+        self.backoff.iter().for_each(|backoff| backoff.forgive(&entry.name.key));
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
         if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
             return self.remove(hash, &entry.name.key);
@@ -436,6 +443,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn drop_local(&self, hash: u64, key: &K) {
         let mut table = self.table(hash);
         table.supersede(key);
+        self.backoff.iter().for_each(|backoff| backoff.forgive(key));
         self.remove(hash, key);
     }
 

@@ -14,6 +14,7 @@ mod failure;
 mod guards;
 mod keys;
 mod log;
+mod overload;
 mod races;
 mod shutdown;
 mod stale;
