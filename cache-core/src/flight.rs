@@ -237,6 +237,8 @@ pub(crate) struct Cargo<V> {
     /// When its load began.
     pub(crate) started: Instant,
     pub(crate) ttl: Duration,
+    /// For so long after it the entry may be served as stale.
+    pub(crate) grace: Duration,
     /// Whether L2 knew of the load, and so would have said that a guard is open.
     pub(crate) leased: bool,
     pub(crate) tags: Tags,

@@ -64,6 +64,8 @@
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
 //! | keep TTLs per kind of data in a file | [`policy`] |
+//! | change policies, or switch a cache off, while it runs | [`Stack::reload_policies`], [`Cache::set_enabled`] |
+//! | go past the cache, or load anew: one call, or all of a task | [`At::bypass`], [`At::refresh_with`], [`scope`] |
 //! | warm up | [`warm`] |
 //! | watch it | [`Cache::stats`], [`stats`] for the `metrics` crate, [`Stack::health`], the feature `tracing` |
 //! | deploy a changed type | [`CacheBuilder::version`] |
@@ -103,6 +105,7 @@ mod load;
 mod lookup;
 pub mod policy;
 mod read;
+pub mod scope;
 mod stack;
 pub mod stats;
 mod sync;

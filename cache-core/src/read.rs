@@ -203,7 +203,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// How a flight ended; nothing if that takes longer than the soft timeout.
     async fn wait(&self, seat: &Seat<K, V>) -> Option<Outcome<K, V>> {
-        match self.cache.policy.soft_timeout {
+        match self.cache.policy().soft_timeout {
             Some(patience) if self.serves_stale() => timeout(patience, seat.outcome()).await.ok(),
             _ => Some(seat.outcome().await),
         }
@@ -220,7 +220,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// Whether an entry may answer in place of a load. It may be older than the flight that it comes by.
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
-        let is_servable = entry.life.is_within(Some(self.cache.policy.grace()), clock::now());
+        let is_servable = entry.life.is_within(Some(self.cache.policy().grace()), clock::now());
         // Revoked is asked last: what proves it may have come with what revokes it.
         self.serves_stale() && is_proven && is_servable && !entry.standing.is_revoked()
     }

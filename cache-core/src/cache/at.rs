@@ -11,6 +11,7 @@ use crate::{
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
+    scope,
     write::Revocation,
 };
 
@@ -52,6 +53,13 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// trip that moves no value if nothing changed. No other call's flight is joined. Where L2 can't be asked, the loader is.
     pub fn validated(mut self) -> Self {
         self.call.validated = true;
+        self
+    }
+
+    /// Goes past the cache: the loader runs in the caller's place, with no deadline and shared by nobody, and nothing is stored;
+    /// [`get`](Self::get) finds nothing. For all calls of a task, see [`scope`](crate::scope).
+    pub fn bypass(mut self) -> Self {
+        self.call.bypass = true;
         self
     }
 
@@ -182,7 +190,8 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     }
 
     fn hit(&self, hash: u64) -> Option<Answer<V>> {
-        if self.call.validated && self.cache.shared().stack.l2.is_some() {
+        let is_validated = self.call.validated && self.cache.shared().stack.l2.is_some();
+        if is_validated || self.call.bypass || scope::current().is_some() {
             return None;
         }
         self.cache.shared().hit(hash, &self.key, |entry| Answer::new(entry, Source::L1))

@@ -17,6 +17,7 @@ use crate::{
     load::Load,
     lookup::Lookup,
     policy::Policy,
+    scope::{self, Scope},
     stats::{Event, Stats},
 };
 
@@ -125,6 +126,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
 
     /// Stores a value in every tier, whatever was there; a load in flight does not overwrite it.
     ///
+    /// Where the cache is disabled the old entry is revoked instead.
+    ///
     /// Blind: of two processes that insert at once the last one to reach L2 wins. To change data, change it at its origin
     /// and [`invalidate`](Self::invalidate).
     ///
@@ -227,10 +230,25 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         &self.shared.label
     }
 
-    /// The policy that it was built with.
+    /// Its policy: that of the TTL map and its definition, as they are now.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+    pub fn policy(&self) -> Arc<Policy> {
+        self.shared.policy()
+    }
+
+    /// Switches the cache off, or on again, in this process while it runs. Off, every call loads, as where the policy says
+    /// [`enabled = false`](Policy::enabled); invalidations are made all the same. What L1 has is dropped; what L2 has is
+    /// found again later, unless it was invalidated meanwhile.
+    ///
+    /// It does not switch on what the policy switches off: see [`Stack::reload_policies`](crate::Stack::reload_policies).
+    pub fn set_enabled(&self, enabled: bool) {
+        self.shared.switch(enabled);
+    }
+
+    /// Whether it is switched on, by its policy and by [`set_enabled`](Self::set_enabled).
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        !self.shared.is_bypassed()
     }
 
     /// How many loads, lookups and writes are under way here.
@@ -240,7 +258,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 
     pub(crate) async fn look_up(&self, key: K, hash: u64, call: Call) -> Option<Answer<V>> {
-        if self.shared.is_bypassed() {
+        if self.shared.is_bypassed() || call.bypass || scope::current().is_some() {
             return None;
         }
         if self.shared.stack.l2.is_none() {
@@ -270,10 +288,15 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        if self.shared.is_bypassed() {
+        let scope = scope::current();
+        if self.shared.is_bypassed() || call.bypass || scope == Some(Scope::Bypass) {
             let loaded = load(Load::default()).await;
             return loaded.map(Answer::uncached).map_err(|error| LoadError::Loader(Arc::new(error)));
         }
+        let call = match scope {
+            Some(Scope::Refresh) => Call { mode: Mode::Refresh, ..call },
+            _ => call,
+        };
         let (entry, source) = self
             .shared
             .fetch(key, hash, call, Some(load))
@@ -290,6 +313,8 @@ pub(crate) struct Call {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) to_the_end: bool,
+    /// Goes past the cache.
+    pub(crate) bypass: bool,
     /// Served only what is validated after it began.
     pub(crate) validated: bool,
     /// How long nothing is cached after an invalidation.
@@ -298,7 +323,15 @@ pub(crate) struct Call {
 
 impl Default for Call {
     fn default() -> Self {
-        Self { mode: Mode::Load, tags: Vec::new(), ttl: None, to_the_end: false, validated: false, hold_off: None }
+        Self {
+            mode: Mode::Load,
+            tags: Vec::new(),
+            ttl: None,
+            to_the_end: false,
+            bypass: false,
+            validated: false,
+            hold_off: None,
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::{
     sync::{
         Arc, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ use crate::{
         table::{Kind, Table},
     },
     entry::{Entry, Life, Name, Origin, Retry, Span},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     flight::{Behind, Cargo, Flight, MIN_LIFE, Seat},
     judge::OTHER_SCHEMA,
     key::{
@@ -34,8 +35,9 @@ use crate::{
     },
     l1::{ENTRY_OVERHEAD, Front, Residence},
     lookup::Lookup,
-    policy::{LONGEST, Policy},
-    stack::StackInner,
+    policy::{LONGEST, Overrides, Policies, Policy},
+    scope,
+    stack::{Registrant, StackInner},
     stats::{Counters, Event},
     sync::{Mutex, MutexGuard},
     tag::Tags,
@@ -52,8 +54,10 @@ pub(crate) struct Shared<K, V> {
     pub(crate) label: Arc<str>,
     pub(crate) name: CacheName,
     pub(crate) version: u32,
-    pub(crate) policy: Policy,
-    pub(crate) l1_ttl: Duration,
+    definition: Definition,
+    policy: ArcSwap<Policy>,
+    /// Switched off by hand, whatever the policy says.
+    is_off: AtomicBool,
     pub(crate) codec: Arc<dyn ValueCodec<V>>,
     pub(crate) weigher: Option<Weigher<K, V>>,
     /// The marks of the namespace and of this cache: every entry has them.
@@ -75,6 +79,15 @@ const TABLES: usize = 16;
 /// How many of the first values are read back before they are stored.
 const VERIFIED: u32 = 16;
 
+/// What its builder said of its policy.
+pub(crate) struct Definition {
+    /// Its entry in the TTL map.
+    pub(crate) kind: String,
+    pub(crate) overrides: Overrides,
+    /// Whether it named a codec itself, so that the policy's is none of its business.
+    pub(crate) has_codec: bool,
+}
+
 /// What a new cache is made of.
 pub(crate) struct Parts<K, V> {
     pub(crate) stack: Arc<StackInner>,
@@ -82,6 +95,7 @@ pub(crate) struct Parts<K, V> {
     pub(crate) label: Arc<str>,
     pub(crate) name: CacheName,
     pub(crate) version: u32,
+    pub(crate) definition: Definition,
     pub(crate) policy: Policy,
     pub(crate) codec: Arc<dyn ValueCodec<V>>,
     pub(crate) weigher: Option<Weigher<K, V>>,
@@ -90,18 +104,18 @@ pub(crate) struct Parts<K, V> {
 
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn new(parts: Parts<K, V>) -> Self {
-        let Parts { stack, id, label, name, version, policy, codec, weigher, counters } = parts;
+        let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
-        let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.ttl + policy.grace()));
         Self {
             stack,
             id,
             label,
             name,
             version,
-            policy,
-            l1_ttl,
+            definition,
+            policy: ArcSwap::from_pointee(policy),
+            is_off: AtomicBool::new(false),
             codec,
             weigher,
             scopes,
@@ -121,6 +135,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// The value, if L1 may serve it now. Not inlined: among what a caller does on a miss, a hit would be short of registers.
     #[inline(never)]
     pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L) -> Option<V> {
+        if scope::current().is_some() {
+            return None;
+        }
         self.hit(self.hash(key), key, |entry| entry.value.clone())
     }
 
@@ -168,7 +185,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Whether a call that began `now` may be answered with a stale entry, whatever becomes of its load: inside the window for
     /// that, or for as long as a load that failed is not tried again.
     pub(crate) fn may_serve_stale(&self, entry: &Entry<K, V>, now: Instant) -> bool {
-        let (proof, Policy { stale_while_revalidate, stale_if_error, .. }) = (&self.stack.proof, &self.policy);
+        let (proof, policy) = (&self.stack.proof, self.policy());
+        let Policy { stale_while_revalidate, stale_if_error, .. } = &*policy;
         let is_paused = || entry.retry.is_paused(proof, now);
         let is_servable = entry.life.is_within(*stale_while_revalidate, now)
             || (entry.life.is_within(*stale_if_error, now) && is_paused());
@@ -210,9 +228,28 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         Some(Behind { flight, entry: Arc::clone(entry), seat, permit })
     }
 
+    /// The policy of now. What takes several steps keeps the one that it began with.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
+    }
+
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
     pub(crate) fn is_bypassed(&self) -> bool {
-        !self.policy.enabled || self.stack.is_closed()
+        self.is_off.load(Ordering::Acquire) || !self.policy.load().enabled || self.stack.is_closed()
+    }
+
+    /// Switches it on or off, as far as its policy lets it be on.
+    pub(crate) fn switch(&self, on: bool) {
+        self.is_off.store(!on, Ordering::Release);
+        self.leave_if_bypassed();
+    }
+
+    /// A hit looks at no switch: what L1 has is revoked instead, and with it what is on its way there. Only after the switch
+    /// was set: what begins later sees it when it is to be admitted.
+    fn leave_if_bypassed(&self) {
+        if self.is_bypassed() {
+            self.stack.ledger.renew([&self.scopes[1]]);
+        }
     }
 
     /// The operations on the keys of one shard.
@@ -241,32 +278,24 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
     /// does not expire together.
-    pub(crate) fn lifetime(&self, value: &V, asked: Option<Duration>) -> Duration {
-        let ttl = match (asked, self.policy.negative_ttl) {
+    pub(crate) fn lifetime(&self, policy: &Policy, value: &V, asked: Option<Duration>) -> Duration {
+        let ttl = match (asked, policy.negative_ttl) {
             (Some(ttl), _) => ttl.min(LONGEST),
             (None, Some(ttl)) if codec::is_negative(value) => ttl,
-            (None, _) => self.policy.ttl,
+            (None, _) => policy.ttl,
         };
-        self.policy.jittered(ttl, random_unit())
-    }
-
-    /// Marks of an entry's tags outlive the entry and the load before it.
-    pub(crate) fn retain(&self, ttl: Option<Duration>) -> Duration {
-        self.foreseen(ttl) + self.policy.grace() + self.policy.hard_timeout
-    }
-
-    /// The longest that an entry is expected to live before its loader has spoken.
-    pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
-        asked.unwrap_or_default().min(LONGEST).max(self.policy.ttl)
+        policy.jittered(ttl, random_unit())
     }
 
     /// How long L1 keeps an entry; jittered for each process by itself.
     pub(crate) fn l1_lifetime(&self) -> Duration {
-        self.policy.jittered(self.l1_ttl, random_unit())
+        let policy = self.policy();
+        let longest = policy.l1_ttl.unwrap_or_else(|| self.stack.default_l1_ttl(policy.ttl + policy.grace()));
+        policy.jittered(longest, random_unit())
     }
 
     /// Encodes a value for the tiers that need it so, and says where it may be stored.
-    pub(crate) fn pack(&self, cargo: &mut Cargo<V>) -> Loaded {
+    pub(crate) fn pack(&self, policy: &Policy, cargo: &mut Cargo<V>) -> Loaded {
         if cargo.ttl < MIN_LIFE {
             return Loaded::Drop;
         }
@@ -276,7 +305,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             });
             return Loaded::Drop;
         }
-        if !self.is_measured() {
+        if !self.is_measured(policy) {
             return Loaded::Keep;
         }
         let payload = match self.encode_value(&cargo.value) {
@@ -287,10 +316,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             }
         };
         let size = payload.bytes().len();
-        if size as u64 > self.policy.max_value_size {
+        if size as u64 > policy.max_value_size {
             self.counters.count(Event::TooLarge);
             self.stack.problems.report(&self.label, "size", || {
-                let limit = self.policy.max_value_size;
+                let limit = policy.max_value_size;
                 format!("a value of {size} bytes is not stored: max_value_size is {limit}")
             });
             return Loaded::Drop;
@@ -307,9 +336,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// Whether anything needs the encoded value, or its size.
-    fn is_measured(&self) -> bool {
+    fn is_measured(&self, policy: &Policy) -> bool {
         let is_weighed = self.weigher.is_none() && self.stack.store.is_weighed();
-        self.stack.l2.is_some() || is_weighed || self.policy.max_value_size != Policy::default().max_value_size
+        self.stack.l2.is_some() || is_weighed || policy.max_value_size != Policy::default().max_value_size
     }
 
     /// A type that its codec can't read back must not be stored in silence, to be missed for ever. The first values are
@@ -359,7 +388,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let now = clock::now();
         let age = now - cargo.started;
         let fresh = cargo.ttl.saturating_sub(age);
-        let left = if fresh.is_zero() { fresh } else { fresh + self.policy.grace() };
+        let left = if fresh.is_zero() { fresh } else { fresh + cargo.grace };
         let span = Span { age, ttl: cargo.ttl, left };
         let stay = match cargo.leased {
             true => self.l1_lifetime(),
@@ -407,7 +436,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
+        if stays.is_zero() || entry.standing.is_revoked() || self.is_bypassed() {
             return self.remove(hash, &entry.name.key);
         }
         self.stack.store.insert(&self.front, hash, Arc::clone(entry), stays);
@@ -455,6 +484,29 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     fn note_refused(&self, error: &Error) {
         self.counters.count(Event::CodecRefused);
         self.stack.problems.report(&self.label, "codec", || format!("values are not stored in L2: {error}"));
+    }
+}
+
+impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
+    fn resolve(&self, policies: &Policies) -> Result<Policy> {
+        let policy = policies.resolve(&self.definition.kind, &self.definition.overrides)?;
+        let codec = |policy: &Policy| policy.codec.unwrap_or(self.stack.settings.codec);
+        let (now, then) = (codec(&self.policy()), codec(&policy));
+        if now != then && !self.definition.has_codec {
+            return Err(Error::new(ErrorKind::Config, "reload").context(format!(
+                "the cache {:?} was built with the codec `{now}`, and can't change to `{then}` while it runs: leave it as it \
+                 is until the next start",
+                &*self.label
+            )));
+        }
+        Ok(policy)
+    }
+
+    fn adopt(&self, policy: Policy) -> bool {
+        let changes = **self.policy.load() != policy;
+        self.policy.store(Arc::new(policy));
+        self.leave_if_bypassed();
+        changes
     }
 }
 

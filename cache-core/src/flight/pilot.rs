@@ -27,6 +27,7 @@ use crate::{
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
     load::{self, BoxLoad, Failure, Lineage, Load},
+    policy::Policy,
     stats,
     tag::Tags,
     token::{EntryId, Epoch, LeaseToken, random_unit},
@@ -102,6 +103,7 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     cache: &'a Arc<Shared<K, V>>,
     order: Order<K, V>,
     entry_key: EntryKey,
+    policy: Arc<Policy>,
     /// Drawn when a lease is asked for: from then on one may be held.
     token: Option<LeaseToken>,
     /// The tags whose epochs are asked for: those of the call, and those that an earlier entry had.
@@ -133,6 +135,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             landing,
             cache,
             entry_key: order.entry_key.clone(),
+            policy: cache.policy(),
             token: None,
             known: order.tags.clone(),
             order,
@@ -253,7 +256,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             ttl: settings.lease_ttl,
             claim,
             marks: &marks,
-            retain: self.cache.retain(self.order.ttl),
+            retain: self.policy.retain(self.order.ttl),
         };
         match self.l2().lease(ask, &self.cache.counters).await {
             None => Leased::Unreachable,
@@ -315,7 +318,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     fn promote(&mut self, promotion: Promotion<V>, asked: Instant) -> Seen {
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
-        let window = self.cache.policy.stale_while_revalidate;
+        let window = self.policy.stale_while_revalidate;
         if entry.life.is_fresh(now) || (self.order.serves_stale && entry.life.is_within(window, now)) {
             self.promotion = Some(entry);
             return Seen::Usable;
@@ -346,7 +349,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(started));
         }
         let lineage = self.order.lineage.with(self.landing.flight.id);
-        let loaded = load::run(&self.cache.label, lineage, self.cache.policy.hard_timeout, loader).await;
+        let loaded = load::run(&self.cache.label, lineage, self.policy.hard_timeout, loader).await;
         drop(keeper);
         self.cache.note_load(clock::now() - started, loaded.is_ok());
         match loaded {
@@ -361,9 +364,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
         let wishes = load.take();
         let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
-        let ttl = self.cache.lifetime(&value, wishes.ttl.or(self.order.ttl));
-        let mut cargo = Cargo { value, started, ttl, leased, tags, payload: None, size: None, id: None };
-        let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
+        let ttl = self.cache.lifetime(&self.policy, &value, wishes.ttl.or(self.order.ttl));
+        let grace = self.policy.grace();
+        let mut cargo = Cargo { value, started, ttl, grace, leased, tags, payload: None, size: None, id: None };
+        let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&self.policy, &mut cargo) };
         self.cargo = Some(cargo);
         loaded
     }
@@ -385,12 +389,12 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// What was loaded, ready to be sent; nothing if the load took longer than it may live.
     fn consign(&mut self) -> Option<Parcel> {
-        let foreseen = self.cache.foreseen(self.order.ttl);
+        let foreseen = self.policy.foreseen(self.order.ttl);
         let cargo = self.cargo.as_mut().expect("a course fills what it loaded");
         let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
         let took = clock::now() - cargo.started;
         let fresh = cargo.ttl.checked_sub(took).filter(|fresh| *fresh >= MIN_LIFE)?;
-        let life = fresh + self.cache.policy.grace();
+        let life = fresh + cargo.grace;
         // An entry that outlives what was foreseen would outlive captured marks too: then the fill prolongs them all.
         let captured = if cargo.ttl > foreseen { &Tags::default() } else { &self.known };
         let (early, late) = cargo.tags.split(captured);
@@ -414,7 +418,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             late: (!late.is_empty()).then_some(Late {
                 marks: &late,
                 unchanged: (&self.cache.stack.any_tag, unchanged),
-                retain: self.cache.retain(Some(*life)),
+                retain: self.policy.retain(Some(*life)),
             }),
             frame,
             ttl: *life,
@@ -488,7 +492,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let Some(entry) = self.flight().stand_in() else { return Outcome::Failed(failure) };
         let now = clock::now();
         entry.retry.failed(&self.cache.stack.proof, now);
-        if !entry.standing.is_revoked() && entry.life.is_within(self.cache.policy.stale_if_error, now) {
+        if !entry.standing.is_revoked() && entry.life.is_within(self.policy.stale_if_error, now) {
             return Outcome::Stale(entry, failure);
         }
         Outcome::Failed(failure)

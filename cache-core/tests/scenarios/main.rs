@@ -9,6 +9,7 @@ mod fleet;
 
 mod cancellation;
 mod coherence;
+mod control;
 mod failure;
 mod guards;
 mod keys;
