@@ -60,6 +60,7 @@
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
 //! | revoke many things in one call, or bursts in few | [`Stack::invalidation`] |
 //! | serve an old value while a new one is loaded, or where its load fails or is slow | [`stale_while_revalidate`](policy::Policy::stale_while_revalidate), [`stale_if_error`](policy::Policy::stale_if_error), [`soft_timeout`](policy::Policy::soft_timeout), [`Cache::expire`] |
+//! | answer with a default where a load fails | [`At::default_on_error`] |
 //! | revoke what a function changes | [`#[invalidates]`](macro@invalidates) |
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |

@@ -23,11 +23,12 @@ pub struct At<'a, K, V, L> {
     cache: &'a Cache<K, V>,
     key: L,
     call: Call,
+    default: Option<V>,
 }
 
 impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     pub(super) fn new(cache: &'a Cache<K, V>, key: L) -> Self {
-        Self { cache, key, call: Call::default() }
+        Self { cache, key, call: Call::default(), default: None }
     }
 
     /// Adds a tag to the entry that this call stores. An entry in L2 that lacks it is not served to this call. At most 64.
@@ -67,6 +68,15 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// their loaders: for loaders that read a replica which lags behind the origin. A later invalidation does not end it.
     pub fn hold_off(mut self, lag: Duration) -> Self {
         self.call.hold_off = Some(lag);
+        self
+    }
+
+    /// Answers this call with `value` if its load fails and no stale value may stand in: the loader's own error, a panic, a
+    /// deadline. [`Answer::source`] then says [`Source::Default`]. It is stored nowhere, and others who wait for the same load
+    /// are given its error, or a value of their own. A mistake of the caller's is still an error: more than 64 tags, a key that
+    /// serde can't serialize, a loader that asks for its own entry.
+    pub fn default_on_error(mut self, value: V) -> Self {
+        self.default = Some(value);
         self
     }
 
@@ -111,7 +121,8 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         if let Some(hit) = self.hit(hash) {
             return Ok(hit);
         }
-        Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await
+        let loaded = Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await;
+        self.cache.or_default(loaded, self.default)
     }
 
     /// Loads whatever is cached, and caches the result in every tier. The old entry is served to others until then.
@@ -138,7 +149,8 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     {
         let hash = self.cache.shared().hash(&self.key);
         let call = Call { mode: Mode::Refresh, ..self.call };
-        Box::pin(self.cache.load(self.key.to_key(), hash, call, load)).await
+        let loaded = Box::pin(self.cache.load(self.key.to_key(), hash, call, load)).await;
+        self.cache.or_default(loaded, self.default)
     }
 
     /// [`Cache::insert`].

@@ -13,7 +13,7 @@ pub use self::{at::At, builder::CacheBuilder};
 use crate::{
     answer::Answer,
     coherence::course::Mode,
-    error::{Error, LoadError, Result},
+    error::{Error, ErrorKind, LoadError, Result},
     load::Load,
     lookup::Lookup,
     policy::Policy,
@@ -304,6 +304,29 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             .expect("a flight with a loader ends with a value or an error");
         Ok(Answer::new(&entry, source))
     }
+}
+
+impl<K: CacheKey, V: CacheValue> Cache<K, V> {
+    /// What was loaded, or in place of a load that failed the value that was given for that.
+    fn or_default<E>(
+        &self,
+        loaded: Result<Answer<V>, LoadError<E>>,
+        default: Option<V>,
+    ) -> Result<Answer<V>, LoadError<E>> {
+        match (loaded, default) {
+            (Err(error), Some(value)) if !is_a_mistake(&error) => {
+                self.shared.counters.count(Event::Default);
+                Ok(Answer::default(value))
+            }
+            (loaded, _) => loaded,
+        }
+    }
+}
+
+/// Whether an error says that the call should not have been made as it was.
+fn is_a_mistake<E>(error: &LoadError<E>) -> bool {
+    let mistakes = [ErrorKind::Config, ErrorKind::Codec, ErrorKind::Reentrant];
+    matches!(error, LoadError::Cache(error) if mistakes.contains(&error.kind()))
 }
 
 /// Options of one call.

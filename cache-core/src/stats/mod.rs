@@ -18,6 +18,7 @@
 //! | `cache_loads_total` | counter | [`loads`](Stats::loads) |
 //! | `cache_load_errors_total` | counter | [`load_errors`](Stats::load_errors) |
 //! | `cache_stale_on_error_total` | counter | [`stale_on_error`](Stats::stale_on_error) |
+//! | `cache_defaults_total` | counter | [`defaults`](Stats::defaults) |
 //! | `cache_load_seconds` | histogram | each load's share of [`load_nanos`](Stats::load_nanos), recorded when it ends |
 //! | `cache_evictions_total` | counter | [`evictions`](Stats::evictions) |
 //! | `cache_expirations_total` | counter | [`expirations`](Stats::expirations) |
@@ -115,7 +116,9 @@ events! {
     LoadError => load_errors,
     /// Loads that failed and were answered with a stale value.
     StaleOnError => stale_on_error,
-    /// The time that all of them took, in nanoseconds.
+    /// Calls whose load failed and that were answered with the default value that they gave.
+    Default => defaults,
+    /// The time that all loaders took, in nanoseconds.
     LoadNanos => load_nanos,
     /// Entries that L1 dropped for want of room.
     Eviction => evictions,
