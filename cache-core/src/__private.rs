@@ -22,6 +22,7 @@ use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     codec::is_negative,
+    entry::Asker,
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
@@ -39,7 +40,7 @@ where
     L: Lookup<Key: CacheKey>,
 {
     let cache = site.first::<L::Key, O::Value>(stack)?.shared();
-    cache.value(&key).map(|value| O::join(Ok(value)))
+    cache.value(&key, Asker::Loads).map(|value| O::join(Ok(value)))
 }
 
 /// What a call of a cached function is about.
@@ -212,7 +213,7 @@ where
         };
         let (validated, keep) = (self.validated, self.keep);
         if !(validated && cache.shared().stack.l2.is_some())
-            && let Some(value) = cache.shared().value(&self.key)
+            && let Some(value) = cache.shared().value(&self.key, Asker::Loads)
         {
             return O::join(Ok(value));
         }
@@ -283,7 +284,7 @@ where
             return None;
         }
         let cache = self.cache.ok()?;
-        if let Some(value) = cache.shared().value(&self.key) {
+        if let Some(value) = cache.shared().value(&self.key, Asker::Looks) {
             return Some(O::give(value));
         }
         let hash = cache.shared().hash(&self.key);

@@ -132,7 +132,7 @@ pub use self::{
     l1::{ENTRY_OVERHEAD, L1},
     load::Load,
     lookup::Lookup,
-    policy::{Overrides, Policies, Policy},
+    policy::{Adaptive, Overrides, Policies, Policy, RefreshAhead},
     stack::{Invalidation, Stack, StackBuilder},
     stats::Stats,
 };

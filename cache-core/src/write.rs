@@ -255,8 +255,18 @@ async fn insert<K: CacheKey, V: CacheValue>(
     let tags = Tags::new(&cache.stack.namespace, &call.tags);
     let policy = cache.policy();
     let (ttl, grace) = (cache.lifetime(&policy, &value, call.ttl), policy.grace());
-    let mut cargo =
-        Cargo { value, started: clock::now(), ttl, grace, leased: true, tags, payload: None, size: None, id: None };
+    let mut cargo = Cargo {
+        value,
+        started: clock::now(),
+        ttl,
+        grace,
+        leased: true,
+        tags,
+        validator: None,
+        payload: None,
+        size: None,
+        id: None,
+    };
     let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&policy, &mut cargo) {
         Loaded::Keep => put(&cache, &policy, &text, &mut cargo).await,

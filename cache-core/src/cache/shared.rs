@@ -17,6 +17,7 @@ use crate::{
     clock,
     codec::{
         self, ValueCodec,
+        digest::digest,
         frame::{Frame, MAX_TAGS, Payload},
     },
     coherence::{
@@ -25,9 +26,9 @@ use crate::{
         proof::AsOf,
         table::{Kind, Table},
     },
-    entry::{Entry, Life, Name, Origin, Retry, Span},
+    entry::{Asker, Entry, Life, Name, Origin, Retry, Span},
     error::{Error, ErrorKind, Result},
-    flight::{Behind, Cargo, Flight, MIN_LIFE, Seat},
+    flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
     judge::OTHER_SCHEMA,
     key::{
         CacheName, EntryKey, Mark,
@@ -134,11 +135,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// The value, if L1 may serve it now. Not inlined: among what a caller does on a miss, a hit would be short of registers.
     #[inline(never)]
-    pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L) -> Option<V> {
+    pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L, to: Asker) -> Option<V> {
         if scope::current().is_some() {
             return None;
         }
-        self.hit(self.hash(key), key, |entry| entry.value.clone())
+        self.hit(self.hash(key), key, to, |entry| entry.value.clone())
     }
 
     /// What `read` makes of the entry, if L1 may serve it now.
@@ -147,25 +148,26 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         &self,
         hash: u64,
         key: &L,
+        to: Asker,
         read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
     ) -> Option<T> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
         if let Some(found) = store.peek(&self.front, self.id, hash, key)
             && let Some(entry) = &*found
-            && entry.is_servable(ledger, proof)
+            && entry.is_servable(ledger, proof, to)
         {
             self.counters.count(Event::L1Hit);
             return Some(read(entry));
         }
-        self.hit_behind(hash, key).map(|entry| read(&entry))
+        self.hit_behind(hash, key, to).map(|entry| read(&entry))
     }
 
     /// A hit that is not in the front, where the next one is to find it.
     #[cold]
-    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
+    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L, to: Asker) -> Option<Arc<Entry<K, V>>> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
         let entry = store.get::<L, V>(self.id, hash, key)?;
-        if !entry.is_servable(ledger, proof) {
+        if !entry.is_servable(ledger, proof, to) {
             return None;
         }
         self.counters.count(Event::L1Hit);
@@ -211,7 +213,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         (flight, seat)
     }
 
-    /// Registers a flight that replaces a stale entry, unless one is under way, or has just failed, or too many are.
+    /// Registers a flight that replaces an entry that is stale or due, unless one is under way, or has just failed, or too many are.
     pub(crate) fn behind(
         &self,
         table: &mut Flights<K, V>,
@@ -225,7 +227,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         }
         let permit = Arc::clone(&self.stack.refreshes).try_acquire_owned().ok()?;
         let (flight, seat) = self.take_off(table, Kind::Load, key, entry_key, tags);
-        Some(Behind { flight, entry: Arc::clone(entry), seat, permit })
+        Some(Behind { flight, seat, place: Place::new(entry, permit) })
     }
 
     /// The policy of now. What takes several steps keeps the one that it began with.
@@ -279,18 +281,39 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
     /// does not expire together.
     pub(crate) fn lifetime(&self, policy: &Policy, value: &V, asked: Option<Duration>) -> Duration {
-        let ttl = match (asked, policy.negative_ttl) {
-            (Some(ttl), _) => ttl.min(LONGEST),
-            (None, Some(ttl)) if codec::is_negative(value) => ttl,
-            (None, _) => policy.ttl,
-        };
-        policy.jittered(ttl, random_unit())
+        let ttl = asked.unwrap_or_else(|| match policy.negative_ttl {
+            Some(ttl) if codec::is_negative(value) => ttl,
+            _ => policy.ttl,
+        });
+        policy.jittered(ttl.min(LONGEST), random_unit())
+    }
+
+    /// The time to live of an entry whose reload brought what `earlier` has, or something else.
+    pub(crate) fn adapted(
+        &self,
+        policy: &Policy,
+        earlier: &Entry<K, V>,
+        value: &V,
+        is_unchanged: bool,
+    ) -> Option<Duration> {
+        let adaptive = policy.adaptive?;
+        let is_same = is_unchanged || digest(&earlier.value) == digest(value);
+        self.counters.count(if is_same { Event::Unchanged } else { Event::Changed });
+        Some(adaptive.next(earlier.life.ttl(), is_same))
+    }
+
+    /// `life`, with the time from which the entry is loaded anew ahead of its end. Its load took `cost`.
+    pub(crate) fn with_due(&self, life: Life, cost: Duration) -> Life {
+        match self.policy().refresh_ahead {
+            Some(ahead) => Life { due: life.expires - ahead.lead(life.ttl(), cost, random_unit()), ..life },
+            None => life,
+        }
     }
 
     /// How long L1 keeps an entry; jittered for each process by itself.
     pub(crate) fn l1_lifetime(&self) -> Duration {
         let policy = self.policy();
-        let longest = policy.l1_ttl.unwrap_or_else(|| self.stack.default_l1_ttl(policy.ttl + policy.grace()));
+        let longest = policy.l1_ttl.unwrap_or_else(|| self.stack.default_l1_ttl(policy.longest_ttl() + policy.grace()));
         policy.jittered(longest, random_unit())
     }
 
@@ -374,6 +397,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             ttl_ms: millis(cargo.ttl),
             tags,
             key: &text.full,
+            validator: cargo.validator.as_deref(),
             payload,
         };
         frame.encode().inspect_err(|error| self.note_refused(error)).ok()
@@ -394,9 +418,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             true => self.l1_lifetime(),
             false => self.l1_lifetime().min(self.stack.settings.max_staleness.saturating_sub(age)),
         };
-        let life = Life::new(now, span, stay);
+        let life = self.with_due(Life::new(now, span, stay), age);
         let standing = self.standing(entry_key, born, &cargo.tags);
-        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of: self.as_of(cargo.started) };
+        let as_of = self.as_of(cargo.started);
+        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of, validator: cargo.validator };
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
     }
 
@@ -418,7 +443,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
         let hash = self.hash(&key);
-        let until = self.stack.proof.stamp(life.fresh_here_until());
+        let until = self.stack.proof.stamp(life.undisturbed_until());
         Arc::new(Entry {
             name: Arc::new(Name { cache: self.id, key: key.clone() }),
             value,

@@ -5,12 +5,11 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{
     select,
-    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Seat};
+use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Place, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
@@ -26,7 +25,7 @@ use crate::{
     judge::{Judge, Promotion, Verdict},
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
-    load::{self, BoxLoad, Failure, Lineage, Load},
+    load::{self, BoxLoad, Failure, Lineage, Load, Wishes},
     policy::Policy,
     stats,
     tag::Tags,
@@ -46,8 +45,8 @@ pub(crate) struct Order<K, V> {
     pub(crate) lineage: Lineage,
     /// Whether an entry inside its stale-while-revalidate window is an answer.
     pub(crate) serves_stale: bool,
-    /// A place among the loads behind stale answers, if it is one of them.
-    pub(crate) behind: Option<OwnedSemaphorePermit>,
+    /// Its place among the flights behind answers, if it is one of them.
+    pub(crate) behind: Option<Place<K, V>>,
     /// A seat that nobody gives up: the flight goes on although everyone has left.
     pub(crate) _companion: Option<Seat<K, V>>,
 }
@@ -57,20 +56,20 @@ pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: 
     tokio::spawn(fly(landing, order));
 }
 
-/// Begins a flight that replaces a stale entry.
+/// Begins a flight that replaces an entry behind its back.
 pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
     landing: Landing<K, V>,
     behind: Behind<K, V>,
     order: Order<K, V>,
 ) {
-    let Behind { entry, seat, permit, .. } = behind;
+    let Behind { seat, place, .. } = behind;
     landing.cache.counters.count(stats::Event::Refresh);
     launch(
         landing,
         Order {
-            resident: Some(entry),
+            resident: Some(Arc::clone(&place.entry)),
             serves_stale: false,
-            behind: Some(permit),
+            behind: Some(place),
             _companion: Some(seat),
             // Nobody waits for it.
             lineage: Lineage::default(),
@@ -198,6 +197,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// One round trip, unless the entry has tags that nobody here knew of.
     async fn read(&mut self) -> Seen {
         if let Some(resident) = self.order.resident.take()
+            && self.order.behind.is_none()
             && resident.is_fresh(clock::now())
             && resident.origin.id.is_some()
             && self.validate(&resident).await
@@ -314,11 +314,16 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         })
     }
 
-    /// An entry past its time to live answers inside its window, or else only if the load fails.
+    /// An entry past its time to live answers inside its window, or else only if the load fails. One that is to be replaced
+    /// ahead of its end answers nobody here.
     fn promote(&mut self, promotion: Promotion<V>, asked: Instant) -> Seen {
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
         let window = self.policy.stale_while_revalidate;
+        let is_replaced = self.order.behind.as_ref().is_some_and(|place| place.entry.origin.id == Some(id));
+        if is_replaced && entry.life.is_fresh(now) {
+            return Seen::Useless(id);
+        }
         if entry.life.is_fresh(now) || (self.order.serves_stale && entry.life.is_within(window, now)) {
             self.promotion = Some(entry);
             return Seen::Usable;
@@ -348,6 +353,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             // Once: a course loads at most once.
             let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(started));
         }
+        wishes.replaces(self.flight().stand_in());
         let lineage = self.order.lineage.with(self.landing.flight.id);
         let loaded = load::run(&self.cache.label, lineage, self.policy.hard_timeout, loader).await;
         drop(keeper);
@@ -363,11 +369,19 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
         let wishes = load.take();
-        let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
-        let ttl = self.cache.lifetime(&self.policy, &value, wishes.ttl.or(self.order.ttl));
-        let grace = self.policy.grace();
-        let mut cargo = Cargo { value, started, ttl, grace, leased, tags, payload: None, size: None, id: None };
-        let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&self.policy, &mut cargo) };
+        let earlier = self.flight().stand_in();
+        let mut tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
+        if let (true, Some(earlier)) = (wishes.is_unchanged, &earlier) {
+            tags = tags.with(&earlier.origin.tags);
+        }
+        let policy = &self.policy;
+        let adapted = || self.cache.adapted(policy, earlier.as_deref()?, &value, wishes.is_unchanged);
+        let asked = wishes.ttl.or(self.order.ttl).or_else(adapted);
+        let (ttl, grace) = (self.cache.lifetime(policy, &value, asked), policy.grace());
+        let Wishes { validator, no_store, .. } = wishes;
+        let mut cargo =
+            Cargo { value, started, ttl, grace, leased, tags, validator, payload: None, size: None, id: None };
+        let loaded = if no_store { Loaded::Drop } else { self.cache.pack(policy, &mut cargo) };
         self.cargo = Some(cargo);
         loaded
     }
@@ -468,7 +482,9 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     true => (stats::Event::L2Hit, Source::L2),
                     false => (stats::Event::StaleHit, Source::Stale),
                 };
-                self.count(event);
+                if self.order.behind.is_none() {
+                    self.count(event);
+                }
                 Outcome::Landed(entry, source)
             }
             End::Loaded { admit } => {
@@ -499,10 +515,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, id, span, expired, tags, size } = promotion;
+        let Promotion { value, id, span, cost, expired, tags, validator, size } = promotion;
         let life = Life { expired, ..Life::new(asked, span, self.cache.l1_lifetime()) };
+        let life = self.cache.with_due(life, cost);
         let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
-        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked) };
+        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked), validator };
         self.cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
     }
 

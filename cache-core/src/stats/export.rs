@@ -76,6 +76,8 @@ fn series(event: Event) -> Option<Series> {
         Event::CodecRefused => labelled("cache_unstorable_total", "reason", "codec"),
         Event::Damaged => plain("cache_damaged_total"),
         Event::BackendError => plain("cache_backend_errors_total"),
+        Event::Unchanged => labelled("cache_reloads_total", "content", "unchanged"),
+        Event::Changed => labelled("cache_reloads_total", "content", "changed"),
         Event::LeaseWait => plain("cache_lease_waits_total"),
         Event::Validated => plain("cache_validated_total"),
         Event::JoinRefused => plain("cache_joins_refused_total"),
@@ -101,12 +103,13 @@ fn describe() {
     describe_histogram!(LOAD_TIME, Unit::Seconds, "How long loaders took, whatever came of it");
 }
 
-const DESCRIPTIONS: [(&str, &str); 21] = [
+const DESCRIPTIONS: [(&str, &str); 22] = [
     ("cache_hits_total", "Calls that a tier answered"),
     ("cache_stale_hits_total", "Calls answered by an entry inside a stale window"),
     ("cache_misses_total", "Calls that found a value nowhere"),
     ("cache_joined_total", "Calls answered by a flight under way for another call"),
-    ("cache_refreshes_total", "Loads begun behind a call that was answered with a stale value"),
+    ("cache_refreshes_total", "Loads begun behind a call that was answered with a value stale or soon so"),
+    ("cache_reloads_total", "Reloads that were compared with what was there"),
     ("cache_loads_total", "Loaders that ran to an end"),
     ("cache_load_errors_total", "Loaders that gave no value"),
     ("cache_stale_on_error_total", "Loads that failed and were answered with a stale value"),

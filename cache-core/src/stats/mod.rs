@@ -29,6 +29,8 @@
 //! | `cache_damaged_total` | counter | [`damaged`](Stats::damaged) |
 //! | `cache_backend_errors_total` | counter | [`backend_errors`](Stats::backend_errors) |
 //! | `cache_refreshes_total` | counter | [`refreshes`](Stats::refreshes) |
+//! | `cache_reloads_total{content="unchanged"}` | counter | [`unchanged`](Stats::unchanged) |
+//! | `cache_reloads_total{content="changed"}` | counter | [`changed`](Stats::changed) |
 //! | `cache_lease_waits_total` | counter | [`lease_waits`](Stats::lease_waits) |
 //! | `cache_validated_total` | counter | [`validated`](Stats::validated) |
 //! | `cache_joins_refused_total` | counter | [`joins_refused`](Stats::joins_refused) |
@@ -108,12 +110,17 @@ events! {
     Joined => joined,
     /// Calls that were answered by an entry past its time to live, inside a stale window.
     StaleHit => stale_hits,
-    /// Loads begun in the background, behind a call that was answered with a stale value.
+    /// Loads begun in the background, behind a call that was answered with a value that is stale or soon will be.
     Refresh => refreshes,
     /// Loaders that ran to an end, whatever came of it.
     Load => loads,
     /// Those of them that gave no value: an error, a panic, a deadline.
     LoadError => load_errors,
+    /// Reloads that brought the content that was there. Counted where the time to live is
+    /// [adaptive](crate::policy::Policy::adaptive).
+    Unchanged => unchanged,
+    /// Reloads that brought another content, likewise.
+    Changed => changed,
     /// Loads that failed and were answered with a stale value.
     StaleOnError => stale_on_error,
     /// Calls whose load failed and that were answered with the default value that they gave.

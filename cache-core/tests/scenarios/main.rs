@@ -7,6 +7,7 @@
 
 mod fleet;
 
+mod ahead;
 mod cancellation;
 mod coherence;
 mod control;
