@@ -60,10 +60,13 @@
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
 //! | revoke many things in one call, or bursts in few | [`Stack::invalidation`] |
 //! | serve an old value while a new one is loaded, or where its load fails or is slow | [`stale_while_revalidate`](policy::Policy::stale_while_revalidate), [`stale_if_error`](policy::Policy::stale_if_error), [`soft_timeout`](policy::Policy::soft_timeout), [`Cache::expire`] |
+//! | answer with a default where a load fails | [`At::default_on_error`] |
 //! | revoke what a function changes | [`#[invalidates]`](macro@invalidates) |
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
 //! | keep TTLs per kind of data in a file | [`policy`] |
+//! | change policies, or switch a cache off, while it runs | [`Stack::reload_policies`], [`Cache::set_enabled`] |
+//! | go past the cache, or load anew: one call, or all of a task | [`At::bypass`], [`At::refresh_with`], [`scope`] |
 //! | warm up | [`warm`] |
 //! | watch it | [`Cache::stats`], [`stats`] for the `metrics` crate, [`Stack::health`], the feature `tracing` |
 //! | deploy a changed type | [`CacheBuilder::version`] |
@@ -85,6 +88,7 @@
 pub mod __private;
 mod answer;
 pub mod backend;
+mod batch;
 mod breaker;
 mod bulkhead;
 mod cache;
@@ -104,6 +108,7 @@ mod load;
 mod lookup;
 pub mod policy;
 mod read;
+pub mod scope;
 mod stack;
 pub mod stats;
 mod sync;
@@ -121,6 +126,7 @@ pub use cache_macros::{cached, invalidates};
 
 pub use self::{
     answer::{Answer, Source},
+    batch::{AtMany, Batched, Many},
     breaker::{BreakerSettings, BreakerState},
     cache::{At, Cache, CacheBuilder, CacheKey, CacheValue},
     codec::{Codec, Format},

@@ -149,6 +149,16 @@ impl Policy {
         self.adaptive.map_or(self.ttl, |bounds| bounds.longest)
     }
 
+    /// The longest that an entry is expected to be fresh before its loader has spoken.
+    pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().min(LONGEST).max(self.longest_ttl())
+    }
+
+    /// For so long marks of an entry's tags are kept: they outlive the entry and the load before it.
+    pub(crate) fn retain(&self, asked: Option<Duration>) -> Duration {
+        self.foreseen(asked) + self.grace() + self.hard_timeout
+    }
+
     /// `lifetime`, shortened by chance: `dice` is evenly spread over [0, 1).
     ///
     /// Never less than a millisecond, the shortest that a shared store can keep.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
 use super::{Stack, StackInner};
@@ -237,7 +238,7 @@ impl StackBuilder {
             echoes: Mutex::default(),
             namespace,
             settings: self.settings,
-            policies: self.policies,
+            policies: ArcSwap::from_pointee(self.policies),
             store: Store::new(self.l1),
             l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker)),
             ledger: Ledger::new(),

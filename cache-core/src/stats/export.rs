@@ -66,6 +66,7 @@ fn series(event: Event) -> Option<Series> {
         Event::Load => plain("cache_loads_total"),
         Event::LoadError => plain("cache_load_errors_total"),
         Event::StaleOnError => plain("cache_stale_on_error_total"),
+        Event::Default => plain("cache_defaults_total"),
         Event::LoadNanos => return None,
         Event::Eviction => plain("cache_evictions_total"),
         Event::Expiration => plain("cache_expirations_total"),
@@ -105,7 +106,7 @@ fn describe() {
     describe_histogram!(LOAD_TIME, Unit::Seconds, "How long loaders took, whatever came of it");
 }
 
-const DESCRIPTIONS: [(&str, &str); 23] = [
+const DESCRIPTIONS: [(&str, &str); 24] = [
     ("cache_hits_total", "Calls that a tier answered"),
     ("cache_stale_hits_total", "Calls answered by an entry inside a stale window"),
     ("cache_misses_total", "Calls that found a value nowhere"),
@@ -117,6 +118,7 @@ const DESCRIPTIONS: [(&str, &str); 23] = [
     ("cache_load_waits_total", "Loads that waited for room"),
     ("cache_loads_refused_total", "Loads that were not begun, for want of room or after a failure"),
     ("cache_stale_on_error_total", "Loads that failed and were answered with a stale value"),
+    ("cache_defaults_total", "Loads that failed and were answered with the call's own default value"),
     ("cache_evictions_total", "Entries that L1 dropped for want of room"),
     ("cache_expirations_total", "Entries that L1 dropped because their time was up"),
     ("cache_fills_total", "Loaded values that were to be stored in L2"),

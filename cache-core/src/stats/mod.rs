@@ -21,6 +21,7 @@
 //! | `cache_loads_refused_total{reason="full"}` | counter | [`loads_rejected`](Stats::loads_rejected) |
 //! | `cache_loads_refused_total{reason="backoff"}` | counter | [`backed_off`](Stats::backed_off) |
 //! | `cache_stale_on_error_total` | counter | [`stale_on_error`](Stats::stale_on_error) |
+//! | `cache_defaults_total` | counter | [`defaults`](Stats::defaults) |
 //! | `cache_load_seconds` | histogram | each load's share of [`load_nanos`](Stats::load_nanos), recorded when it ends |
 //! | `cache_evictions_total` | counter | [`evictions`](Stats::evictions) |
 //! | `cache_expirations_total` | counter | [`expirations`](Stats::expirations) |
@@ -132,7 +133,9 @@ events! {
     BackedOff => backed_off,
     /// Loads that failed and were answered with a stale value.
     StaleOnError => stale_on_error,
-    /// The time that all of them took, in nanoseconds.
+    /// Calls whose load failed and that were answered with the default value that they gave.
+    Default => defaults,
+    /// The time that all loaders took, in nanoseconds.
     LoadNanos => load_nanos,
     /// Entries that L1 dropped for want of room.
     Eviction => evictions,

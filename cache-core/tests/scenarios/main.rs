@@ -10,6 +10,7 @@ mod fleet;
 mod ahead;
 mod cancellation;
 mod coherence;
+mod control;
 mod failure;
 mod guards;
 mod keys;
