@@ -56,9 +56,11 @@ impl<K, V, E> Default for Many<K, V, E> {
 pub struct AtMany<'a, K, V> {
     cache: &'a Cache<K, V>,
     keys: HashSet<K>,
-    tags: Option<Box<dyn Fn(&K) -> Vec<String> + Send + Sync + 'a>>,
+    tags: Option<Tagger<'a, K>>,
     call: Call,
 }
+
+type Tagger<'a, K> = Box<dyn Fn(&K) -> Vec<String> + Send + Sync + 'a>;
 
 impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// One call on many keys, each of which is cached on its own; a key that comes twice counts once.
