@@ -26,6 +26,7 @@ use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     codec::is_negative,
+    entry::Asker,
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
@@ -43,7 +44,7 @@ where
     L: Lookup<Key: CacheKey>,
 {
     let cache = site.first::<L::Key, O::Value>(stack)?.shared();
-    cache.value(&key).map(|value| O::join(Ok(value)))
+    cache.value(&key, Asker::Loads).map(|value| O::join(Ok(value)))
 }
 
 /// What a call of a cached function is about.
@@ -216,7 +217,7 @@ where
         };
         let (validated, keep) = (self.validated, self.keep);
         if !(validated && cache.shared().stack.l2.is_some())
-            && let Some(value) = cache.shared().value(&self.key)
+            && let Some(value) = cache.shared().value(&self.key, Asker::Loads)
         {
             return O::join(Ok(value));
         }
@@ -287,7 +288,7 @@ where
             return None;
         }
         let cache = self.cache.ok()?;
-        if let Some(value) = cache.shared().value(&self.key) {
+        if let Some(value) = cache.shared().value(&self.key, Asker::Looks) {
             return Some(O::give(value));
         }
         let hash = cache.shared().hash(&self.key);

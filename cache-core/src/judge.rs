@@ -54,9 +54,12 @@ pub(crate) struct Promotion<V> {
     pub(crate) value: V,
     pub(crate) id: EntryId,
     pub(crate) span: Span,
+    /// How long its load took.
+    pub(crate) cost: Duration,
     /// Whether it was marked as stale.
     pub(crate) expired: bool,
     pub(crate) tags: Tags,
+    pub(crate) validator: Option<Box<str>>,
     /// Bytes of the frame.
     pub(crate) size: usize,
 }
@@ -96,8 +99,10 @@ impl<V> Judge<'_, V> {
                     value,
                     id: stored.id,
                     span,
+                    cost: Duration::from_millis(frame.load_ms),
                     expired: is_expired,
                     tags,
+                    validator: frame.validator.map(Into::into),
                     size: stored.frame.len(),
                 })
             }

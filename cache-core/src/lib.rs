@@ -86,6 +86,7 @@ pub mod __private;
 mod answer;
 pub mod backend;
 mod breaker;
+mod bulkhead;
 mod cache;
 pub mod clock;
 pub mod codec;
@@ -128,7 +129,7 @@ pub use self::{
     l1::{ENTRY_OVERHEAD, L1},
     load::Load,
     lookup::Lookup,
-    policy::{Overrides, Policies, Policy},
+    policy::{Adaptive, Overrides, Policies, Policy, RefreshAhead},
     stack::{Invalidation, Stack, StackBuilder},
     stats::Stats,
 };

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    fmt,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
@@ -12,7 +13,9 @@ use std::{
 use tokio::time::timeout;
 
 use crate::{
+    cache::{CacheKey, CacheValue},
     coherence::table::OperationId,
+    entry::Entry,
     error::{Error, ErrorKind},
 };
 
@@ -24,12 +27,40 @@ pub struct Load {
     wishes: Arc<Mutex<Wishes>>,
 }
 
+/// The longest validator that is kept, in bytes.
+const MAX_VALIDATOR: usize = 1024;
+
 /// What a loader asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) no_store: bool,
+    pub(crate) validator: Option<Box<str>>,
+    pub(crate) is_unchanged: bool,
+    earlier: Option<Arc<dyn Earlier>>,
+}
+
+/// The entry that a load is to replace.
+pub(crate) trait Earlier: Send + Sync {
+    fn value(&self) -> &dyn Any;
+    fn validator(&self) -> Option<&str>;
+}
+
+impl<K: CacheKey, V: CacheValue> Earlier for Entry<K, V> {
+    fn value(&self) -> &dyn Any {
+        &self.value
+    }
+
+    fn validator(&self) -> Option<&str> {
+        self.origin.validator.as_deref()
+    }
+}
+
+impl fmt::Debug for dyn Earlier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Earlier")
+    }
 }
 
 impl Load {
@@ -50,6 +81,43 @@ impl Load {
     /// The value is returned to all who wait for it, and stored in no tier.
     pub fn no_store(&self) {
         self.with(|wishes| wishes.no_store = true);
+    }
+
+    /// The value that this load is to replace: one that is due for a [refresh ahead](crate::Policy::refresh_ahead) or past its
+    /// time to live, inside a stale window. None if there is none, if it was invalidated, or if `V` is not the cache's type.
+    #[must_use]
+    pub fn previous<V: Clone + 'static>(&self) -> Option<V> {
+        self.with(|wishes| wishes.earlier.as_ref()?.value().downcast_ref().cloned())
+    }
+
+    /// The [validator](Self::set_validator) of the [previous](Self::previous) value, for a conditional request.
+    #[must_use]
+    pub fn validator(&self) -> Option<String> {
+        self.with(|wishes| wishes.earlier.as_ref()?.validator().map(str::to_owned))
+    }
+
+    /// Keeps the origin's name for the content, such as an HTTP `ETag`, with the value in every tier. At most 1 KiB, or it is
+    /// not kept.
+    pub fn set_validator(&self, validator: impl Into<String>) {
+        let validator = validator.into();
+        self.with(|wishes| wishes.validator = (validator.len() <= MAX_VALIDATOR).then(|| validator.into()));
+    }
+
+    /// The [previous](Self::previous) value, to be returned by a loader whose origin says that it still holds. It is stored
+    /// for another time to live, with its validator and its tags.
+    #[must_use]
+    pub fn not_modified<V: Clone + 'static>(&self) -> Option<V> {
+        let previous = self.previous()?;
+        self.with(|wishes| {
+            wishes.validator = wishes.earlier.as_ref().and_then(|earlier| earlier.validator()).map(Into::into);
+            wishes.is_unchanged = true;
+        });
+        Some(previous)
+    }
+
+    /// Before the loader runs.
+    pub(crate) fn replaces<K: CacheKey, V: CacheValue>(&self, earlier: Option<Arc<Entry<K, V>>>) {
+        self.with(|wishes| wishes.earlier = earlier.map(|entry| entry as Arc<dyn Earlier>));
     }
 
     /// What it was told so far; it forgets it.
@@ -128,6 +196,11 @@ impl Lineage {
 
     pub(crate) fn with(&self, flight: OperationId) -> Self {
         Self(self.0.iter().copied().chain([flight]).collect())
+    }
+
+    /// Whether nobody's load waits for this one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether waiting for `flight` would be waiting for oneself.

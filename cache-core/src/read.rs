@@ -12,7 +12,7 @@ use crate::{
     clock,
     codec::frame::MAX_TAGS,
     coherence::{course::Mode, ledger::Moment, table::Kind},
-    entry::Entry,
+    entry::{Asker, Entry},
     error::{Error, ErrorKind, LoadError},
     flight::{Behind, Flight, Landing, Order, Outcome, Seat, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
@@ -26,7 +26,8 @@ pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
 
 /// What a call found when it looked again under the lock.
 enum Boarding<K, V> {
-    Hit(Arc<Entry<K, V>>),
+    /// A fresh entry, with the flight that replaces it where that is due.
+    Hit(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     /// A stale entry, with the flight that replaces it where that is to be launched.
     Stale(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     Joined(Seat<K, V>),
@@ -104,13 +105,13 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     {
         loop {
             let (seat, own) = match self.board()? {
-                Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
+                Boarding::Hit(entry, behind) => {
+                    self.launch_behind(behind, &mut load);
+                    return Ok(Some((entry, Source::L1)));
+                }
                 Boarding::Stale(entry, behind) => {
                     self.cache.counters.count(Event::StaleHit);
-                    if let Some(behind) = behind {
-                        let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
-                        launch_behind(landing, behind, self.order(load.take()));
-                    }
+                    self.launch_behind(behind, &mut load);
                     return Ok(Some((entry, Source::Stale)));
                 }
                 Boarding::Joined(seat) => (seat, false),
@@ -166,9 +167,11 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
         if !self.asks_further()
-            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Arc::clone)
+            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Asker::Looks, Arc::clone)
         {
-            return Ok(Boarding::Hit(entry));
+            let is_due = self.call.mode == Mode::Load && entry.is_due(clock::now(), &self.cache.stack.proof);
+            let behind = is_due.then(|| self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags));
+            return Ok(Boarding::Hit(entry, behind.flatten()));
         }
         if self.serves_stale()
             && let Some(entry) = self.cache.resident(self.hash, &self.key)
@@ -238,6 +241,18 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         is_proven && flight.standing.may_serve(self.since)
     }
 
+    fn launch_behind<F, Fut, E>(&self, behind: Option<Behind<K, V>>, load: &mut Option<F>)
+    where
+        F: FnOnce(Load) -> Fut,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: Send + Sync + 'static,
+    {
+        if let Some(behind) = behind {
+            let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
+            launch_behind(landing, behind, self.order(load.take()));
+        }
+    }
+
     fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
     where
         F: FnOnce(Load) -> Fut,
@@ -270,9 +285,20 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
             serves_stale: self.serves_stale(),
+            paused: self.paused::<E>(),
             behind: None,
             _companion: None,
         }
+    }
+
+    /// How the last load of the key failed, if that is to answer this call in place of another load. Its error must be of this
+    /// call's type.
+    fn paused<E: Send + Sync + 'static>(&self) -> Option<Failure> {
+        let backoff = self.cache.backoff.as_ref().filter(|_| self.call.mode == Mode::Load && !self.alone)?;
+        backoff.failure(&self.key).filter(|failure| match failure {
+            Failure::Loader(error) => error.is::<E>(),
+            _ => true,
+        })
     }
 
     fn kind(&self) -> Kind {

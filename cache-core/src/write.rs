@@ -249,8 +249,17 @@ async fn insert<K: CacheKey, V: CacheValue>(
     let text = cache.encode(&key)?;
     let tags = Tags::new(&cache.stack.namespace, &call.tags);
     let ttl = cache.lifetime(&value, call.ttl);
-    let mut cargo =
-        Cargo { value, started: clock::now(), ttl, leased: true, tags, payload: None, size: None, id: None };
+    let mut cargo = Cargo {
+        value,
+        started: clock::now(),
+        ttl,
+        leased: true,
+        tags,
+        validator: None,
+        payload: None,
+        size: None,
+        id: None,
+    };
     let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&mut cargo) {
         Loaded::Keep => put(&cache, &text, &mut cargo).await,

@@ -8,6 +8,7 @@ use super::{Cache, CacheKey, CacheValue, Call, infallible, only_cache};
 use crate::{
     answer::{Answer, Source},
     coherence::course::Mode,
+    entry::Asker,
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
@@ -71,7 +72,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// [`Cache::get`], and how it was answered.
     pub async fn get(self) -> Option<Answer<V>> {
         let hash = self.cache.shared().hash(&self.key);
-        if let Some(hit) = self.hit(hash) {
+        if let Some(hit) = self.hit(hash, Asker::Looks) {
             return Some(hit);
         }
         Box::pin(self.cache.look_up(self.key.to_key(), hash, self.call)).await
@@ -100,7 +101,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         E: Send + Sync + 'static,
     {
         let hash = self.cache.shared().hash(&self.key);
-        if let Some(hit) = self.hit(hash) {
+        if let Some(hit) = self.hit(hash, Asker::Loads) {
             return Ok(hit);
         }
         Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await
@@ -181,10 +182,10 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         Ok(())
     }
 
-    fn hit(&self, hash: u64) -> Option<Answer<V>> {
+    fn hit(&self, hash: u64, to: Asker) -> Option<Answer<V>> {
         if self.call.validated && self.cache.shared().stack.l2.is_some() {
             return None;
         }
-        self.cache.shared().hit(hash, &self.key, |entry| Answer::new(entry, Source::L1))
+        self.cache.shared().hit(hash, &self.key, to, |entry| Answer::new(entry, Source::L1))
     }
 }

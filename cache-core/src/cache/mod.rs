@@ -1,6 +1,7 @@
 //! A typed, named cache of a stack.
 
 mod at;
+mod backoff;
 mod builder;
 mod shared;
 
@@ -13,6 +14,7 @@ pub use self::{at::At, builder::CacheBuilder};
 use crate::{
     answer::Answer,
     coherence::course::Mode,
+    entry::Asker,
     error::{Error, LoadError, Result},
     load::Load,
     lookup::Lookup,
@@ -69,7 +71,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     ///
     /// What L2 can't answer (it is away, or the bytes are damaged) is `None`.
     pub async fn get<L: Lookup<Key = K>>(&self, key: L) -> Option<V> {
-        if let Some(value) = self.shared.value(&key) {
+        if let Some(value) = self.shared.value(&key, Asker::Looks) {
             return Some(value);
         }
         let (hash, key) = (self.shared.hash(&key), key.to_key());
@@ -97,7 +99,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         F: FnOnce(Load) -> Fut + Send,
         Fut: Future<Output = V> + Send + 'static,
     {
-        if let Some(value) = self.shared.value(&key) {
+        if let Some(value) = self.shared.value(&key, Asker::Loads) {
             return Ok(value);
         }
         let (hash, key) = (self.shared.hash(&key), key.to_key());
@@ -116,7 +118,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        if let Some(value) = self.shared.value(&key) {
+        if let Some(value) = self.shared.value(&key, Asker::Loads) {
             return Ok(value);
         }
         let (hash, key) = (self.shared.hash(&key), key.to_key());

@@ -11,11 +11,13 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{CacheKey, CacheValue};
+use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
+    bulkhead::Bulkhead,
     clock,
     codec::{
         self, ValueCodec,
+        digest::digest,
         frame::{Frame, MAX_TAGS, Payload},
     },
     coherence::{
@@ -24,9 +26,9 @@ use crate::{
         proof::AsOf,
         table::{Kind, Table},
     },
-    entry::{Entry, Life, Name, Origin, Retry, Span},
+    entry::{Asker, Entry, Life, Name, Origin, Retry, Span},
     error::{Error, Result},
-    flight::{Behind, Cargo, Flight, MIN_LIFE, Seat},
+    flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
     judge::OTHER_SCHEMA,
     key::{
         CacheName, EntryKey, Mark,
@@ -63,6 +65,8 @@ pub(crate) struct Shared<K, V> {
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
+    pub(crate) loads: Option<Bulkhead>,
+    pub(crate) backoff: Option<Backoff<K>>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
 }
@@ -93,7 +97,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let Parts { stack, id, label, name, version, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
-        let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.ttl + policy.grace()));
+        let loads = policy.max_loads.map(|most| Bulkhead::new(most as usize, stack.settings.max_waiting_loads));
+        let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.longest_ttl() + policy.grace()));
         Self {
             stack,
             id,
@@ -109,6 +114,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             counters,
             front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
+            loads,
+            backoff: policy.error_backoff.map(Backoff::new),
             unverified: AtomicU32::new(VERIFIED),
         }
     }
@@ -120,8 +127,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// The value, if L1 may serve it now. Not inlined: among what a caller does on a miss, a hit would be short of registers.
     #[inline(never)]
-    pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L) -> Option<V> {
-        self.hit(self.hash(key), key, |entry| entry.value.clone())
+    pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L, to: Asker) -> Option<V> {
+        self.hit(self.hash(key), key, to, |entry| entry.value.clone())
     }
 
     /// What `read` makes of the entry, if L1 may serve it now.
@@ -130,25 +137,26 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         &self,
         hash: u64,
         key: &L,
+        to: Asker,
         read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
     ) -> Option<T> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
         if let Some(found) = store.peek(&self.front, self.id, hash, key)
             && let Some(entry) = &*found
-            && entry.is_servable(ledger, proof)
+            && entry.is_servable(ledger, proof, to)
         {
             self.counters.count(Event::L1Hit);
             return Some(read(entry));
         }
-        self.hit_behind(hash, key).map(|entry| read(&entry))
+        self.hit_behind(hash, key, to).map(|entry| read(&entry))
     }
 
     /// A hit that is not in the front, where the next one is to find it.
     #[cold]
-    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
+    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L, to: Asker) -> Option<Arc<Entry<K, V>>> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
         let entry = store.get::<L, V>(self.id, hash, key)?;
-        if !entry.is_servable(ledger, proof) {
+        if !entry.is_servable(ledger, proof, to) {
             return None;
         }
         self.counters.count(Event::L1Hit);
@@ -193,7 +201,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         (flight, seat)
     }
 
-    /// Registers a flight that replaces a stale entry, unless one is under way, or has just failed, or too many are.
+    /// Registers a flight that replaces an entry that is stale or due, unless one is under way, or has just failed, or too many are.
     pub(crate) fn behind(
         &self,
         table: &mut Flights<K, V>,
@@ -207,7 +215,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         }
         let permit = Arc::clone(&self.stack.refreshes).try_acquire_owned().ok()?;
         let (flight, seat) = self.take_off(table, Kind::Load, key, entry_key, tags);
-        Some(Behind { flight, entry: Arc::clone(entry), seat, permit })
+        Some(Behind { flight, seat, place: Place::new(entry, permit) })
     }
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
@@ -242,12 +250,27 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
     /// does not expire together.
     pub(crate) fn lifetime(&self, value: &V, asked: Option<Duration>) -> Duration {
-        let ttl = match (asked, self.policy.negative_ttl) {
-            (Some(ttl), _) => ttl.min(LONGEST),
-            (None, Some(ttl)) if codec::is_negative(value) => ttl,
-            (None, _) => self.policy.ttl,
-        };
-        self.policy.jittered(ttl, random_unit())
+        let ttl = asked.unwrap_or_else(|| match self.policy.negative_ttl {
+            Some(ttl) if codec::is_negative(value) => ttl,
+            _ => self.policy.ttl,
+        });
+        self.policy.jittered(ttl.min(LONGEST), random_unit())
+    }
+
+    /// The time to live of an entry whose reload brought what `earlier` has, or something else.
+    pub(crate) fn adapted(&self, earlier: &Entry<K, V>, value: &V, is_unchanged: bool) -> Option<Duration> {
+        let adaptive = self.policy.adaptive?;
+        let is_same = is_unchanged || digest(&earlier.value) == digest(value);
+        self.counters.count(if is_same { Event::Unchanged } else { Event::Changed });
+        Some(adaptive.next(earlier.life.ttl(), is_same))
+    }
+
+    /// `life`, with the time from which the entry is loaded anew ahead of its end. Its load took `cost`.
+    pub(crate) fn with_due(&self, life: Life, cost: Duration) -> Life {
+        match self.policy.refresh_ahead {
+            Some(ahead) => Life { due: life.expires - ahead.lead(life.ttl(), cost, random_unit()), ..life },
+            None => life,
+        }
     }
 
     /// Marks of an entry's tags outlive the entry and the load before it.
@@ -257,7 +280,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// The longest that an entry is expected to live before its loader has spoken.
     pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
-        asked.unwrap_or_default().min(LONGEST).max(self.policy.ttl)
+        asked.unwrap_or_default().min(LONGEST).max(self.policy.longest_ttl())
     }
 
     /// How long L1 keeps an entry; jittered for each process by itself.
@@ -345,6 +368,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             ttl_ms: millis(cargo.ttl),
             tags,
             key: &text.full,
+            validator: cargo.validator.as_deref(),
             payload,
         };
         frame.encode().inspect_err(|error| self.note_refused(error)).ok()
@@ -365,9 +389,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             true => self.l1_lifetime(),
             false => self.l1_lifetime().min(self.stack.settings.max_staleness.saturating_sub(age)),
         };
-        let life = Life::new(now, span, stay);
+        let life = self.with_due(Life::new(now, span, stay), age);
         let standing = self.standing(entry_key, born, &cargo.tags);
-        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of: self.as_of(cargo.started) };
+        let as_of = self.as_of(cargo.started);
+        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of, validator: cargo.validator };
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
     }
 
@@ -389,7 +414,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
         let hash = self.hash(&key);
-        let until = self.stack.proof.stamp(life.fresh_here_until());
+        let until = self.stack.proof.stamp(life.undisturbed_until());
         Arc::new(Entry {
             name: Arc::new(Name { cache: self.id, key: key.clone() }),
             value,
@@ -406,6 +431,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
+        self.backoff.iter().for_each(|backoff| backoff.forgive(&entry.name.key));
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
         if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
             return self.remove(hash, &entry.name.key);
@@ -417,6 +443,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn drop_local(&self, hash: u64, key: &K) {
         let mut table = self.table(hash);
         table.supersede(key);
+        self.backoff.iter().for_each(|backoff| backoff.forgive(key));
         self.remove(hash, key);
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!  0  magic          CA C4 E5
 //!  3  version        01
-//!  4  flags          u8    bit 0: the value is "there is nothing"; the others are 0
+//!  4  flags          u8    bit 0: the value is "there is nothing"; bit 1: it has a validator; the others are 0
 //!  5  codec          u8
 //!  6  tags           u16   how many, at most 64
 //!  8  fingerprint    u64   of codec and type
@@ -12,7 +12,7 @@
 //! 32  ttl            u64   milliseconds from the start of the load for which it is fresh
 //! 40  payload size   u32
 //! 44  key size       u32
-//! 48  payload, key, then each tag as size (u32) and text
+//! 48  payload, key, then each tag as size (u32) and text, then the validator, if it has one, likewise
 //!     crc32          u32   of everything before
 //! ```
 //!
@@ -34,6 +34,7 @@ pub(crate) const MAX_TAGS: usize = 64;
 const MAGIC: [u8; 3] = [0xCA, 0xC4, 0xE5];
 const VERSION: u8 = 1;
 const NEGATIVE: u8 = 1;
+const VALIDATOR: u8 = 2;
 const HEADER: usize = 48;
 const CHECKSUM: usize = 4;
 
@@ -56,6 +57,8 @@ pub(crate) struct Frame<'a, P = &'a [u8]> {
     pub(crate) tags: Vec<&'a str>,
     /// The key's full text, to be compared with the one that was asked for.
     pub(crate) key: &'a str,
+    /// By which the origin knows what it gave.
+    pub(crate) validator: Option<&'a str>,
     /// The encoded value.
     pub(crate) payload: P,
 }
@@ -72,7 +75,8 @@ impl Frame<'_, Payload> {
         let mut header = [0; HEADER];
         header[..3].copy_from_slice(&MAGIC);
         header[3] = VERSION;
-        header[4] = if self.negative { NEGATIVE } else { 0 };
+        let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
+        header[4] = flag(self.negative, NEGATIVE) | flag(self.validator.is_some(), VALIDATOR);
         header[5] = self.codec;
         header[6..8].copy_from_slice(&(self.tags.len() as u16).to_le_bytes());
         header[8..16].copy_from_slice(&self.fingerprint.to_le_bytes());
@@ -82,14 +86,15 @@ impl Frame<'_, Payload> {
         header[40..44].copy_from_slice(&size(self.payload.bytes())?);
         header[44..48].copy_from_slice(&size(self.key.as_bytes())?);
 
-        let tail = self.key.len() + self.tags.iter().map(|tag| 4 + tag.len()).sum::<usize>() + CHECKSUM;
+        let texts = || self.tags.iter().copied().chain(self.validator);
+        let tail = self.key.len() + texts().map(|text| 4 + text.len()).sum::<usize>() + CHECKSUM;
         let mut out = self.payload.0;
         out.reserve_exact(tail);
         out[..HEADER].copy_from_slice(&header);
         out.extend_from_slice(self.key.as_bytes());
-        for tag in &self.tags {
-            out.extend_from_slice(&size(tag.as_bytes())?);
-            out.extend_from_slice(tag.as_bytes());
+        for text in texts() {
+            out.extend_from_slice(&size(text.as_bytes())?);
+            out.extend_from_slice(text.as_bytes());
         }
         let checksum = crc32fast::hash(&out);
         out.extend_from_slice(&checksum.to_le_bytes());
@@ -145,7 +150,7 @@ impl<'a> Frame<'a> {
         let ttl_ms = u64::from_le_bytes(rest.array()?);
         let payload_size = u32::from_le_bytes(rest.array()?);
         let key_size = u32::from_le_bytes(rest.array()?);
-        if flags & !NEGATIVE != 0 {
+        if flags & !(NEGATIVE | VALIDATOR) != 0 {
             return Err(Damage::Flags);
         }
         if tags > MAX_TAGS {
@@ -153,11 +158,13 @@ impl<'a> Frame<'a> {
         }
         let payload = rest.take(payload_size)?;
         let key = rest.text(key_size)?;
-        let tags = (0..tags).map(|_| rest.tag()).collect::<Result<_, _>>()?;
+        let tags = (0..tags).map(|_| rest.sized_text()).collect::<Result<_, _>>()?;
+        let validator = (flags & VALIDATOR != 0).then(|| rest.sized_text()).transpose()?;
         if !rest.0.is_empty() {
             return Err(Damage::Length);
         }
-        Ok(Self { codec, fingerprint, negative: flags & NEGATIVE != 0, life_ms, load_ms, ttl_ms, tags, key, payload })
+        let negative = flags & NEGATIVE != 0;
+        Ok(Self { codec, fingerprint, negative, life_ms, load_ms, ttl_ms, tags, key, validator, payload })
     }
 }
 
@@ -201,7 +208,7 @@ impl<'a> Rest<'a> {
         std::str::from_utf8(self.take(size)?).map_err(|_| Damage::Utf8)
     }
 
-    fn tag(&mut self) -> Result<&'a str, Damage> {
+    fn sized_text(&mut self) -> Result<&'a str, Damage> {
         let size = u32::from_le_bytes(self.array()?);
         self.text(size)
     }

@@ -20,7 +20,7 @@
 #[cfg(feature = "bincode")]
 mod bincode;
 mod bounds;
-mod digest;
+pub(crate) mod digest;
 mod fingerprint;
 mod format;
 pub(crate) mod frame;

@@ -5,15 +5,15 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{
     select,
-    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Seat};
+use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Place, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
+    bulkhead::Room,
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{
@@ -26,7 +26,7 @@ use crate::{
     judge::{Judge, Promotion, Verdict},
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
-    load::{self, BoxLoad, Failure, Lineage, Load},
+    load::{self, BoxLoad, Failure, Lineage, Load, Wishes},
     stats,
     tag::Tags,
     token::{EntryId, Epoch, LeaseToken, random_unit},
@@ -45,8 +45,10 @@ pub(crate) struct Order<K, V> {
     pub(crate) lineage: Lineage,
     /// Whether an entry inside its stale-while-revalidate window is an answer.
     pub(crate) serves_stale: bool,
-    /// A place among the loads behind stale answers, if it is one of them.
-    pub(crate) behind: Option<OwnedSemaphorePermit>,
+    /// How the last load failed, if it is not to be tried again yet.
+    pub(crate) paused: Option<Failure>,
+    /// Its place among the flights behind answers, if it is one of them.
+    pub(crate) behind: Option<Place<K, V>>,
     /// A seat that nobody gives up: the flight goes on although everyone has left.
     pub(crate) _companion: Option<Seat<K, V>>,
 }
@@ -56,20 +58,20 @@ pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: 
     tokio::spawn(fly(landing, order));
 }
 
-/// Begins a flight that replaces a stale entry.
+/// Begins a flight that replaces an entry behind its back.
 pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
     landing: Landing<K, V>,
     behind: Behind<K, V>,
     order: Order<K, V>,
 ) {
-    let Behind { entry, seat, permit, .. } = behind;
+    let Behind { seat, place, .. } = behind;
     landing.cache.counters.count(stats::Event::Refresh);
     launch(
         landing,
         Order {
-            resident: Some(entry),
+            resident: Some(Arc::clone(&place.entry)),
             serves_stale: false,
-            behind: Some(permit),
+            behind: Some(place),
             _companion: Some(seat),
             // Nobody waits for it.
             lineage: Lineage::default(),
@@ -195,6 +197,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// One round trip, unless the entry has tags that nobody here knew of.
     async fn read(&mut self) -> Seen {
         if let Some(resident) = self.order.resident.take()
+            && self.order.behind.is_none()
             && resident.is_fresh(clock::now())
             && resident.origin.id.is_some()
             && self.validate(&resident).await
@@ -311,11 +314,16 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         })
     }
 
-    /// An entry past its time to live answers inside its window, or else only if the load fails.
+    /// An entry past its time to live answers inside its window, or else only if the load fails. One that is to be replaced
+    /// ahead of its end answers nobody here.
     fn promote(&mut self, promotion: Promotion<V>, asked: Instant) -> Seen {
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
         let window = self.cache.policy.stale_while_revalidate;
+        let is_replaced = self.order.behind.as_ref().is_some_and(|place| place.entry.origin.id == Some(id));
+        if is_replaced && entry.life.is_fresh(now) {
+            return Seen::Useless(id);
+        }
         if entry.life.is_fresh(now) || (self.order.serves_stale && entry.life.is_within(window, now)) {
             self.promotion = Some(entry);
             return Seen::Usable;
@@ -340,14 +348,24 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             self.count(stats::Event::Unleased);
         }
         let keeper = self.token.filter(|_| leased).map(|token| self.keep_lease(token));
-        let started = clock::now();
+        let began = clock::now();
         if !leased {
             // Once: a course loads at most once.
-            let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(started));
+            let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(began));
         }
+        let room = match self.find_room().await {
+            Ok(room) => room,
+            Err(failure) => {
+                self.failure = Some(failure);
+                return Loaded::Failed;
+            }
+        };
+        let started = clock::now();
+        wishes.replaces(self.flight().stand_in());
         let lineage = self.order.lineage.with(self.landing.flight.id);
-        let loaded = load::run(&self.cache.label, lineage, self.cache.policy.hard_timeout, loader).await;
-        drop(keeper);
+        let deadline = self.cache.policy.hard_timeout.saturating_sub(started - began);
+        let loaded = load::run(&self.cache.label, lineage, deadline, loader).await;
+        drop((keeper, room));
         self.cache.note_load(clock::now() - started, loaded.is_ok());
         match loaded {
             Ok(value) => self.pack(value, started, leased, wishes),
@@ -358,12 +376,39 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         }
     }
 
+    /// Room to load in, unless the last load of the key has just failed. One that another load waits for uses its room: it
+    /// could not wait for one that its own waiter holds.
+    async fn find_room(&mut self) -> Result<[Option<Room>; 2], Failure> {
+        let Shared { loads, counters, stack, policy, .. } = &**self.cache;
+        if let Some(failure) = &self.order.paused {
+            self.count(stats::Event::BackedOff);
+            return Err(failure.clone());
+        }
+        let mut rooms = [None, None];
+        if self.order.lineage.is_empty() {
+            for (room, bulkhead) in rooms.iter_mut().zip([loads, &stack.loads]) {
+                if let Some(bulkhead) = bulkhead {
+                    let entered = bulkhead.enter(policy.hard_timeout, counters).await;
+                    *room = Some(entered.map_err(Failure::Cache)?);
+                }
+            }
+        }
+        Ok(rooms)
+    }
+
     fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
         let wishes = load.take();
-        let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
-        let ttl = self.cache.lifetime(&value, wishes.ttl.or(self.order.ttl));
-        let mut cargo = Cargo { value, started, ttl, leased, tags, payload: None, size: None, id: None };
-        let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
+        let earlier = self.flight().stand_in();
+        let mut tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
+        if let (true, Some(earlier)) = (wishes.is_unchanged, &earlier) {
+            tags = tags.with(&earlier.origin.tags);
+        }
+        let adapted = || self.cache.adapted(earlier.as_deref()?, &value, wishes.is_unchanged);
+        let asked = wishes.ttl.or(self.order.ttl).or_else(adapted);
+        let ttl = self.cache.lifetime(&value, asked);
+        let Wishes { validator, no_store, .. } = wishes;
+        let mut cargo = Cargo { value, started, ttl, leased, tags, validator, payload: None, size: None, id: None };
+        let loaded = if no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
         self.cargo = Some(cargo);
         loaded
     }
@@ -464,7 +509,9 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     true => (stats::Event::L2Hit, Source::L2),
                     false => (stats::Event::StaleHit, Source::Stale),
                 };
-                self.count(event);
+                if self.order.behind.is_none() {
+                    self.count(event);
+                }
                 Outcome::Landed(entry, source)
             }
             End::Loaded { admit } => {
@@ -495,10 +542,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, id, span, expired, tags, size } = promotion;
+        let Promotion { value, id, span, cost, expired, tags, validator, size } = promotion;
         let life = Life { expired, ..Life::new(asked, span, self.cache.l1_lifetime()) };
+        let life = self.cache.with_due(life, cost);
         let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
-        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked) };
+        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked), validator };
         self.cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
     }
 

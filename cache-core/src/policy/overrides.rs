@@ -2,7 +2,7 @@ use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Policy, duration, invalid};
+use super::{Adaptive, Policy, RefreshAhead, duration, invalid};
 use crate::{Result, codec::Format};
 
 /// A [`Policy`] with every field optional: one layer of what makes up a cache's policy.
@@ -32,6 +32,12 @@ pub struct Overrides {
     pub(super) stale_if_error: Option<Duration>,
     #[serde(deserialize_with = "duration::optional")]
     pub(super) soft_timeout: Option<Duration>,
+    pub(super) refresh_ahead: Option<RefreshAhead>,
+    pub(super) adaptive: Option<Adaptive>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) error_backoff: Option<Duration>,
+    #[serde(deserialize_with = "optional_loads")]
+    pub(super) max_loads: Option<u32>,
     #[serde(deserialize_with = "optional_size")]
     pub(super) max_value_size: Option<u64>,
     #[serde(deserialize_with = "duration::optional")]
@@ -89,6 +95,30 @@ impl Overrides {
         Self { soft_timeout: Some(soft_timeout), ..self }
     }
 
+    /// Sets [`Policy::refresh_ahead`].
+    #[must_use]
+    pub fn refresh_ahead(self, refresh_ahead: RefreshAhead) -> Self {
+        Self { refresh_ahead: Some(refresh_ahead), ..self }
+    }
+
+    /// Sets [`Policy::adaptive`].
+    #[must_use]
+    pub fn adaptive(self, shortest: Duration, longest: Duration) -> Self {
+        Self { adaptive: Some(Adaptive { shortest, longest }), ..self }
+    }
+
+    /// Sets [`Policy::error_backoff`].
+    #[must_use]
+    pub fn error_backoff(self, pause: Duration) -> Self {
+        Self { error_backoff: Some(pause), ..self }
+    }
+
+    /// Sets [`Policy::max_loads`].
+    #[must_use]
+    pub fn max_loads(self, max_loads: u32) -> Self {
+        Self { max_loads: Some(max_loads), ..self }
+    }
+
     /// Sets [`Policy::max_value_size`], in bytes.
     #[must_use]
     pub fn max_value_size(self, max_value_size: u64) -> Self {
@@ -126,6 +156,10 @@ impl Overrides {
             stale_while_revalidate: self.stale_while_revalidate.or(weaker.stale_while_revalidate),
             stale_if_error: self.stale_if_error.or(weaker.stale_if_error),
             soft_timeout: self.soft_timeout.or(weaker.soft_timeout),
+            refresh_ahead: self.refresh_ahead.or(weaker.refresh_ahead),
+            adaptive: self.adaptive.or(weaker.adaptive),
+            error_backoff: self.error_backoff.or(weaker.error_backoff),
+            max_loads: self.max_loads.or(weaker.max_loads),
             max_value_size: self.max_value_size.or(weaker.max_value_size),
             hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
             enabled: self.enabled.or(weaker.enabled),
@@ -143,6 +177,10 @@ impl Overrides {
             stale_while_revalidate: self.stale_while_revalidate.or(base.stale_while_revalidate),
             stale_if_error: self.stale_if_error.or(base.stale_if_error),
             soft_timeout: self.soft_timeout.or(base.soft_timeout),
+            refresh_ahead: self.refresh_ahead.or(base.refresh_ahead),
+            adaptive: self.adaptive.or(base.adaptive),
+            error_backoff: self.error_backoff.or(base.error_backoff),
+            max_loads: self.max_loads.or(base.max_loads),
             max_value_size: self.max_value_size.unwrap_or(base.max_value_size),
             hard_timeout: self.hard_timeout.unwrap_or(base.hard_timeout),
             enabled: self.enabled.unwrap_or(base.enabled),
@@ -159,6 +197,7 @@ impl Overrides {
             ("stale_while_revalidate", self.stale_while_revalidate),
             ("stale_if_error", self.stale_if_error),
             ("soft_timeout", self.soft_timeout),
+            ("error_backoff", self.error_backoff),
             ("hard_timeout", self.hard_timeout),
         ];
         for (field, value) in durations {
@@ -166,6 +205,10 @@ impl Overrides {
         }
         self.jitter.map_or(Ok(()), |jitter| told(place, "jitter", check_jitter(jitter)))?;
         self.max_value_size.map_or(Ok(()), |size| told(place, "max_value_size", check_size(size)))?;
+        self.max_loads.map_or(Ok(()), |loads| told(place, "max_loads", check_loads(loads)))?;
+        self.refresh_ahead.map_or(Ok(()), |ahead| told(place, "refresh_ahead", ahead.check()))?;
+        self.adaptive.map_or(Ok(()), |adaptive| told(place, "adaptive", adaptive.check()))?;
+        self.check_adaptive(place)?;
         self.check_within_ttl(place, "l1_ttl", self.l1_ttl)?;
         self.check_within_ttl(place, "negative_ttl", self.negative_ttl)?;
         match (self.soft_timeout, self.hard_timeout) {
@@ -175,6 +218,16 @@ impl Overrides {
                     "{place}: soft_timeout is {soft}, and loads end at its hard_timeout of {hard}; make the soft one shorter"
                 )))
             }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_adaptive(&self, place: &str) -> Result<()> {
+        match (self.adaptive, self.ttl) {
+            (Some(bounds), Some(ttl)) if !(bounds.shortest..=bounds.longest).contains(&ttl) => Err(invalid(format!(
+                "{place}: ttl is {}, outside of its adaptive bounds {bounds}; it is what they start from",
+                duration::show(ttl)
+            ))),
             _ => Ok(()),
         }
     }
@@ -203,6 +256,10 @@ impl From<Policy> for Overrides {
             stale_while_revalidate: policy.stale_while_revalidate,
             stale_if_error: policy.stale_if_error,
             soft_timeout: policy.soft_timeout,
+            refresh_ahead: policy.refresh_ahead,
+            adaptive: policy.adaptive,
+            error_backoff: policy.error_backoff,
+            max_loads: policy.max_loads,
             max_value_size: Some(policy.max_value_size),
             hard_timeout: Some(policy.hard_timeout),
             enabled: Some(policy.enabled),
@@ -227,6 +284,17 @@ pub(super) fn check_size(size: u64) -> Result<u64, String> {
         return Ok(size);
     }
     Err("0, so nothing could be stored; give a number of bytes, or to switch a cache off, set enabled = false".into())
+}
+
+pub(super) fn check_loads(loads: u32) -> Result<u32, String> {
+    if loads > 0 {
+        return Ok(loads);
+    }
+    Err("0, so nothing could be loaded; give a number of loads, or leave it out".into())
+}
+
+fn optional_loads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    optional(deserializer, check_loads)
 }
 
 fn optional_jitter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

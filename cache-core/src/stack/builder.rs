@@ -15,6 +15,7 @@ use super::{Stack, StackInner};
 use crate::{
     backend::Backend,
     breaker::BreakerSettings,
+    bulkhead::Bulkhead,
     clock,
     codec::Format,
     coherence::{course::Patience, follower::Follower, ledger::Ledger, outbox::Outbox, proof::Proof},
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) lease_ttl: Duration,
     pub(crate) patience: Patience,
     pub(crate) max_refreshes: usize,
+    pub(crate) max_loads: Option<usize>,
+    pub(crate) max_waiting_loads: usize,
 }
 
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
@@ -78,6 +81,8 @@ impl StackBuilder {
                     budget: Duration::from_secs(10),
                 },
                 max_refreshes: 64,
+                max_loads: None,
+                max_waiting_loads: 10_000,
             },
         }
     }
@@ -173,6 +178,21 @@ impl StackBuilder {
         self
     }
 
+    /// The most loads that run at once in this process, over all caches; those beyond wait, in their order and within their
+    /// [`hard_timeout`](crate::policy::Policy::hard_timeout). A load that another load asks for needs no room of its own. At
+    /// least 1. Default: as many as there are.
+    pub fn max_loads(mut self, most: usize) -> Self {
+        self.settings.max_loads = Some(most);
+        self
+    }
+
+    /// The most loads that wait for room, here and in each cache with a [`max_loads`](crate::policy::Policy::max_loads) of its
+    /// own. Those beyond fail at once with [`ErrorKind::Overloaded`], unless a stale value stands in. Default: 10,000.
+    pub fn max_waiting_loads(mut self, most: usize) -> Self {
+        self.settings.max_waiting_loads = most;
+        self
+    }
+
     /// Builds the stack and asks L2 for a sign of life.
     ///
     /// # Errors
@@ -212,6 +232,7 @@ impl StackBuilder {
             attached: Notify::new(),
             fleet: AtomicU64::new(0),
             coherence: Coherence::new(namespace.name()),
+            loads: self.settings.max_loads.map(|most| Bulkhead::new(most, self.settings.max_waiting_loads)),
             refreshes: Arc::new(Semaphore::new(self.settings.max_refreshes.min(Semaphore::MAX_PERMITS))),
             echoes: Mutex::default(),
             namespace,
@@ -246,6 +267,10 @@ impl StackBuilder {
                 let context = format!("{name} is {value:?}; give it {least:?} or more");
                 return Err(Error::new(ErrorKind::Config, "build").context(context));
             }
+        }
+        if self.settings.max_loads == Some(0) {
+            let context = "max_loads is 0, so nothing could be loaded; give 1 or more, or leave it out";
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
         }
         self.breaker.check()?;
         self.policies.check()?;

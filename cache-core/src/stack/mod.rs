@@ -26,6 +26,7 @@ pub(crate) use self::builder::Settings;
 pub use self::{builder::StackBuilder, invalidation::Invalidation};
 use crate::{
     backend::{Guard, Invalidate, Position},
+    bulkhead::Bulkhead,
     cache::{CacheBuilder, CacheKey, CacheValue},
     clock,
     coherence::{
@@ -80,6 +81,7 @@ pub(crate) struct StackInner {
     pub(crate) coherence: Coherence,
     /// Places for loads behind stale answers.
     pub(crate) refreshes: Arc<Semaphore>,
+    pub(crate) loads: Option<Bulkhead>,
     /// Our own messages that did not come back yet, and when the store had them.
     echoes: Mutex<VecDeque<(Position, Instant)>>,
     pub(crate) problems: Problems,

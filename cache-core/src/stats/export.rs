@@ -75,6 +75,11 @@ fn series(event: Event) -> Option<Series> {
         Event::CodecRefused => labelled("cache_unstorable_total", "reason", "codec"),
         Event::Damaged => plain("cache_damaged_total"),
         Event::BackendError => plain("cache_backend_errors_total"),
+        Event::Unchanged => labelled("cache_reloads_total", "content", "unchanged"),
+        Event::Changed => labelled("cache_reloads_total", "content", "changed"),
+        Event::LoadWait => plain("cache_load_waits_total"),
+        Event::LoadRejected => labelled("cache_loads_refused_total", "reason", "full"),
+        Event::BackedOff => labelled("cache_loads_refused_total", "reason", "backoff"),
         Event::LeaseWait => plain("cache_lease_waits_total"),
         Event::Validated => plain("cache_validated_total"),
         Event::JoinRefused => plain("cache_joins_refused_total"),
@@ -100,14 +105,17 @@ fn describe() {
     describe_histogram!(LOAD_TIME, Unit::Seconds, "How long loaders took, whatever came of it");
 }
 
-const DESCRIPTIONS: [(&str, &str); 20] = [
+const DESCRIPTIONS: [(&str, &str); 23] = [
     ("cache_hits_total", "Calls that a tier answered"),
     ("cache_stale_hits_total", "Calls answered by an entry inside a stale window"),
     ("cache_misses_total", "Calls that found a value nowhere"),
     ("cache_joined_total", "Calls answered by a flight under way for another call"),
-    ("cache_refreshes_total", "Loads begun behind a call that was answered with a stale value"),
+    ("cache_refreshes_total", "Loads begun behind a call that was answered with a value stale or soon so"),
+    ("cache_reloads_total", "Reloads that were compared with what was there"),
     ("cache_loads_total", "Loaders that ran to an end"),
     ("cache_load_errors_total", "Loaders that gave no value"),
+    ("cache_load_waits_total", "Loads that waited for room"),
+    ("cache_loads_refused_total", "Loads that were not begun, for want of room or after a failure"),
     ("cache_stale_on_error_total", "Loads that failed and were answered with a stale value"),
     ("cache_evictions_total", "Entries that L1 dropped for want of room"),
     ("cache_expirations_total", "Entries that L1 dropped because their time was up"),

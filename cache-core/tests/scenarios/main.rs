@@ -7,12 +7,14 @@
 
 mod fleet;
 
+mod ahead;
 mod cancellation;
 mod coherence;
 mod failure;
 mod guards;
 mod keys;
 mod log;
+mod overload;
 mod races;
 mod shutdown;
 mod stale;

@@ -14,6 +14,7 @@ fn frame<P>(payload: P) -> Frame<'static, P> {
         ttl_ms: 240_000,
         tags: vec!["org:7", "vip"],
         key: "(org=7,id=3)",
+        validator: None,
         payload,
     }
 }
@@ -71,7 +72,8 @@ fn every_flipped_bit_is_damage() {
 fn a_lie_under_a_right_checksum_is_damage() {
     assert_eq!(Frame::parse(&golden_with(0, b"GET")), Err(Damage::Magic));
     assert_eq!(Frame::parse(&golden_with(3, &[2])), Err(Damage::Version));
-    assert_eq!(Frame::parse(&golden_with(4, &[0b10])), Err(Damage::Flags));
+    assert_eq!(Frame::parse(&golden_with(4, &[0b100])), Err(Damage::Flags));
+    assert_eq!(Frame::parse(&golden_with(4, &[0b10])), Err(Damage::Length), "a validator that is not there");
     assert_eq!(Frame::parse(&golden_with(6, &65_u16.to_le_bytes())), Err(Damage::Tags));
     assert_eq!(Frame::parse(&golden_with(6, &1_u16.to_le_bytes())), Err(Damage::Length));
     assert_eq!(Frame::parse(&golden_with(6, &3_u16.to_le_bytes())), Err(Damage::Length));
@@ -120,21 +122,22 @@ proptest! {
         negative: bool,
         tags in prop::collection::vec(any::<String>(), 0..5),
         key: String,
+        validator: Option<String>,
         value: Vec<u8>,
     ) {
         let [fingerprint, life_ms, load_ms, ttl_ms] = numbers;
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         let written = Frame {
             codec, fingerprint, negative, life_ms, load_ms, ttl_ms,
-            tags, key: &key, payload: payload(&value),
+            tags, key: &key, validator: validator.as_deref(), payload: payload(&value),
         };
         let bytes = written.clone().encode().unwrap();
-        let Frame { codec, fingerprint, negative, life_ms, load_ms, ttl_ms, tags, key, payload } =
+        let Frame { codec, fingerprint, negative, life_ms, load_ms, ttl_ms, tags, key, validator, payload } =
             Frame::parse(&bytes).unwrap();
         prop_assert_eq!(payload, &value[..]);
         let read = Frame {
             codec, fingerprint, negative, life_ms, load_ms, ttl_ms,
-            tags, key, payload: written.payload.clone(),
+            tags, key, validator, payload: written.payload.clone(),
         };
         prop_assert!(read == written);
     }
