@@ -17,7 +17,7 @@ use crate::{
     backend::Backend,
     breaker::BreakerSettings,
     clock,
-    codec::Format,
+    codec::{Format, IntegrityKey, seal::Seal},
     coherence::{course::Patience, follower::Follower, ledger::Ledger, outbox::Outbox, proof::Proof},
     error::{Error, ErrorKind, Result},
     health::Problems,
@@ -40,6 +40,8 @@ pub struct StackBuilder {
     breaker: BreakerSettings,
     policies: Policies,
     settings: Settings,
+    /// Keys that entries may be sealed with beside the one that they are.
+    accepted: Vec<IntegrityKey>,
 }
 
 /// What all caches of a stack share of its settings.
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) lease_ttl: Duration,
     pub(crate) patience: Patience,
     pub(crate) max_refreshes: usize,
+    pub(crate) seal: Option<Seal>,
 }
 
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
@@ -79,7 +82,9 @@ impl StackBuilder {
                     budget: Duration::from_secs(10),
                 },
                 max_refreshes: 64,
+                seal: None,
             },
+            accepted: Vec::new(),
         }
     }
 
@@ -116,6 +121,26 @@ impl StackBuilder {
     /// The codec of caches that name none, here or in the TTL map. Default: JSON.
     pub fn codec(mut self, codec: Format) -> Self {
         self.settings.codec = codec;
+        self
+    }
+
+    /// Seals what is stored in L2 by this key, and reads nothing that is not sealed by it: for a shared store that others can
+    /// write to. What they forged, changed or moved from one key to another is a miss, counted in
+    /// [`Stats::unsealed`](crate::Stats::unsealed). All processes of the namespace must have it: the entries of one that has not
+    /// are misses too. Default: none, and what is sealed is read without being checked.
+    ///
+    /// It hides nothing, and does not keep those who can write there from putting back an older entry of a key together with
+    /// the marks that it rested on, or from removing entries.
+    pub fn integrity(mut self, key: impl Into<IntegrityKey>) -> Self {
+        let accepted = Vec::new();
+        self.settings.seal = Some(Seal { key: key.into(), accepted });
+        self
+    }
+
+    /// Reads what is sealed by this key too. To change keys with no miss: let all processes accept the new one, then let all
+    /// seal with it and accept the old one, and drop that when its entries have expired.
+    pub fn accept_integrity(mut self, key: impl Into<IntegrityKey>) -> Self {
+        self.accepted.push(key.into());
         self
     }
 
@@ -191,9 +216,12 @@ impl StackBuilder {
     }
 
     /// All that needs no I/O.
-    pub(super) fn assemble(self) -> Result<StackInner> {
+    pub(super) fn assemble(mut self) -> Result<StackInner> {
         let namespace = Namespace::new(&self.namespace)?;
         self.check()?;
+        if let Some(seal) = &mut self.settings.seal {
+            seal.accepted = self.accepted;
+        }
         let any_tag = namespace.any_tag();
         let process = ProcessId::random();
         let (now, max_staleness) = (clock::now(), self.settings.max_staleness);
@@ -247,6 +275,10 @@ impl StackBuilder {
                 let context = format!("{name} is {value:?}; give it {least:?} or more");
                 return Err(Error::new(ErrorKind::Config, "build").context(context));
             }
+        }
+        if self.settings.seal.is_none() && !self.accepted.is_empty() {
+            let context = "it accepts an integrity key and has none to seal with; give it one by `integrity`";
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
         }
         self.breaker.check()?;
         self.policies.check()?;
