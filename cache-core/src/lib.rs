@@ -70,6 +70,7 @@
 //! | warm up | [`warm`] |
 //! | watch it | [`Cache::stats`], [`stats`] for the `metrics` crate, [`Stack::health`], the feature `tracing` |
 //! | deploy a changed type | [`CacheBuilder::version`] |
+//! | compress what is large, seal what is shared with others | [`compression`](policy::Policy::compression), [`StackBuilder::integrity`] |
 //! | bring a format or a store of one's own | [`codec::Codec`], [`backend::Backend`] |
 //! | test code that caches | a [`Stack`] per test, [`backend::Memory`] shared by several, tokio's paused clock ([`clock`]) |
 //! | end in good order | [`Stack::shutdown`] |
@@ -81,6 +82,7 @@
 //! | `macros` | yes | [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates) |
 //! | `toml` | yes | `Policies::from_toml` |
 //! | `bincode`, `postcard`, `messagepack` | | these codecs beside JSON |
+//! | `lz4`, `zstd` | | values compressed in L2 |
 //! | `tracing` | | a span round each load, events for what callers don't see |
 //! | `test-util` | | `testing`: the conformance suite for backends, fault injection |
 
@@ -129,7 +131,7 @@ pub use self::{
     batch::{AtMany, Batched, Many},
     breaker::{BreakerSettings, BreakerState},
     cache::{At, Cache, CacheBuilder, CacheKey, CacheValue},
-    codec::{Codec, Format},
+    codec::{Codec, Compression, Format, IntegrityKey},
     error::{Error, ErrorKind, LoadError, Result},
     health::{Health, L2Health, Problem},
     l1::{ENTRY_OVERHEAD, L1},

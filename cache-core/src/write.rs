@@ -288,11 +288,13 @@ async fn put<K: CacheKey, V: CacheValue>(
     let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
     let names = cargo.tags.names().collect();
     let life = cargo.ttl + cargo.grace;
-    let frame = cache.frame(text, cargo, payload, names, clock::now() - cargo.started, life).ok_or_else(unstorable)?;
+    let entry_key = cache.entry_key(text);
+    let took = clock::now() - cargo.started;
+    let frame = cache.frame(policy, (text, &entry_key), cargo, payload, names, took, life).ok_or_else(unstorable)?;
     let marks: Vec<Mark> = cache.scopes.iter().chain(cargo.tags.marks()).cloned().collect();
     let id = EntryId::random();
     let put = Put {
-        key: &cache.entry_key(text),
+        key: &entry_key,
         id,
         marks: &marks,
         frame: &frame,

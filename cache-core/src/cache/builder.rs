@@ -95,6 +95,7 @@ impl<K: CacheKey, V: CacheValue> CacheBuilder<K, V> {
         let kind = self.kind.clone().unwrap_or_else(|| self.name.clone());
         let policies = self.stack.policies.load_full();
         let policy = policies.resolve(&kind, &self.overrides)?;
+        policy.compression.check()?;
         let codec = match &self.codec {
             Some(codec) => Arc::clone(codec),
             None => policy.codec.unwrap_or(self.stack.settings.codec).typed()?,

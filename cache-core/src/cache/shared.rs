@@ -17,9 +17,9 @@ use crate::{
     bulkhead::{Bulkhead, Rooms},
     clock,
     codec::{
-        self, ValueCodec,
+        self, Compression, ValueCodec,
         digest::digest,
-        frame::{Frame, MAX_TAGS, Payload},
+        frame::{Damage, Frame, MAX_TAGS, Payload},
     },
     coherence::{
         course::Loaded,
@@ -401,15 +401,18 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// The frame of a loaded value; `tags` are in the order of the epochs that are stored beside it. None if it does not
     /// fit into one.
+    #[expect(clippy::too_many_arguments, reason = "each goes into the frame")]
     pub(crate) fn frame(
         &self,
-        text: &KeyText,
+        policy: &Policy,
+        (text, entry_key): (&KeyText, &EntryKey),
         cargo: &Cargo<V>,
         payload: Payload,
         tags: Vec<&str>,
         load: Duration,
         life: Duration,
     ) -> Option<Bytes> {
+        let (payload, compression) = self.compress(policy, payload);
         let frame = Frame {
             codec: self.codec.id(),
             fingerprint: self.codec.fingerprint(),
@@ -420,9 +423,22 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             tags,
             key: &text.full,
             validator: cargo.validator.as_deref(),
+            compression,
             payload,
         };
-        frame.encode().inspect_err(|error| self.note_refused(error)).ok()
+        let seal = self.stack.settings.seal.as_ref().map(|seal| (seal, entry_key));
+        frame.encode(seal).inspect_err(|error| self.note_refused(error)).ok()
+    }
+
+    fn compress(&self, policy: &Policy, payload: Payload) -> (Payload, Compression) {
+        let size = payload.bytes().len();
+        if policy.compression == Compression::None || size as u64 <= policy.compress_above {
+            return (payload, Compression::None);
+        }
+        let Some(compressed) = policy.compression.compress(&payload) else { return (payload, Compression::None) };
+        self.counters.count(Event::Compressed);
+        self.counters.add(Event::CompressionSaved, (size - compressed.bytes().len()) as u64);
+        (compressed, policy.compression)
     }
 
     /// The entry of a value whose load was registered at `born`, as old as its load.
@@ -513,6 +529,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn note_damage(&self, why: &'static str) {
         self.counters.count(Event::Damaged);
         crate::trace::damaged(&self.label, why);
+        if why == Damage::Seal.name() {
+            self.counters.count(Event::Unsealed);
+        }
+        if why == Damage::Compression.name() {
+            self.stack.problems.report(&self.label, "compression", || {
+                "an entry in L2 is compressed in a way that is not in this build: switch on the features `lz4` and `zstd`".into()
+            });
+        }
         if why == OTHER_SCHEMA {
             self.stack.problems.report(&self.label, "schema", || {
                 let version = self.version;

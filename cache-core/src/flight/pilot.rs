@@ -288,6 +288,9 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let judge = Judge {
             namespace: &self.cache.stack.namespace,
             codec: &*self.cache.codec,
+            entry: &self.entry_key,
+            seal: self.cache.stack.settings.seal.as_ref(),
+            most: self.policy.max_value_size,
             key: &self.order.text.full,
             declared: &self.order.tags,
             asked: &self.known,
@@ -438,7 +441,8 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let captured = if cargo.ttl > foreseen { &Tags::default() } else { &self.known };
         let (early, late) = cargo.tags.split(captured);
         let names = early.names().chain(late.names()).collect();
-        let frame = self.cache.frame(&self.order.text, cargo, payload, names, took, life)?;
+        let frame =
+            self.cache.frame(&self.policy, (&self.order.text, &self.entry_key), cargo, payload, names, took, life)?;
         Some(Parcel { frame, life, early, late })
     }
 

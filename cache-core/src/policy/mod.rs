@@ -43,7 +43,10 @@ pub use overrides::Overrides;
 pub use policies::Policies;
 pub use refresh_ahead::RefreshAhead;
 
-use crate::{Error, ErrorKind, Result, codec::Format};
+use crate::{
+    Error, ErrorKind, Result,
+    codec::{Compression, Format},
+};
 
 /// The longest time to live.
 pub(crate) const LONGEST: Duration = duration::MAX;
@@ -93,6 +96,10 @@ pub struct Policy {
     pub enabled: bool,
     /// How values are encoded for L2. Default: `None`, the stack decides.
     pub codec: Option<Format>,
+    /// How values are compressed for L2. Default: [`Compression::None`].
+    pub compression: Compression,
+    /// Values of more than so many bytes, in their encoded form, are compressed. Default: 4096.
+    pub compress_above: u64,
 }
 
 impl Default for Policy {
@@ -113,6 +120,8 @@ impl Default for Policy {
             hard_timeout: Duration::from_secs(30),
             enabled: true,
             codec: None,
+            compression: Compression::None,
+            compress_above: 4096,
         }
     }
 }
