@@ -183,7 +183,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     }
 
     fn hit(&self, hash: u64, to: Asker) -> Option<Answer<V>> {
-        if self.call.validated && self.cache.shared().stack.l2.is_some() {
+        if self.call.validated && self.cache.shared().l2().is_some() {
             return None;
         }
         self.cache.shared().hit(hash, &self.key, to, |entry| Answer::new(entry, Source::L1))

@@ -35,6 +35,7 @@ use crate::{
         encode::{self, KeyText},
     },
     l1::{ENTRY_OVERHEAD, Front, Residence},
+    l2::L2,
     lookup::Lookup,
     policy::{LONGEST, Policy},
     stack::StackInner,
@@ -118,6 +119,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             backoff: policy.error_backoff.map(Backoff::new),
             unverified: AtomicU32::new(VERIFIED),
         }
+    }
+
+    /// L2, if this cache uses it.
+    pub(crate) fn l2(&self) -> Option<&L2> {
+        self.stack.l2.as_ref().filter(|_| self.policy.tiers.has_l2())
     }
 
     #[inline]
@@ -332,14 +338,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Whether anything needs the encoded value, or its size.
     fn is_measured(&self) -> bool {
         let is_weighed = self.weigher.is_none() && self.stack.store.is_weighed();
-        self.stack.l2.is_some() || is_weighed || self.policy.max_value_size != Policy::default().max_value_size
+        self.l2().is_some() || is_weighed || self.policy.max_value_size != Policy::default().max_value_size
     }
 
     /// A type that its codec can't read back must not be stored in silence, to be missed for ever. The first values are
     /// read back before they are stored; after an unreadable entry was met, so are the next ones.
     fn verify(&self, value: &V, payload: &[u8]) -> Result<()> {
         let left = self.unverified.load(Ordering::Relaxed);
-        if left == 0 || self.stack.l2.is_none() {
+        if left == 0 || self.l2().is_none() {
             return Ok(());
         }
         self.codec.verify(value, payload)?;
@@ -433,7 +439,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         self.backoff.iter().for_each(|backoff| backoff.forgive(&entry.name.key));
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
+        let may_stay = !stays.is_zero() && self.policy.tiers.has_l1() && !self.stack.is_closed();
+        if !may_stay || entry.standing.is_revoked() {
             return self.remove(hash, &entry.name.key);
         }
         self.stack.store.insert(&self.front, hash, Arc::clone(entry), stays);

@@ -35,6 +35,7 @@ mod overrides;
 mod policies;
 mod refresh_ahead;
 mod text;
+mod tiers;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub use adaptive::Adaptive;
 pub use overrides::Overrides;
 pub use policies::Policies;
 pub use refresh_ahead::RefreshAhead;
+pub use tiers::Tiers;
 
 use crate::{Error, ErrorKind, Result, codec::Format};
 
@@ -93,6 +95,8 @@ pub struct Policy {
     pub enabled: bool,
     /// How values are encoded for L2. Default: `None`, the stack decides.
     pub codec: Option<Format>,
+    /// Which tiers are used. Default: [`Tiers::Both`].
+    pub tiers: Tiers,
 }
 
 impl Default for Policy {
@@ -113,6 +117,7 @@ impl Default for Policy {
             hard_timeout: Duration::from_secs(30),
             enabled: true,
             codec: None,
+            tiers: Tiers::Both,
         }
     }
 }

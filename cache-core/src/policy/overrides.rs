@@ -2,7 +2,7 @@ use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Adaptive, Policy, RefreshAhead, duration, invalid};
+use super::{Adaptive, Policy, RefreshAhead, Tiers, duration, invalid};
 use crate::{Result, codec::Format};
 
 /// A [`Policy`] with every field optional: one layer of what makes up a cache's policy.
@@ -44,6 +44,7 @@ pub struct Overrides {
     pub(super) hard_timeout: Option<Duration>,
     pub(super) enabled: Option<bool>,
     pub(super) codec: Option<Format>,
+    pub(super) tiers: Option<Tiers>,
 }
 
 impl Overrides {
@@ -143,6 +144,12 @@ impl Overrides {
         Self { codec: Some(codec), ..self }
     }
 
+    /// Sets [`Policy::tiers`].
+    #[must_use]
+    pub fn tiers(self, tiers: Tiers) -> Self {
+        Self { tiers: Some(tiers), ..self }
+    }
+
     /// These, and where they are silent those of `weaker`. What is inherited gives way to a shorter `ttl`: who shortens
     /// that alone does not contradict a lifetime that was set for everyone.
     #[must_use]
@@ -164,6 +171,7 @@ impl Overrides {
             hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
             enabled: self.enabled.or(weaker.enabled),
             codec: self.codec.or(weaker.codec),
+            tiers: self.tiers.or(weaker.tiers),
         }
     }
 
@@ -185,6 +193,7 @@ impl Overrides {
             hard_timeout: self.hard_timeout.unwrap_or(base.hard_timeout),
             enabled: self.enabled.unwrap_or(base.enabled),
             codec: self.codec.or(base.codec),
+            tiers: self.tiers.unwrap_or(base.tiers),
         }
     }
 
@@ -264,6 +273,7 @@ impl From<Policy> for Overrides {
             hard_timeout: Some(policy.hard_timeout),
             enabled: Some(policy.enabled),
             codec: policy.codec,
+            tiers: Some(policy.tiers),
         }
     }
 }

@@ -20,6 +20,7 @@ mod shutdown;
 mod stale;
 mod stampede;
 mod table;
+mod tiers;
 mod time;
 mod warm;
 mod write;
