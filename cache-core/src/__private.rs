@@ -234,7 +234,7 @@ where
         }
         let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), validated, ..Call::default() };
-        let of_errors = cache.shared().policy.negative_ttl;
+        let of_errors = cache.shared().policy().negative_ttl;
         let loader = |handle| keep.split(load(), handle, of_errors);
         let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
         O::join(answer.map(|answer| answer.value))
@@ -267,7 +267,7 @@ where
             Err(error) => return O::join(Err(error.into())),
         };
         let (key, keep) = (self.key.to_key(), self.keep);
-        let of_errors = cache.shared().policy.negative_ttl;
+        let of_errors = cache.shared().policy().negative_ttl;
         let at = cache.at(&key).tags(tags());
         let answer = at.try_refresh_with(|handle| keep.split(load(), handle, of_errors)).await;
         if answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
@@ -320,7 +320,7 @@ where
         }
         let cache = self.cache?;
         let at = cache.at(self.key).tags(tags());
-        match cache.shared().policy.negative_ttl.filter(|_| O::is_error(&value)) {
+        match cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value)) {
             Some(ttl) => at.ttl(ttl).insert(value).await,
             None => at.insert(value).await,
         }
@@ -348,7 +348,7 @@ where
         let (cache, keep) = (self.cache?, self.keep);
         let at = cache.at(self.key).tags(tags());
         let at = if self.validated { at.validated() } else { at };
-        let of_errors = cache.shared().policy.negative_ttl;
+        let of_errors = cache.shared().policy().negative_ttl;
         at.try_get_with(|handle| keep.split(load(), handle, of_errors)).await
     }
 }

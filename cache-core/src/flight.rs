@@ -199,8 +199,8 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
                 }
             }
             Outcome::Failed(failure) if is_current && order.paused.is_none() && self.flight.stand_in().is_none() => {
-                if let Some(backoff) = &self.cache.backoff {
-                    backoff.note(&self.key, failure, &self.flight.standing);
+                if let Some(first) = self.cache.policy().error_backoff {
+                    self.cache.backoff.note(&self.key, failure, &self.flight.standing, first);
                 }
             }
             // What supersedes a flight may have revoked what it has.
@@ -266,6 +266,8 @@ pub(crate) struct Cargo<V> {
     /// When its load began.
     pub(crate) started: Instant,
     pub(crate) ttl: Duration,
+    /// For so long after it the entry may be served as stale.
+    pub(crate) grace: Duration,
     /// Whether L2 knew of the load, and so would have said that a guard is open.
     pub(crate) leased: bool,
     pub(crate) tags: Tags,

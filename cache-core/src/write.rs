@@ -22,6 +22,7 @@ use crate::{
     flight::Cargo,
     key::{EntryKey, Mark, encode::KeyText},
     load::panicked,
+    policy::Policy,
     stack::StackInner,
     stats::{Counters, Event},
     tag::Tags,
@@ -34,10 +35,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if self.stack.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "insert"));
         }
-        if self.is_bypassed() {
-            return Ok(());
-        }
         let stack = Arc::clone(&self.stack);
+        if self.is_bypassed() {
+            // What is there must not be taken for this value when the cache is switched on again.
+            let (local, key) = self.revocation_of(key, hash)?;
+            return stack
+                .invalidate(Revocation { keys: vec![key], locals: vec![local], ..Revocation::default() })
+                .await;
+        }
         stack.to_the_end(insert(self, key, hash, value, call)).await
     }
 
@@ -248,11 +253,13 @@ async fn insert<K: CacheKey, V: CacheValue>(
 ) -> Result<()> {
     let text = cache.encode(&key)?;
     let tags = Tags::new(&cache.stack.namespace, &call.tags);
-    let ttl = cache.lifetime(&value, call.ttl);
+    let policy = cache.policy();
+    let (ttl, grace) = (cache.lifetime(&policy, &value, call.ttl), policy.grace());
     let mut cargo = Cargo {
         value,
         started: clock::now(),
         ttl,
+        grace,
         leased: true,
         tags,
         validator: None,
@@ -261,8 +268,8 @@ async fn insert<K: CacheKey, V: CacheValue>(
         id: None,
     };
     let write = Write::begin(&cache, key, hash);
-    let stored = match cache.pack(&mut cargo) {
-        Loaded::Keep => put(&cache, &text, &mut cargo).await,
+    let stored = match cache.pack(&policy, &mut cargo) {
+        Loaded::Keep => put(&cache, &policy, &text, &mut cargo).await,
         _ => Err(unstorable()),
     };
     if stored.is_ok() {
@@ -271,21 +278,28 @@ async fn insert<K: CacheKey, V: CacheValue>(
     stored
 }
 
-async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, cargo: &mut Cargo<V>) -> Result<()> {
+async fn put<K: CacheKey, V: CacheValue>(
+    cache: &Shared<K, V>,
+    policy: &Policy,
+    text: &KeyText,
+    cargo: &mut Cargo<V>,
+) -> Result<()> {
     let Some(l2) = cache.l2() else { return Ok(()) };
     let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
     let names = cargo.tags.names().collect();
-    let life = cargo.ttl + cache.policy.grace();
-    let frame = cache.frame(text, cargo, payload, names, clock::now() - cargo.started, life).ok_or_else(unstorable)?;
+    let life = cargo.ttl + cargo.grace;
+    let entry_key = cache.entry_key(text);
+    let took = clock::now() - cargo.started;
+    let frame = cache.frame(policy, (text, &entry_key), cargo, payload, names, took, life).ok_or_else(unstorable)?;
     let marks: Vec<Mark> = cache.scopes.iter().chain(cargo.tags.marks()).cloned().collect();
     let id = EntryId::random();
     let put = Put {
-        key: &cache.entry_key(text),
+        key: &entry_key,
         id,
         marks: &marks,
         frame: &frame,
         ttl: life,
-        retain: cache.retain(Some(cargo.ttl)),
+        retain: policy.retain(Some(cargo.ttl)),
         log: &cache.stack.log,
         from: cache.stack.process,
     };

@@ -15,10 +15,11 @@ use crate::{
     answer::Answer,
     coherence::course::Mode,
     entry::Asker,
-    error::{Error, LoadError, Result},
+    error::{Error, ErrorKind, LoadError, Result},
     load::Load,
     lookup::Lookup,
     policy::Policy,
+    scope::{self, Scope},
     stats::{Event, Stats},
 };
 
@@ -127,6 +128,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
 
     /// Stores a value in every tier, whatever was there; a load in flight does not overwrite it.
     ///
+    /// Where the cache is disabled the old entry is revoked instead.
+    ///
     /// Blind: of two processes that insert at once the last one to reach L2 wins. To change data, change it at its origin
     /// and [`invalidate`](Self::invalidate).
     ///
@@ -229,10 +232,25 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         &self.shared.label
     }
 
-    /// The policy that it was built with.
+    /// Its policy: that of the TTL map and its definition, as they are now.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+    pub fn policy(&self) -> Arc<Policy> {
+        self.shared.policy()
+    }
+
+    /// Switches the cache off, or on again, in this process while it runs. Off, every call loads, as where the policy says
+    /// [`enabled = false`](Policy::enabled); invalidations are made all the same. What L1 has is dropped; what L2 has is
+    /// found again later, unless it was invalidated meanwhile.
+    ///
+    /// It does not switch on what the policy switches off: see [`Stack::reload_policies`](crate::Stack::reload_policies).
+    pub fn set_enabled(&self, enabled: bool) {
+        self.shared.switch(enabled);
+    }
+
+    /// Whether it is switched on, by its policy and by [`set_enabled`](Self::set_enabled).
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        !self.shared.is_bypassed()
     }
 
     /// How many loads, lookups and writes are under way here.
@@ -242,7 +260,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 
     pub(crate) async fn look_up(&self, key: K, hash: u64, call: Call) -> Option<Answer<V>> {
-        if self.shared.is_bypassed() {
+        if self.shared.is_bypassed() || call.bypass || scope::current().is_some() {
             return None;
         }
         if self.shared.l2().is_none() {
@@ -272,10 +290,15 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        if self.shared.is_bypassed() {
+        let scope = scope::current();
+        if self.shared.is_bypassed() || call.bypass || scope == Some(Scope::Bypass) {
             let loaded = load(Load::default()).await;
             return loaded.map(Answer::uncached).map_err(|error| LoadError::Loader(Arc::new(error)));
         }
+        let call = match scope {
+            Some(Scope::Refresh) => Call { mode: Mode::Refresh, ..call },
+            _ => call,
+        };
         let (entry, source) = self
             .shared
             .fetch(key, hash, call, Some(load))
@@ -285,6 +308,29 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 }
 
+impl<K: CacheKey, V: CacheValue> Cache<K, V> {
+    /// What was loaded, or in place of a load that failed the value that was given for that.
+    fn or_default<E>(
+        &self,
+        loaded: Result<Answer<V>, LoadError<E>>,
+        default: Option<V>,
+    ) -> Result<Answer<V>, LoadError<E>> {
+        match (loaded, default) {
+            (Err(error), Some(value)) if !is_a_mistake(&error) => {
+                self.shared.counters.count(Event::Default);
+                Ok(Answer::default(value))
+            }
+            (loaded, _) => loaded,
+        }
+    }
+}
+
+/// Whether an error says that the call should not have been made as it was.
+fn is_a_mistake<E>(error: &LoadError<E>) -> bool {
+    let mistakes = [ErrorKind::Config, ErrorKind::Codec, ErrorKind::Reentrant];
+    matches!(error, LoadError::Cache(error) if mistakes.contains(&error.kind()))
+}
+
 /// Options of one call.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -292,6 +338,10 @@ pub(crate) struct Call {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) to_the_end: bool,
+    /// Its loader is one of many keys, and may know nothing of this one.
+    pub(crate) is_of_a_batch: bool,
+    /// Goes past the cache.
+    pub(crate) bypass: bool,
     /// Served only what is validated after it began.
     pub(crate) validated: bool,
     /// How long nothing is cached after an invalidation.
@@ -300,7 +350,16 @@ pub(crate) struct Call {
 
 impl Default for Call {
     fn default() -> Self {
-        Self { mode: Mode::Load, tags: Vec::new(), ttl: None, to_the_end: false, validated: false, hold_off: None }
+        Self {
+            mode: Mode::Load,
+            tags: Vec::new(),
+            ttl: None,
+            to_the_end: false,
+            is_of_a_batch: false,
+            bypass: false,
+            validated: false,
+            hold_off: None,
+        }
     }
 }
 

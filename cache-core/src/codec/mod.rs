@@ -20,6 +20,7 @@
 #[cfg(feature = "bincode")]
 mod bincode;
 mod bounds;
+mod compression;
 pub(crate) mod digest;
 mod fingerprint;
 mod format;
@@ -30,6 +31,7 @@ mod messagepack;
 mod negative;
 #[cfg(feature = "postcard")]
 mod postcard;
+pub(crate) mod seal;
 mod typed;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -40,7 +42,7 @@ pub use self::bincode::Bincode;
 pub use self::messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub use self::postcard::Postcard;
-pub use self::{format::Format, json::Json};
+pub use self::{compression::Compression, format::Format, json::Json, seal::IntegrityKey};
 pub(crate) use self::{
     negative::is_negative,
     typed::{ValueCodec, typed},

@@ -13,7 +13,7 @@ use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Place, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
-    bulkhead::Room,
+    bulkhead::Rooms,
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{
@@ -27,6 +27,7 @@ use crate::{
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
     load::{self, BoxLoad, Failure, Lineage, Load, Wishes},
+    policy::Policy,
     stats,
     tag::Tags,
     token::{EntryId, Epoch, LeaseToken, random_unit},
@@ -104,6 +105,7 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     cache: &'a Arc<Shared<K, V>>,
     order: Order<K, V>,
     entry_key: EntryKey,
+    policy: Arc<Policy>,
     /// Drawn when a lease is asked for: from then on one may be held.
     token: Option<LeaseToken>,
     /// The tags whose epochs are asked for: those of the call, and those that an earlier entry had.
@@ -135,6 +137,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             landing,
             cache,
             entry_key: order.entry_key.clone(),
+            policy: cache.policy(),
             token: None,
             known: order.tags.clone(),
             order,
@@ -165,6 +168,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                 Effect::Lease(claim) => Event::Lease(self.lease(claim).await),
                 Effect::Wait(pause) => {
                     self.count(stats::Event::LeaseWait);
+                    self.order.loader.iter().for_each(|(_, handle)| handle.is_late());
                     select! {
                         biased;
                         () = &mut everyone_left => return None,
@@ -256,7 +260,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             ttl: settings.lease_ttl,
             claim,
             marks: &marks,
-            retain: self.cache.retain(self.order.ttl),
+            retain: self.policy.retain(self.order.ttl),
         };
         match self.l2().lease(ask, &self.cache.counters).await {
             None => Leased::Unreachable,
@@ -284,6 +288,9 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let judge = Judge {
             namespace: &self.cache.stack.namespace,
             codec: &*self.cache.codec,
+            entry: &self.entry_key,
+            seal: self.cache.stack.settings.seal.as_ref(),
+            most: self.policy.max_value_size,
             key: &self.order.text.full,
             declared: &self.order.tags,
             asked: &self.known,
@@ -319,7 +326,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     fn promote(&mut self, promotion: Promotion<V>, asked: Instant) -> Seen {
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
-        let window = self.cache.policy.stale_while_revalidate;
+        let window = self.policy.stale_while_revalidate;
         let is_replaced = self.order.behind.as_ref().is_some_and(|place| place.entry.origin.id == Some(id));
         if is_replaced && entry.life.is_fresh(now) {
             return Seen::Useless(id);
@@ -353,7 +360,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             // Once: a course loads at most once.
             let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(began));
         }
-        let room = match self.find_room().await {
+        let room = match self.find_room(wishes.is_of_a_batch()).await {
             Ok(room) => room,
             Err(failure) => {
                 self.failure = Some(failure);
@@ -363,7 +370,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let started = clock::now();
         wishes.replaces(self.flight().stand_in());
         let lineage = self.order.lineage.with(self.landing.flight.id);
-        let deadline = self.cache.policy.hard_timeout.saturating_sub(started - began);
+        let deadline = self.policy.hard_timeout.saturating_sub(started - began);
         let loaded = load::run(&self.cache.label, lineage, deadline, loader).await;
         drop((keeper, room));
         self.cache.note_load(clock::now() - started, loaded.is_ok());
@@ -378,22 +385,14 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// Room to load in, unless the last load of the key has just failed. One that another load waits for uses its room: it
     /// could not wait for one that its own waiter holds.
-    async fn find_room(&mut self) -> Result<[Option<Room>; 2], Failure> {
-        let Shared { loads, counters, stack, policy, .. } = &**self.cache;
+    async fn find_room(&mut self, is_of_a_batch: bool) -> Result<Rooms, Failure> {
         if let Some(failure) = &self.order.paused {
             self.count(stats::Event::BackedOff);
             return Err(failure.clone());
         }
-        let mut rooms = [None, None];
-        if self.order.lineage.is_empty() {
-            for (room, bulkhead) in rooms.iter_mut().zip([loads, &stack.loads]) {
-                if let Some(bulkhead) = bulkhead {
-                    let entered = bulkhead.enter(policy.hard_timeout, counters).await;
-                    *room = Some(entered.map_err(Failure::Cache)?);
-                }
-            }
-        }
-        Ok(rooms)
+        // A batch has one room for all of its keys.
+        let is_exempt = is_of_a_batch || !self.order.lineage.is_empty();
+        self.cache.room(is_exempt).await.map_err(Failure::Cache)
     }
 
     fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
@@ -403,12 +402,14 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         if let (true, Some(earlier)) = (wishes.is_unchanged, &earlier) {
             tags = tags.with(&earlier.origin.tags);
         }
-        let adapted = || self.cache.adapted(earlier.as_deref()?, &value, wishes.is_unchanged);
+        let policy = &self.policy;
+        let adapted = || self.cache.adapted(policy, earlier.as_deref()?, &value, wishes.is_unchanged);
         let asked = wishes.ttl.or(self.order.ttl).or_else(adapted);
-        let ttl = self.cache.lifetime(&value, asked);
+        let (ttl, grace) = (self.cache.lifetime(policy, &value, asked), policy.grace());
         let Wishes { validator, no_store, .. } = wishes;
-        let mut cargo = Cargo { value, started, ttl, leased, tags, validator, payload: None, size: None, id: None };
-        let loaded = if no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
+        let mut cargo =
+            Cargo { value, started, ttl, grace, leased, tags, validator, payload: None, size: None, id: None };
+        let loaded = if no_store { Loaded::Drop } else { self.cache.pack(policy, &mut cargo) };
         self.cargo = Some(cargo);
         loaded
     }
@@ -430,17 +431,18 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// What was loaded, ready to be sent; nothing if the load took longer than it may live.
     fn consign(&mut self) -> Option<Parcel> {
-        let foreseen = self.cache.foreseen(self.order.ttl);
+        let foreseen = self.policy.foreseen(self.order.ttl);
         let cargo = self.cargo.as_mut().expect("a course fills what it loaded");
         let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
         let took = clock::now() - cargo.started;
         let fresh = cargo.ttl.checked_sub(took).filter(|fresh| *fresh >= MIN_LIFE)?;
-        let life = fresh + self.cache.policy.grace();
+        let life = fresh + cargo.grace;
         // An entry that outlives what was foreseen would outlive captured marks too: then the fill prolongs them all.
         let captured = if cargo.ttl > foreseen { &Tags::default() } else { &self.known };
         let (early, late) = cargo.tags.split(captured);
         let names = early.names().chain(late.names()).collect();
-        let frame = self.cache.frame(&self.order.text, cargo, payload, names, took, life)?;
+        let frame =
+            self.cache.frame(&self.policy, (&self.order.text, &self.entry_key), cargo, payload, names, took, life)?;
         Some(Parcel { frame, life, early, late })
     }
 
@@ -459,7 +461,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             late: (!late.is_empty()).then_some(Late {
                 marks: &late,
                 unchanged: (&self.cache.stack.any_tag, unchanged),
-                retain: self.cache.retain(Some(*life)),
+                retain: self.policy.retain(Some(*life)),
             }),
             frame,
             ttl: *life,
@@ -535,7 +537,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let Some(entry) = self.flight().stand_in() else { return Outcome::Failed(failure) };
         let now = clock::now();
         entry.retry.failed(&self.cache.stack.proof, now);
-        if !entry.standing.is_revoked() && entry.life.is_within(self.cache.policy.stale_if_error, now) {
+        if !entry.standing.is_revoked() && entry.life.is_within(self.policy.stale_if_error, now) {
             return Outcome::Stale(entry, failure);
         }
         Outcome::Failed(failure)

@@ -4,7 +4,7 @@ use super::{Adaptive, Overrides, duration, overrides};
 use crate::{Error, ErrorKind, Result};
 
 /// What a kind's variables are called after `CACHE_<KIND>_`, and the default's after `CACHE_`.
-const FIELDS: [Field; 16] = [
+const FIELDS: [Field; 18] = [
     ("TTL", |o, text| Ok(o.ttl(duration::parse(text)?))),
     ("L1_TTL", |o, text| Ok(o.l1_ttl(duration::parse(text)?))),
     ("JITTER", |o, text| Ok(o.jitter(overrides::check_jitter(number(text)?)?))),
@@ -21,6 +21,8 @@ const FIELDS: [Field; 16] = [
     (ENABLED, |o, text| Ok(o.enabled(switch(text)?))),
     ("TIERS", |o, text| Ok(o.tiers(text.parse()?))),
     ("CODEC", |o, text| Ok(o.codec(text.trim().parse().map_err(|_| CODECS)?))),
+    ("COMPRESSION", |o, text| Ok(o.compression(text.trim().parse().map_err(|_| COMPRESSIONS)?))),
+    ("COMPRESS_ABOVE", |o, text| Ok(o.compress_above(number(text)?))),
 ];
 
 type Field = (&'static str, fn(Overrides, &str) -> Result<Overrides, String>);
@@ -29,6 +31,7 @@ const PREFIX: &str = "CACHE_";
 const ENABLED: &str = "ENABLED";
 /// Belongs to the crate that connects to Redis.
 const FOREIGN: &str = "REDIS_";
+const COMPRESSIONS: &str = "no compression; write none, lz4 or zstd";
 const CODECS: &str = "no codec; write json, bincode, postcard or messagepack";
 
 /// The variables that may be ours, by their names after `CACHE_`.
@@ -173,6 +176,8 @@ mod tests {
             ("HARD_TIMEOUT", "5s"),
             ("TIERS", "l1"),
             ("CODEC", "postcard"),
+            ("COMPRESSION", "zstd"),
+            ("COMPRESS_ABOVE", "100"),
         ];
         let expected = Policy {
             ttl: Duration::from_secs(7200),
@@ -191,6 +196,8 @@ mod tests {
             enabled: true,
             codec: Some(crate::codec::Format::Postcard),
             tiers: Tiers::L1,
+            compression: crate::codec::Compression::Zstd,
+            compress_above: 100,
         };
         for prefix in ["CACHE_", "CACHE_PLAN_"] {
             let vars = fields.map(|(field, text)| (format!("{prefix}{field}"), text));

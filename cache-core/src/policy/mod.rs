@@ -45,7 +45,10 @@ pub use policies::Policies;
 pub use refresh_ahead::RefreshAhead;
 pub use tiers::Tiers;
 
-use crate::{Error, ErrorKind, Result, codec::Format};
+use crate::{
+    Error, ErrorKind, Result,
+    codec::{Compression, Format},
+};
 
 /// The longest time to live.
 pub(crate) const LONGEST: Duration = duration::MAX;
@@ -95,6 +98,10 @@ pub struct Policy {
     pub enabled: bool,
     /// How values are encoded for L2. Default: `None`, the stack decides.
     pub codec: Option<Format>,
+    /// How values are compressed for L2. Default: [`Compression::None`].
+    pub compression: Compression,
+    /// Values of more than so many bytes, in their encoded form, are compressed. Default: 4096.
+    pub compress_above: u64,
     /// Which tiers are used. Default: [`Tiers::Both`].
     pub tiers: Tiers,
 }
@@ -117,6 +124,8 @@ impl Default for Policy {
             hard_timeout: Duration::from_secs(30),
             enabled: true,
             codec: None,
+            compression: Compression::None,
+            compress_above: 4096,
             tiers: Tiers::Both,
         }
     }
@@ -152,6 +161,16 @@ impl Policy {
     /// The longest that the policy lets a value be fresh.
     pub(crate) fn longest_ttl(&self) -> Duration {
         self.adaptive.map_or(self.ttl, |bounds| bounds.longest)
+    }
+
+    /// The longest that an entry is expected to be fresh before its loader has spoken.
+    pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().min(LONGEST).max(self.longest_ttl())
+    }
+
+    /// For so long marks of an entry's tags are kept: they outlive the entry and the load before it.
+    pub(crate) fn retain(&self, asked: Option<Duration>) -> Duration {
+        self.foreseen(asked) + self.grace() + self.hard_timeout
     }
 
     /// `lifetime`, shortened by chance: `dice` is evenly spread over [0, 1).

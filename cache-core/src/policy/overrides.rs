@@ -3,7 +3,10 @@ use std::{fmt::Display, time::Duration};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Adaptive, Policy, RefreshAhead, Tiers, duration, invalid};
-use crate::{Result, codec::Format};
+use crate::{
+    Result,
+    codec::{Compression, Format},
+};
 
 /// A [`Policy`] with every field optional: one layer of what makes up a cache's policy.
 ///
@@ -44,6 +47,8 @@ pub struct Overrides {
     pub(super) hard_timeout: Option<Duration>,
     pub(super) enabled: Option<bool>,
     pub(super) codec: Option<Format>,
+    pub(super) compression: Option<Compression>,
+    pub(super) compress_above: Option<u64>,
     pub(super) tiers: Option<Tiers>,
 }
 
@@ -150,6 +155,18 @@ impl Overrides {
         Self { tiers: Some(tiers), ..self }
     }
 
+    /// Sets [`Policy::compression`].
+    #[must_use]
+    pub fn compression(self, compression: Compression) -> Self {
+        Self { compression: Some(compression), ..self }
+    }
+
+    /// Sets [`Policy::compress_above`], in bytes.
+    #[must_use]
+    pub fn compress_above(self, compress_above: u64) -> Self {
+        Self { compress_above: Some(compress_above), ..self }
+    }
+
     /// These, and where they are silent those of `weaker`. What is inherited gives way to a shorter `ttl`: who shortens
     /// that alone does not contradict a lifetime that was set for everyone.
     #[must_use]
@@ -171,6 +188,8 @@ impl Overrides {
             hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
             enabled: self.enabled.or(weaker.enabled),
             codec: self.codec.or(weaker.codec),
+            compression: self.compression.or(weaker.compression),
+            compress_above: self.compress_above.or(weaker.compress_above),
             tiers: self.tiers.or(weaker.tiers),
         }
     }
@@ -193,6 +212,8 @@ impl Overrides {
             hard_timeout: self.hard_timeout.unwrap_or(base.hard_timeout),
             enabled: self.enabled.unwrap_or(base.enabled),
             codec: self.codec.or(base.codec),
+            compression: self.compression.unwrap_or(base.compression),
+            compress_above: self.compress_above.unwrap_or(base.compress_above),
             tiers: self.tiers.unwrap_or(base.tiers),
         }
     }
@@ -273,6 +294,8 @@ impl From<Policy> for Overrides {
             hard_timeout: Some(policy.hard_timeout),
             enabled: Some(policy.enabled),
             codec: policy.codec,
+            compression: Some(policy.compression),
+            compress_above: Some(policy.compress_above),
             tiers: Some(policy.tiers),
         }
     }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
 use super::{Stack, StackInner};
@@ -17,7 +18,7 @@ use crate::{
     breaker::BreakerSettings,
     bulkhead::Bulkhead,
     clock,
-    codec::Format,
+    codec::{Format, IntegrityKey, seal::Seal},
     coherence::{course::Patience, follower::Follower, ledger::Ledger, outbox::Outbox, proof::Proof},
     error::{Error, ErrorKind, Result},
     health::Problems,
@@ -40,6 +41,8 @@ pub struct StackBuilder {
     breaker: BreakerSettings,
     policies: Policies,
     settings: Settings,
+    /// Keys that entries may be sealed with beside the one that they are.
+    accepted: Vec<IntegrityKey>,
 }
 
 /// What all caches of a stack share of its settings.
@@ -54,6 +57,7 @@ pub(crate) struct Settings {
     pub(crate) max_refreshes: usize,
     pub(crate) max_loads: Option<usize>,
     pub(crate) max_waiting_loads: usize,
+    pub(crate) seal: Option<Seal>,
 }
 
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
@@ -83,7 +87,9 @@ impl StackBuilder {
                 max_refreshes: 64,
                 max_loads: None,
                 max_waiting_loads: 10_000,
+                seal: None,
             },
+            accepted: Vec::new(),
         }
     }
 
@@ -120,6 +126,26 @@ impl StackBuilder {
     /// The codec of caches that name none, here or in the TTL map. Default: JSON.
     pub fn codec(mut self, codec: Format) -> Self {
         self.settings.codec = codec;
+        self
+    }
+
+    /// Seals what is stored in L2 by this key, and reads nothing that is not sealed by it: for a shared store that others can
+    /// write to. What they forged, changed or moved from one key to another is a miss, counted in
+    /// [`Stats::unsealed`](crate::Stats::unsealed). All processes of the namespace must have it: the entries of one that has not
+    /// are misses too. Default: none, and what is sealed is read without being checked.
+    ///
+    /// It hides nothing, and does not keep those who can write there from putting back an older entry of a key together with
+    /// the marks that it rested on, or from removing entries.
+    pub fn integrity(mut self, key: impl Into<IntegrityKey>) -> Self {
+        let accepted = Vec::new();
+        self.settings.seal = Some(Seal { key: key.into(), accepted });
+        self
+    }
+
+    /// Reads what is sealed by this key too. To change keys with no miss: let all processes accept the new one, then let all
+    /// seal with it and accept the old one, and drop that when its entries have expired.
+    pub fn accept_integrity(mut self, key: impl Into<IntegrityKey>) -> Self {
+        self.accepted.push(key.into());
         self
     }
 
@@ -210,9 +236,12 @@ impl StackBuilder {
     }
 
     /// All that needs no I/O.
-    pub(super) fn assemble(self) -> Result<StackInner> {
+    pub(super) fn assemble(mut self) -> Result<StackInner> {
         let namespace = Namespace::new(&self.namespace)?;
         self.check()?;
+        if let Some(seal) = &mut self.settings.seal {
+            seal.accepted = self.accepted;
+        }
         let any_tag = namespace.any_tag();
         let process = ProcessId::random();
         let (now, max_staleness) = (clock::now(), self.settings.max_staleness);
@@ -237,7 +266,7 @@ impl StackBuilder {
             echoes: Mutex::default(),
             namespace,
             settings: self.settings,
-            policies: self.policies,
+            policies: ArcSwap::from_pointee(self.policies),
             store: Store::new(self.l1),
             l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker)),
             ledger: Ledger::new(),
@@ -270,6 +299,10 @@ impl StackBuilder {
         }
         if self.settings.max_loads == Some(0) {
             let context = "max_loads is 0, so nothing could be loaded; give 1 or more, or leave it out";
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
+        }
+        if self.settings.seal.is_none() && !self.accepted.is_empty() {
+            let context = "it accepts an integrity key and has none to seal with; give it one by `integrity`";
             return Err(Error::new(ErrorKind::Config, "build").context(context));
         }
         self.breaker.check()?;

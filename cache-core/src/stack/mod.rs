@@ -4,6 +4,7 @@ mod builder;
 mod follow;
 mod global;
 mod invalidation;
+mod reload;
 mod tend;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::{
     sync::{Notify, Semaphore},
     time::{Instant, timeout},
@@ -41,7 +43,7 @@ use crate::{
     key::{EntryKey, Log, Mark, Namespace},
     l1::Store,
     l2::L2,
-    policy::Policies,
+    policy::{Policies, Policy},
     stats::{Coherence, Counters, Stats},
     token::ProcessId,
     trace,
@@ -66,7 +68,7 @@ pub(crate) struct StackInner {
     /// Under this name its messages are known in the log.
     pub(crate) process: ProcessId,
     pub(crate) settings: Settings,
-    pub(crate) policies: Policies,
+    pub(crate) policies: ArcSwap<Policies>,
     pub(crate) store: Store,
     pub(crate) l2: Option<L2>,
     pub(crate) ledger: Ledger,
@@ -375,7 +377,7 @@ pub(crate) struct Registered {
     pub(crate) id: u32,
     pub(crate) counters: Arc<Counters>,
     /// Weak: the cache holds the stack.
-    cache: Option<Weak<dyn Any + Send + Sync>>,
+    cache: Option<Weak<dyn Registrant>>,
 }
 
 impl Registered {
@@ -387,14 +389,26 @@ impl Registered {
         }
     }
 
-    pub(crate) fn live(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+    pub(crate) fn live(&self) -> Option<Arc<dyn Registrant>> {
         self.cache.as_ref()?.upgrade()
     }
 
-    pub(crate) fn hold<T: Any + Send + Sync>(&mut self, cache: &Arc<T>) {
-        let cache: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(cache);
+    pub(crate) fn hold<T: Registrant>(&mut self, cache: &Arc<T>) {
+        let cache: Arc<dyn Registrant> = Arc::<T>::clone(cache);
         self.cache = Some(Arc::downgrade(&cache));
     }
+}
+
+/// A cache as its stack sees it, without its types.
+pub(crate) trait Registrant: Any + Send + Sync {
+    /// The policy that it would have by this TTL map.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: it contradicts itself, or can't be taken while the cache runs.
+    fn resolve(&self, policies: &Policies) -> Result<Policy>;
+
+    /// Has this policy from now on. Says whether it is another one.
+    fn adopt(&self, policy: Policy) -> bool;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -66,6 +66,7 @@ fn series(event: Event) -> Option<Series> {
         Event::Load => plain("cache_loads_total"),
         Event::LoadError => plain("cache_load_errors_total"),
         Event::StaleOnError => plain("cache_stale_on_error_total"),
+        Event::Default => plain("cache_defaults_total"),
         Event::LoadNanos => return None,
         Event::Eviction => plain("cache_evictions_total"),
         Event::Expiration => plain("cache_expirations_total"),
@@ -73,6 +74,9 @@ fn series(event: Event) -> Option<Series> {
         Event::FillRefused => labelled("cache_fills_total", "outcome", "refused"),
         Event::TooLarge => labelled("cache_unstorable_total", "reason", "size"),
         Event::CodecRefused => labelled("cache_unstorable_total", "reason", "codec"),
+        Event::Compressed => plain("cache_compressed_total"),
+        Event::CompressionSaved => plain("cache_compression_saved_bytes_total"),
+        Event::Unsealed => plain("cache_unsealed_total"),
         Event::Damaged => plain("cache_damaged_total"),
         Event::BackendError => plain("cache_backend_errors_total"),
         Event::Unchanged => labelled("cache_reloads_total", "content", "unchanged"),
@@ -105,7 +109,7 @@ fn describe() {
     describe_histogram!(LOAD_TIME, Unit::Seconds, "How long loaders took, whatever came of it");
 }
 
-const DESCRIPTIONS: [(&str, &str); 23] = [
+const DESCRIPTIONS: [(&str, &str); 27] = [
     ("cache_hits_total", "Calls that a tier answered"),
     ("cache_stale_hits_total", "Calls answered by an entry inside a stale window"),
     ("cache_misses_total", "Calls that found a value nowhere"),
@@ -117,10 +121,14 @@ const DESCRIPTIONS: [(&str, &str); 23] = [
     ("cache_load_waits_total", "Loads that waited for room"),
     ("cache_loads_refused_total", "Loads that were not begun, for want of room or after a failure"),
     ("cache_stale_on_error_total", "Loads that failed and were answered with a stale value"),
+    ("cache_defaults_total", "Loads that failed and were answered with the call's own default value"),
     ("cache_evictions_total", "Entries that L1 dropped for want of room"),
     ("cache_expirations_total", "Entries that L1 dropped because their time was up"),
     ("cache_fills_total", "Loaded values that were to be stored in L2"),
     ("cache_unstorable_total", "Values that were not stored for their size or by their codec"),
+    ("cache_compressed_total", "Values that were compressed for L2"),
+    ("cache_compression_saved_bytes_total", "Bytes of L2 that compression saved"),
+    ("cache_unsealed_total", "Entries of L2 without the seal of the stack for their key"),
     ("cache_damaged_total", "Entries of L2 that could not be used"),
     ("cache_backend_errors_total", "Calls to L2 that failed"),
     ("cache_lease_waits_total", "Waits for another process that was loading the same key"),

@@ -21,6 +21,7 @@
 //! | `cache_loads_refused_total{reason="full"}` | counter | [`loads_rejected`](Stats::loads_rejected) |
 //! | `cache_loads_refused_total{reason="backoff"}` | counter | [`backed_off`](Stats::backed_off) |
 //! | `cache_stale_on_error_total` | counter | [`stale_on_error`](Stats::stale_on_error) |
+//! | `cache_defaults_total` | counter | [`defaults`](Stats::defaults) |
 //! | `cache_load_seconds` | histogram | each load's share of [`load_nanos`](Stats::load_nanos), recorded when it ends |
 //! | `cache_evictions_total` | counter | [`evictions`](Stats::evictions) |
 //! | `cache_expirations_total` | counter | [`expirations`](Stats::expirations) |
@@ -28,7 +29,10 @@
 //! | `cache_fills_total{outcome="refused"}` | counter | [`fills_refused`](Stats::fills_refused) |
 //! | `cache_unstorable_total{reason="size"}` | counter | [`too_large`](Stats::too_large) |
 //! | `cache_unstorable_total{reason="codec"}` | counter | [`codec_refused`](Stats::codec_refused) |
+//! | `cache_compressed_total` | counter | [`compressed`](Stats::compressed) |
+//! | `cache_compression_saved_bytes_total` | counter | [`compression_saved`](Stats::compression_saved) |
 //! | `cache_damaged_total` | counter | [`damaged`](Stats::damaged) |
+//! | `cache_unsealed_total` | counter | [`unsealed`](Stats::unsealed) |
 //! | `cache_backend_errors_total` | counter | [`backend_errors`](Stats::backend_errors) |
 //! | `cache_refreshes_total` | counter | [`refreshes`](Stats::refreshes) |
 //! | `cache_reloads_total{content="unchanged"}` | counter | [`unchanged`](Stats::unchanged) |
@@ -132,7 +136,9 @@ events! {
     BackedOff => backed_off,
     /// Loads that failed and were answered with a stale value.
     StaleOnError => stale_on_error,
-    /// The time that all of them took, in nanoseconds.
+    /// Calls whose load failed and that were answered with the default value that they gave.
+    Default => defaults,
+    /// The time that all loaders took, in nanoseconds.
     LoadNanos => load_nanos,
     /// Entries that L1 dropped for want of room.
     Eviction => evictions,
@@ -147,8 +153,14 @@ events! {
     TooLarge => too_large,
     /// Values that were not stored in L2 because their codec can't write them, or not read them back.
     CodecRefused => codec_refused,
+    /// Values that were compressed for L2.
+    Compressed => compressed,
+    /// The bytes that this saved there, all in all.
+    CompressionSaved => compression_saved,
     /// Entries of L2 that could not be used: damaged bytes, another key, another schema. Each is a miss.
     Damaged => damaged,
+    /// Those of them that did not carry the stack's seal for their key: forged, moved, or written by a process without it.
+    Unsealed => unsealed,
     /// Calls to L2 that failed, ran out of time, or were refused by the circuit breaker.
     BackendError => backend_errors,
     /// Waits for another process that was loading the same key.

@@ -12,6 +12,7 @@ mod methods;
 mod names;
 mod recursion;
 mod returns;
+mod scopes;
 mod settings;
 mod shapes;
 mod stacks;

@@ -8,14 +8,18 @@
 mod fleet;
 
 mod ahead;
+mod batch;
 mod cancellation;
 mod coherence;
+mod compression;
+mod control;
 mod failure;
 mod guards;
 mod keys;
 mod log;
 mod overload;
 mod races;
+mod seal;
 mod shutdown;
 mod stale;
 mod stampede;

@@ -8,6 +8,7 @@ mod coherence;
 mod failure;
 mod fleet;
 mod log;
+mod packed;
 mod stale;
 
 use std::time::Duration;
