@@ -260,7 +260,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// Whether neither L1 as it is nor another call's flight can answer.
     fn asks_further(&self) -> bool {
-        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.stack.l2.is_some())
+        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.l2().is_some())
     }
 
     fn serves_stale(&self) -> bool {

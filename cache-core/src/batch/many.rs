@@ -185,7 +185,7 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
             shared.counters.count(Event::Miss);
             shared.stack.problems.report(&shared.label, "lookup", || error.to_string());
         };
-        if shared.stack.l2.is_none() {
+        if shared.l2().is_none() {
             shared.counters.add(Event::Miss, missing.len() as u64);
             return answers;
         }
@@ -288,7 +288,7 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         let shared = self.cache.shared();
         let (mut answers, mut missing) = (HashMap::with_capacity(self.keys.len()), Vec::new());
         let hit = |key: &K| shared.hit(shared.hash(&key), &key, to, |entry| Answer::new(entry, Source::L1));
-        let asks_further = self.call.mode == Mode::Refresh || (self.call.validated && shared.stack.l2.is_some());
+        let asks_further = self.call.mode == Mode::Refresh || (self.call.validated && shared.l2().is_some());
         for key in self.keys.drain(..) {
             match (!asks_further).then(|| hit(&key)).flatten() {
                 Some(answer) => _ = answers.insert(key, answer),

@@ -24,6 +24,7 @@ mod shutdown;
 mod stale;
 mod stampede;
 mod table;
+mod tiers;
 mod time;
 mod warm;
 mod write;
