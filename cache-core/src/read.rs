@@ -86,7 +86,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         trip.arrive(load).await
     }
 
-    /// The first half of a [fetch](Self::fetch): everything up to the wait.
+    /// The first half of a [fetch](Self::fetch): everything up to the wait. A batch begins many before it waits for any, so a
+    /// flight that is begun here must get on without being polled by its caller.
     pub(crate) fn depart<F, E>(
         self: &Arc<Self>,
         key: K,

@@ -9,7 +9,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const TTL: Duration = Duration::from_secs(300);
 const LOAD: Duration = Duration::from_secs(1);
 const PROCESSES: usize = 4;
-const KEYS: u32 = 8;
+const KEYS: u32 = 4;
 /// Of each key in each process.
 const PACE: Duration = Duration::from_millis(500);
 
