@@ -191,11 +191,16 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
                 }
             }
             Outcome::Stale(entry, _) if is_current => {
-                self.cache.counters.count(Event::StaleOnError);
+                self.cache.note(Event::StaleOnError, self.hash, &self.key);
                 let resident = self.cache.resident(self.hash, &self.key);
                 if resident.is_none_or(|resident| resident.origin.id == entry.origin.id) {
                     // So that the next call knows when to try again.
                     self.cache.admit(self.hash, entry);
+                }
+            }
+            Outcome::Failed(failure) if is_current && order.paused.is_none() && self.flight.stand_in().is_none() => {
+                if let Some(backoff) = self.cache.backoff() {
+                    backoff.note(&self.key, failure, &self.flight.standing);
                 }
             }
             // What supersedes a flight may have revoked what it has.

@@ -198,6 +198,11 @@ impl Lineage {
         Self(self.0.iter().copied().chain([flight]).collect())
     }
 
+    /// Whether nobody's load waits for this one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether waiting for `flight` would be waiting for oneself.
     pub(crate) fn contains(&self, flight: OperationId) -> bool {
         self.0.contains(&flight)

@@ -110,7 +110,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     return Ok(Some((entry, Source::L1)));
                 }
                 Boarding::Stale(entry, behind) => {
-                    self.cache.counters.count(Event::StaleHit);
+                    self.cache.note(Event::StaleHit, self.hash, &self.key);
                     self.launch_behind(behind, &mut load);
                     return Ok(Some((entry, Source::Stale)));
                 }
@@ -144,11 +144,11 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                         Source::Stale => (Event::StaleHit, Source::Stale),
                         _ => (Event::Joined, Source::Joined),
                     };
-                    self.cache.counters.count(event);
+                    self.cache.note(event, self.hash, &self.key);
                     return Ok(Some((entry, source)));
                 }
                 Outcome::Absent => {
-                    self.cache.counters.count(Event::Miss);
+                    self.cache.note(Event::Miss, self.hash, &self.key);
                     return Ok(None);
                 }
                 Outcome::Failed(Failure::Cache(error)) => return Err(LoadError::Cache(error)),
@@ -215,7 +215,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
     fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
         if !own {
-            self.cache.counters.count(Event::StaleHit);
+            self.cache.note(Event::StaleHit, self.hash, &self.key);
         }
         (entry, Source::Stale)
     }
@@ -285,9 +285,20 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
             serves_stale: self.serves_stale(),
+            paused: self.paused::<E>(),
             behind: None,
             _companion: None,
         }
+    }
+
+    /// How the last load of the key failed, if that is to answer this call in place of another load. Its error must be of this
+    /// call's type.
+    fn paused<E: Send + Sync + 'static>(&self) -> Option<Failure> {
+        let backoff = self.cache.backoff().filter(|_| self.call.mode == Mode::Load && !self.alone)?;
+        backoff.failure(&self.key).filter(|failure| match failure {
+            Failure::Loader(error) => error.is::<E>(),
+            _ => true,
+        })
     }
 
     fn kind(&self) -> Kind {

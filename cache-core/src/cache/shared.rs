@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{CacheKey, CacheValue};
+use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
+    bulkhead::Bulkhead,
     clock,
     codec::{
         self, Compression, ValueCodec,
@@ -28,6 +29,7 @@ use crate::{
     },
     entry::{Asker, Entry, Life, Name, Origin, Retry, Span},
     error::{Error, ErrorKind, Result},
+    events,
     flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
     judge::OTHER_SCHEMA,
     key::{
@@ -68,6 +70,8 @@ pub(crate) struct Shared<K, V> {
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
+    loads: ArcSwapOption<Bulkhead>,
+    backoff: ArcSwapOption<Backoff<K>>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
 }
@@ -108,7 +112,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
-        Self {
+        let shared = Self {
             stack,
             id,
             label,
@@ -124,8 +128,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             counters,
             front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
+            loads: ArcSwapOption::empty(),
+            backoff: ArcSwapOption::empty(),
             unverified: AtomicU32::new(VERIFIED),
-        }
+        };
+        shared.make_room(None);
+        shared
     }
 
     #[inline]
@@ -157,6 +165,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             && entry.is_servable(ledger, proof, to)
         {
             self.counters.count(Event::L1Hit);
+            if events::hits_are_wanted() {
+                self.counters.tell_hit(hash, || encode::text(&entry.name.key));
+            }
             return Some(read(entry));
         }
         self.hit_behind(hash, key, to).map(|entry| read(&entry))
@@ -170,7 +181,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if !entry.is_servable(ledger, proof, to) {
             return None;
         }
-        self.counters.count(Event::L1Hit);
+        self.note(Event::L1Hit, hash, &entry.name.key);
         // Who holds the lock already, or would have to wait for it, does without.
         if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
             store.promote(&self.front, self.id, key, &entry);
@@ -233,6 +244,35 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// The policy of now. What takes several steps keeps the one that it began with.
     pub(crate) fn policy(&self) -> Arc<Policy> {
         self.policy.load_full()
+    }
+
+    /// What its loads have to find room in.
+    pub(crate) fn loads(&self) -> Option<Arc<Bulkhead>> {
+        self.loads.load_full()
+    }
+
+    /// What leaves keys alone whose loads fail.
+    pub(crate) fn backoff(&self) -> Option<Arc<Backoff<K>>> {
+        self.backoff.load_full()
+    }
+
+    fn forgive(&self, key: &K) {
+        if let Some(backoff) = &*self.backoff.load() {
+            backoff.forgive(key);
+        }
+    }
+
+    /// Makes what its policy bounds loads with, where `before` had it otherwise.
+    fn make_room(&self, before: Option<&Policy>) {
+        let policy = self.policy();
+        if before.map(|before| before.max_loads) != Some(policy.max_loads) {
+            let most_waiting = self.stack.settings.max_waiting_loads;
+            let bulkhead = policy.max_loads.map(|most| Bulkhead::new(most as usize, most_waiting));
+            self.loads.store(bulkhead.map(Arc::new));
+        }
+        if before.map(|before| before.error_backoff) != Some(policy.error_backoff) {
+            self.backoff.store(policy.error_backoff.map(Backoff::new).map(Arc::new));
+        }
     }
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
@@ -476,6 +516,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
+        self.forgive(&entry.name.key);
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
         if stays.is_zero() || entry.standing.is_revoked() || self.is_bypassed() {
             return self.remove(hash, &entry.name.key);
@@ -487,6 +528,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn drop_local(&self, hash: u64, key: &K) {
         let mut table = self.table(hash);
         table.supersede(key);
+        self.forgive(key);
         self.remove(hash, key);
     }
 
@@ -495,11 +537,19 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.stack.store.remove(&self.front, self.id, hash, key);
     }
 
-    pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
+    /// Counts what happened to an entry, and tells those who want to know.
+    #[inline]
+    pub(crate) fn note(&self, event: Event, hash: u64, key: &K) {
+        self.counters.note(event, Some(hash), || encode::text(key));
+    }
+
+    pub(crate) fn note_load(&self, took: Duration, succeeded: bool, hash: u64, key: &K) {
         self.counters.load(took);
         if !succeeded {
             self.counters.count(Event::LoadError);
         }
+        let kind = if succeeded { events::Kind::Loaded { took } } else { events::Kind::LoadFailed { took } };
+        self.counters.tell(kind, hash, || encode::text(key));
     }
 
     pub(crate) fn note_damage(&self, why: &'static str) {
@@ -552,10 +602,10 @@ impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
     }
 
     fn adopt(&self, policy: Policy) -> bool {
-        let changes = **self.policy.load() != policy;
-        self.policy.store(Arc::new(policy));
+        let before = self.policy.swap(Arc::new(policy));
+        self.make_room(Some(&before));
         self.leave_if_bypassed();
-        changes
+        *before != policy
     }
 }
 

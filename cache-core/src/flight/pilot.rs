@@ -13,6 +13,7 @@ use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Place, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
+    bulkhead::Room,
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{
@@ -45,6 +46,8 @@ pub(crate) struct Order<K, V> {
     pub(crate) lineage: Lineage,
     /// Whether an entry inside its stale-while-revalidate window is an answer.
     pub(crate) serves_stale: bool,
+    /// How the last load failed, if it is not to be tried again yet.
+    pub(crate) paused: Option<Failure>,
     /// Its place among the flights behind answers, if it is one of them.
     pub(crate) behind: Option<Place<K, V>>,
     /// A seat that nobody gives up: the flight goes on although everyone has left.
@@ -63,7 +66,7 @@ pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
     order: Order<K, V>,
 ) {
     let Behind { seat, place, .. } = behind;
-    landing.cache.counters.count(stats::Event::Refresh);
+    landing.cache.note(stats::Event::Refresh, landing.hash, &landing.key);
     launch(
         landing,
         Order {
@@ -351,16 +354,26 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             self.count(stats::Event::Unleased);
         }
         let keeper = self.token.filter(|_| leased).map(|token| self.keep_lease(token));
-        let started = clock::now();
+        let began = clock::now();
         if !leased {
             // Once: a course loads at most once.
-            let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(started));
+            let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(began));
         }
+        let room = match self.find_room().await {
+            Ok(room) => room,
+            Err(failure) => {
+                self.failure = Some(failure);
+                return Loaded::Failed;
+            }
+        };
+        let started = clock::now();
         wishes.replaces(self.flight().stand_in());
         let lineage = self.order.lineage.with(self.landing.flight.id);
-        let loaded = load::run(&self.cache.label, lineage, self.policy.hard_timeout, loader).await;
-        drop(keeper);
-        self.cache.note_load(clock::now() - started, loaded.is_ok());
+        let deadline = self.policy.hard_timeout.saturating_sub(started - began);
+        let loaded = load::run(&self.cache.label, lineage, deadline, loader).await;
+        drop((keeper, room));
+        let Landing { hash, key, .. } = self.landing;
+        self.cache.note_load(clock::now() - started, loaded.is_ok(), *hash, key);
         match loaded {
             Ok(value) => self.pack(value, started, leased, wishes),
             Err(failure) => {
@@ -368,6 +381,26 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                 Loaded::Failed
             }
         }
+    }
+
+    /// Room to load in, unless the last load of the key has just failed. One that another load waits for uses its room: it
+    /// could not wait for one that its own waiter holds.
+    async fn find_room(&mut self) -> Result<[Option<Room>; 2], Failure> {
+        let (Shared { counters, stack, .. }, loads) = (&**self.cache, self.cache.loads());
+        if let Some(failure) = &self.order.paused {
+            self.count(stats::Event::BackedOff);
+            return Err(failure.clone());
+        }
+        let mut rooms = [None, None];
+        if self.order.lineage.is_empty() {
+            for (room, bulkhead) in rooms.iter_mut().zip([loads.as_deref(), stack.loads.as_ref()]) {
+                if let Some(bulkhead) = bulkhead {
+                    let entered = bulkhead.enter(self.policy.hard_timeout, counters).await;
+                    *room = Some(entered.map_err(Failure::Cache)?);
+                }
+            }
+        }
+        Ok(rooms)
     }
 
     fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
@@ -545,7 +578,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn count(&self, event: stats::Event) {
-        self.cache.counters.count(event);
+        self.cache.note(event, self.landing.hash, &self.landing.key);
     }
 }
 

@@ -16,10 +16,12 @@ use super::{Stack, StackInner};
 use crate::{
     backend::Backend,
     breaker::BreakerSettings,
+    bulkhead::Bulkhead,
     clock,
     codec::{Format, IntegrityKey, seal::Seal},
     coherence::{course::Patience, follower::Follower, ledger::Ledger, outbox::Outbox, proof::Proof},
     error::{Error, ErrorKind, Result},
+    events::Hub,
     health::Problems,
     key::{Namespace, encode},
     l1::{L1, Store},
@@ -55,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) patience: Patience,
     pub(crate) max_refreshes: usize,
     pub(crate) seal: Option<Seal>,
+    pub(crate) max_loads: Option<usize>,
+    pub(crate) max_waiting_loads: usize,
 }
 
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
@@ -83,6 +87,8 @@ impl StackBuilder {
                 },
                 max_refreshes: 64,
                 seal: None,
+                max_loads: None,
+                max_waiting_loads: 10_000,
             },
             accepted: Vec::new(),
         }
@@ -199,6 +205,21 @@ impl StackBuilder {
         self
     }
 
+    /// The most loads that run at once in this process, over all caches; those beyond wait, in their order and within their
+    /// [`hard_timeout`](crate::policy::Policy::hard_timeout). A load that another load asks for needs no room of its own. At
+    /// least 1. Default: as many as there are.
+    pub fn max_loads(mut self, most: usize) -> Self {
+        self.settings.max_loads = Some(most);
+        self
+    }
+
+    /// The most loads that wait for room, here and in each cache with a [`max_loads`](crate::policy::Policy::max_loads) of its
+    /// own. Those beyond fail at once with [`ErrorKind::Overloaded`], unless a stale value stands in. Default: 10,000.
+    pub fn max_waiting_loads(mut self, most: usize) -> Self {
+        self.settings.max_waiting_loads = most;
+        self
+    }
+
     /// Builds the stack and asks L2 for a sign of life.
     ///
     /// # Errors
@@ -223,6 +244,7 @@ impl StackBuilder {
             seal.accepted = self.accepted;
         }
         let any_tag = namespace.any_tag();
+        let hub = Arc::<Hub>::default();
         let process = ProcessId::random();
         let (now, max_staleness) = (clock::now(), self.settings.max_staleness);
         let proof = match &self.l2 {
@@ -241,14 +263,16 @@ impl StackBuilder {
             attached: Notify::new(),
             fleet: AtomicU64::new(0),
             coherence: Coherence::new(namespace.name()),
+            loads: self.settings.max_loads.map(|most| Bulkhead::new(most, self.settings.max_waiting_loads)),
             refreshes: Arc::new(Semaphore::new(self.settings.max_refreshes.min(Semaphore::MAX_PERMITS))),
             echoes: Mutex::default(),
             namespace,
             settings: self.settings,
             policies: ArcSwap::from_pointee(self.policies),
             store: Store::new(self.l1),
-            l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker)),
+            l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker, Arc::clone(&hub))),
             ledger: Ledger::new(),
+            hub,
             problems: Problems::default(),
             warmers: Warmers::default(),
             queued: AtomicUsize::new(0),
@@ -278,6 +302,10 @@ impl StackBuilder {
         }
         if self.settings.seal.is_none() && !self.accepted.is_empty() {
             let context = "it accepts an integrity key and has none to seal with; give it one by `integrity`";
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
+        }
+        if self.settings.max_loads == Some(0) {
+            let context = "max_loads is 0, so nothing could be loaded; give 1 or more, or leave it out";
             return Err(Error::new(ErrorKind::Config, "build").context(context));
         }
         self.breaker.check()?;

@@ -81,6 +81,9 @@ fn series(event: Event) -> Option<Series> {
         Event::BackendError => plain("cache_backend_errors_total"),
         Event::Unchanged => labelled("cache_reloads_total", "content", "unchanged"),
         Event::Changed => labelled("cache_reloads_total", "content", "changed"),
+        Event::LoadWait => plain("cache_load_waits_total"),
+        Event::LoadRejected => labelled("cache_loads_refused_total", "reason", "full"),
+        Event::BackedOff => labelled("cache_loads_refused_total", "reason", "backoff"),
         Event::LeaseWait => plain("cache_lease_waits_total"),
         Event::Validated => plain("cache_validated_total"),
         Event::JoinRefused => plain("cache_joins_refused_total"),
@@ -106,7 +109,7 @@ fn describe() {
     describe_histogram!(LOAD_TIME, Unit::Seconds, "How long loaders took, whatever came of it");
 }
 
-const DESCRIPTIONS: [(&str, &str); 25] = [
+const DESCRIPTIONS: [(&str, &str); 27] = [
     ("cache_hits_total", "Calls that a tier answered"),
     ("cache_stale_hits_total", "Calls answered by an entry inside a stale window"),
     ("cache_misses_total", "Calls that found a value nowhere"),
@@ -115,6 +118,8 @@ const DESCRIPTIONS: [(&str, &str); 25] = [
     ("cache_reloads_total", "Reloads that were compared with what was there"),
     ("cache_loads_total", "Loaders that ran to an end"),
     ("cache_load_errors_total", "Loaders that gave no value"),
+    ("cache_load_waits_total", "Loads that waited for room"),
+    ("cache_loads_refused_total", "Loads that were not begun, for want of room or after a failure"),
     ("cache_stale_on_error_total", "Loads that failed and were answered with a stale value"),
     ("cache_defaults_total", "Loads that failed and were answered with the call's own default value"),
     ("cache_evictions_total", "Entries that L1 dropped for want of room"),
@@ -210,7 +215,7 @@ mod tests {
     fn a_recorder_learns_how_things_stand_when_it_is_told() {
         let ledger = Ledger::default();
         with_local_recorder(&ledger, || {
-            let counters = Counters::new("shop", "plan");
+            let counters = Counters::new("shop", "plan", &Arc::default());
             counters.add(Event::L1Hit, 3);
             counters.publish();
             counters.count(Event::L1Hit);
@@ -228,7 +233,7 @@ mod tests {
     fn each_load_is_recorded_in_seconds() {
         let ledger = Ledger::default();
         with_local_recorder(&ledger, || {
-            let counters = Counters::new("shop", "plan");
+            let counters = Counters::new("shop", "plan", &Arc::default());
             counters.load(Duration::from_millis(250));
             counters.load(Duration::from_secs(2));
         });
@@ -239,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_recorder_that_comes_late_is_told_too() {
-        let counters = Counters::new("shop", "plan");
+        let counters = Counters::new("shop", "plan", &Arc::default());
         counters.count(Event::Miss);
         counters.publish();
         let ledger = Ledger::default();
@@ -250,14 +255,14 @@ mod tests {
     #[test]
     fn hits_tell_a_recorder_nothing() {
         let ledger = Ledger::default();
-        with_local_recorder(&ledger, || Counters::new("shop", "plan").count(Event::L1Hit));
+        with_local_recorder(&ledger, || Counters::new("shop", "plan", &Arc::default()).count(Event::L1Hit));
         assert!(ledger.names().is_empty());
     }
 
     #[test]
     fn every_metric_is_described_to_the_recorder_and_in_the_documentation() {
         let ledger = Ledger::default();
-        with_local_recorder(&ledger, || Counters::new("shop", "plan").publish());
+        with_local_recorder(&ledger, || Counters::new("shop", "plan", &Arc::default()).publish());
         let mut exported = ledger.names();
         exported.insert(LOAD_TIME.to_owned());
         assert_eq!(exported, ledger.described.into_inner().unwrap());

@@ -17,6 +17,9 @@
 //! | `cache_joined_total` | counter | [`joined`](Stats::joined) |
 //! | `cache_loads_total` | counter | [`loads`](Stats::loads) |
 //! | `cache_load_errors_total` | counter | [`load_errors`](Stats::load_errors) |
+//! | `cache_load_waits_total` | counter | [`load_waits`](Stats::load_waits) |
+//! | `cache_loads_refused_total{reason="full"}` | counter | [`loads_rejected`](Stats::loads_rejected) |
+//! | `cache_loads_refused_total{reason="backoff"}` | counter | [`backed_off`](Stats::backed_off) |
 //! | `cache_stale_on_error_total` | counter | [`stale_on_error`](Stats::stale_on_error) |
 //! | `cache_defaults_total` | counter | [`defaults`](Stats::defaults) |
 //! | `cache_load_seconds` | histogram | each load's share of [`load_nanos`](Stats::load_nanos), recorded when it ends |
@@ -124,6 +127,13 @@ events! {
     Unchanged => unchanged,
     /// Reloads that brought another content, likewise.
     Changed => changed,
+    /// Loads that waited for room ([`max_loads`](crate::policy::Policy::max_loads)).
+    LoadWait => load_waits,
+    /// Loads that were not begun for want of it: too many waited, or this one for too long.
+    LoadRejected => loads_rejected,
+    /// Loads that were not begun because the last one of the key had just failed
+    /// ([`error_backoff`](crate::policy::Policy::error_backoff)).
+    BackedOff => backed_off,
     /// Loads that failed and were answered with a stale value.
     StaleOnError => stale_on_error,
     /// Calls whose load failed and that were answered with the default value that they gave.
