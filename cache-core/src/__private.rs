@@ -5,6 +5,8 @@ mod gate;
 mod outcome;
 mod revoking;
 mod site;
+mod sites;
+mod spec;
 
 use std::{
     convert::Infallible,
@@ -13,10 +15,12 @@ use std::{
 };
 
 pub use self::{
-    argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
+    argument::{AsStack, Lent, cache_name, copy, key, key_part, lend, lent, tag},
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
-    site::{Site, Spec, path_of_method},
+    site::Site,
+    sites::Sites,
+    spec::Spec,
 };
 use crate::{
     answer::{Answer, Source},

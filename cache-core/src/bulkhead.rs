@@ -23,6 +23,9 @@ pub(crate) struct Bulkhead {
 #[derive(Debug)]
 pub(crate) struct Room(#[expect(dead_code, reason = "held, never looked at")] OwnedSemaphorePermit);
 
+/// A load's places: in its cache's bulkhead and in that of the stack, where there are any.
+pub(crate) type Rooms = [Option<Room>; 2];
+
 impl Bulkhead {
     pub(crate) fn new(most: usize, most_waiting: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));

@@ -199,8 +199,8 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
                 }
             }
             Outcome::Failed(failure) if is_current && order.paused.is_none() && self.flight.stand_in().is_none() => {
-                if let Some(backoff) = self.cache.backoff() {
-                    backoff.note(&self.key, failure, &self.flight.standing);
+                if let Some(first) = self.cache.policy().error_backoff {
+                    self.cache.backoff.note(&self.key, failure, &self.flight.standing, first);
                 }
             }
             // What supersedes a flight may have revoked what it has.

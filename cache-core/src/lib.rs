@@ -91,6 +91,7 @@
 pub mod __private;
 mod answer;
 pub mod backend;
+mod batch;
 mod breaker;
 mod bulkhead;
 mod cache;
@@ -129,6 +130,7 @@ pub use cache_macros::{cached, invalidates};
 
 pub use self::{
     answer::{Answer, Source},
+    batch::{AtMany, Batched, Many},
     breaker::{BreakerSettings, BreakerState},
     cache::{At, Cache, CacheBuilder, CacheKey, CacheValue},
     codec::{Codec, Compression, Format, IntegrityKey},

@@ -22,7 +22,7 @@ use crate::{
 /// Handed to a loader, so that it can say how its value is to be kept. A cheap clone of an `Arc`.
 ///
 /// What it is told counts when the loader ends with a value; afterwards it has no effect.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Load {
     wishes: Arc<Mutex<Wishes>>,
 }
@@ -31,7 +31,7 @@ pub struct Load {
 const MAX_VALIDATOR: usize = 1024;
 
 /// What a loader asked for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Wishes {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
@@ -39,6 +39,8 @@ pub(crate) struct Wishes {
     pub(crate) validator: Option<Box<str>>,
     pub(crate) is_unchanged: bool,
     earlier: Option<Arc<dyn Earlier>>,
+    /// Set for one that shares its load with others. To be called if it has to wait before it comes to that.
+    when_late: Option<Box<dyn Fn() + Send>>,
 }
 
 /// The entry that a load is to replace.
@@ -57,9 +59,9 @@ impl<K: CacheKey, V: CacheValue> Earlier for Entry<K, V> {
     }
 }
 
-impl fmt::Debug for dyn Earlier {
+impl fmt::Debug for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Earlier")
+        f.debug_struct("Load").finish_non_exhaustive()
     }
 }
 
@@ -115,6 +117,24 @@ impl Load {
         Some(previous)
     }
 
+    /// It shares its load with others, who are not to wait for it beyond `when_late`.
+    pub(crate) fn set_batch(&self, when_late: impl Fn() + Send + 'static) {
+        self.with(|wishes| wishes.when_late = Some(Box::new(when_late)));
+    }
+
+    pub(crate) fn is_of_a_batch(&self) -> bool {
+        self.with(|wishes| wishes.when_late.is_some())
+    }
+
+    /// It has to wait before it comes to its load.
+    pub(crate) fn is_late(&self) {
+        let when_late = self.with(|wishes| wishes.when_late.take());
+        if let Some(when_late) = when_late {
+            when_late();
+            self.with(|wishes| wishes.when_late = Some(when_late));
+        }
+    }
+
     /// Before the loader runs.
     pub(crate) fn replaces<K: CacheKey, V: CacheValue>(&self, earlier: Option<Arc<Entry<K, V>>>) {
         self.with(|wishes| wishes.earlier = earlier.map(|entry| entry as Arc<dyn Earlier>));
@@ -140,18 +160,20 @@ pub(crate) enum Failure {
     Loader(LoaderError),
     /// The load itself failed.
     Cache(Error),
+    /// A batch was loaded, and the key was not in it.
+    Missing,
     /// The flight's task was dropped before it ended: its runtime shut down.
     Abandoned,
 }
 
 /// A loader that is ready to run.
-pub(crate) type BoxLoad<V> = Pin<Box<dyn Future<Output = Result<V, LoaderError>> + Send>>;
+pub(crate) type BoxLoad<V> = Pin<Box<dyn Future<Output = Result<V, Failure>> + Send>>;
 
 /// Runs a loader to its end, at most for `deadline`.
 pub(crate) async fn run<V>(cache: &str, lineage: Lineage, deadline: Duration, load: BoxLoad<V>) -> Result<V, Failure> {
-    let load = LINEAGE.scope(lineage, catch_panic(load));
+    let load = Lineage::scope(lineage, catch_panic(load));
     match timeout(deadline, crate::trace::load(cache, load)).await {
-        Ok(Ok(loaded)) => loaded.map_err(Failure::Loader),
+        Ok(Ok(loaded)) => loaded,
         Ok(Err(panic)) => Err(Failure::Cache(panic)),
         Err(_) => Err(Failure::Cache(
             Error::new(ErrorKind::LoadTimeout, "load").context(format!("cancelled after {deadline:?}")),
@@ -203,9 +225,26 @@ impl Lineage {
         self.0.is_empty()
     }
 
+    /// Whether another load waits for the flight that it is of.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// Runs a loader within it.
+    pub(crate) fn scope<F: Future>(lineage: Self, loading: F) -> impl Future<Output = F::Output> {
+        LINEAGE.scope(lineage, loading)
+    }
+
     /// Whether waiting for `flight` would be waiting for oneself.
     pub(crate) fn contains(&self, flight: OperationId) -> bool {
         self.0.contains(&flight)
+    }
+}
+
+/// That of a load for several flights.
+impl<'a> FromIterator<&'a Self> for Lineage {
+    fn from_iter<I: IntoIterator<Item = &'a Self>>(lineages: I) -> Self {
+        Self(lineages.into_iter().flat_map(|lineage| lineage.0.iter().copied()).collect())
     }
 }
 
@@ -213,7 +252,7 @@ impl Lineage {
 mod tests {
     use super::*;
 
-    async fn run_one(load: impl Future<Output = Result<u32, LoaderError>> + Send + 'static) -> Result<u32, Failure> {
+    async fn run_one(load: impl Future<Output = Result<u32, Failure>> + Send + 'static) -> Result<u32, Failure> {
         run("test", Lineage::default(), Duration::from_secs(1), Box::pin(load)).await
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     answer::Source,
@@ -16,7 +16,7 @@ use crate::{
     error::{Error, ErrorKind, LoadError},
     flight::{Behind, Flight, Landing, Order, Outcome, Seat, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
-    load::{BoxLoad, Failure, Lineage, Load, LoaderError},
+    load::{BoxLoad, Failure, Lineage, Load},
     stats::Event,
     tag::Tags,
 };
@@ -32,6 +32,21 @@ enum Boarding<K, V> {
     Stale(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     Joined(Seat<K, V>),
     Leads(Arc<Flight<K, V>>, Seat<K, V>),
+}
+
+/// A call that boarded.
+pub(crate) struct Trip<'a, K: CacheKey, V: CacheValue> {
+    passenger: Passenger<'a, K, V>,
+    departure: Departure<K, V>,
+}
+
+enum Departure<K, V> {
+    Answered(Fetched<K, V>),
+    /// On its own flight, or on another call's.
+    Seated {
+        seat: Seat<K, V>,
+        own: bool,
+    },
 }
 
 /// One call that was no hit in L1.
@@ -66,8 +81,48 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
+        let mut load = load.map(|load| |handle| erased(load(handle)));
+        let trip = self.depart::<_, E>(key, hash, call, &mut load)?;
+        trip.arrive(load).await
+    }
+
+    /// The first half of a [fetch](Self::fetch): everything up to the wait.
+    pub(crate) fn depart<F, E>(
+        self: &Arc<Self>,
+        key: K,
+        hash: u64,
+        call: Call,
+        load: &mut Option<F>,
+    ) -> Result<Trip<'_, K, V>, Error>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
         let passenger = Passenger::new(self, key, hash, call)?;
-        passenger.travel(load).await
+        let departure = passenger.depart::<F, E>(load)?;
+        Ok(Trip { passenger, departure })
+    }
+}
+
+impl<K: CacheKey, V: CacheValue> Trip<'_, K, V> {
+    /// The second half, with what is left of the loader.
+    pub(crate) async fn arrive<F, E>(self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        let Self { mut passenger, mut departure } = self;
+        loop {
+            match departure {
+                Departure::Answered(fetched) => return Ok(fetched),
+                Departure::Seated { seat, own } => {
+                    if let Some(fetched) = passenger.arrive(seat, own).await? {
+                        return Ok(fetched);
+                    }
+                }
+            }
+            departure = passenger.depart::<F, E>(&mut load)?;
+        }
     }
 }
 
@@ -97,69 +152,77 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         })
     }
 
-    async fn travel<F, Fut, E>(mut self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    /// Boards: answers at once, or takes a seat. `load` is left where somebody else's flight was joined.
+    fn depart<F, E>(&self, load: &mut Option<F>) -> Result<Departure<K, V>, Error>
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
-        loop {
-            let (seat, own) = match self.board()? {
-                Boarding::Hit(entry, behind) => {
-                    self.launch_behind(behind, &mut load);
-                    return Ok(Some((entry, Source::L1)));
-                }
-                Boarding::Stale(entry, behind) => {
-                    self.cache.note(Event::StaleHit, self.hash, &self.key);
-                    self.launch_behind(behind, &mut load);
-                    return Ok(Some((entry, Source::Stale)));
-                }
-                Boarding::Joined(seat) => (seat, false),
-                Boarding::Leads(flight, seat) => {
-                    self.launch(&flight, load.take());
-                    (seat, true)
-                }
-            };
-            let outcome = match self.wait(&seat).await {
-                Some(outcome) => outcome,
-                // The load is slow.
-                None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
-                    Some(entry) => {
-                        seat.leave_unattended();
-                        return Ok(Some(self.stale(entry, own)));
-                    }
-                    None => seat.outcome().await,
-                },
-            };
-            let outcome = match outcome {
-                Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(self.stale(entry, own))),
-                Outcome::Stale(_, failure) => Outcome::Failed(failure),
-                outcome => outcome,
-            };
-            match outcome {
-                Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
-                // Asked once more when the entry is there: now the tags are known that only the loader named.
-                Outcome::Landed(entry, source) if entry.standing.may_serve(self.since) => {
-                    let (event, source) = match source {
-                        Source::Stale => (Event::StaleHit, Source::Stale),
-                        _ => (Event::Joined, Source::Joined),
-                    };
-                    self.cache.note(event, self.hash, &self.key);
-                    return Ok(Some((entry, source)));
-                }
-                Outcome::Absent => {
-                    self.cache.note(Event::Miss, self.hash, &self.key);
-                    return Ok(None);
-                }
-                Outcome::Failed(Failure::Cache(error)) => return Err(LoadError::Cache(error)),
-                Outcome::Failed(Failure::Loader(error)) => match error.downcast() {
-                    Ok(error) => return Err(LoadError::Loader(error)),
-                    Err(_) => self.alone = true,
-                },
-                Outcome::Failed(Failure::Abandoned) if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
-                Outcome::Landed(..) | Outcome::Stale(..) | Outcome::Failed(Failure::Abandoned) => {}
+        Ok(match self.board()? {
+            Boarding::Hit(entry, behind) => {
+                self.launch_behind::<F, E>(behind, load);
+                Departure::Answered(Some((entry, Source::L1)))
             }
+            Boarding::Stale(entry, behind) => {
+                self.cache.note(Event::StaleHit, self.hash, &self.key);
+                self.launch_behind::<F, E>(behind, load);
+                Departure::Answered(Some((entry, Source::Stale)))
+            }
+            Boarding::Joined(seat) => Departure::Seated { seat, own: false },
+            Boarding::Leads(flight, seat) => {
+                self.launch::<F, E>(&flight, load.take());
+                Departure::Seated { seat, own: true }
+            }
+        })
+    }
+
+    /// Waits for the flight to land. Nothing if its answer is none for this call, which is to board once more.
+    async fn arrive<E>(&mut self, seat: Seat<K, V>, own: bool) -> Result<Option<Fetched<K, V>>, LoadError<E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        let outcome = match self.wait(&seat).await {
+            Some(outcome) => outcome,
+            // The load is slow.
+            None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
+                Some(entry) => {
+                    seat.leave_unattended();
+                    return Ok(Some(Some(self.stale(entry, own))));
+                }
+                None => seat.outcome().await,
+            },
+        };
+        let failure = match outcome {
+            Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(Some(self.stale(entry, own)))),
+            Outcome::Landed(entry, source) if own => return Ok(Some(Some((entry, source)))),
+            // Asked once more when the entry is there: now the tags are known that only the loader named.
+            Outcome::Landed(entry, source) if entry.standing.may_serve(self.since) => {
+                let (event, source) = match source {
+                    Source::Stale => (Event::StaleHit, Source::Stale),
+                    _ => (Event::Joined, Source::Joined),
+                };
+                self.cache.note(event, self.hash, &self.key);
+                return Ok(Some(Some((entry, source))));
+            }
+            Outcome::Landed(..) => return Ok(None),
+            Outcome::Absent => {
+                self.cache.note(Event::Miss, self.hash, &self.key);
+                return Ok(Some(None));
+            }
+            Outcome::Stale(_, failure) | Outcome::Failed(failure) => failure,
+        };
+        match failure {
+            Failure::Cache(error) => return Err(LoadError::Cache(error)),
+            Failure::Loader(error) => match error.downcast() {
+                Ok(error) => return Err(LoadError::Loader(error)),
+                Err(_) => self.alone = true,
+            },
+            Failure::Missing if self.call.is_of_a_batch => return Ok(Some(None)),
+            Failure::Missing => self.alone = true,
+            Failure::Abandoned if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
+            Failure::Abandoned => {}
         }
+        Ok(None)
     }
 
     /// Under the lock of the key's table: looks at L1 once more (a flight may have landed since), joins, or registers a
@@ -207,7 +270,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// How a flight ended; nothing if that takes longer than the soft timeout.
     async fn wait(&self, seat: &Seat<K, V>) -> Option<Outcome<K, V>> {
         match self.cache.policy().soft_timeout {
-            Some(patience) if self.serves_stale() => timeout(patience, seat.outcome()).await.ok(),
+            Some(patience) if self.serves_stale() => timeout_at(self.began + patience, seat.outcome()).await.ok(),
             _ => Some(seat.outcome().await),
         }
     }
@@ -241,22 +304,20 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         is_proven && flight.standing.may_serve(self.since)
     }
 
-    fn launch_behind<F, Fut, E>(&self, behind: Option<Behind<K, V>>, load: &mut Option<F>)
+    fn launch_behind<F, E>(&self, behind: Option<Behind<K, V>>, load: &mut Option<F>)
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         if let Some(behind) = behind {
             let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
-            launch_behind(landing, behind, self.order(load.take()));
+            launch_behind(landing, behind, self.order::<F, E>(load.take()));
         }
     }
 
-    fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
+    fn launch<F, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
@@ -264,15 +325,14 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         let order = Order {
             resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
             _companion: self.call.to_the_end.then(|| flight.seat()),
-            ..self.order(load)
+            ..self.order::<F, E>(load)
         };
         launch(landing, order);
     }
 
-    fn order<F, Fut, E>(&self, load: Option<F>) -> Order<K, V>
+    fn order<F, E>(&self, load: Option<F>) -> Order<K, V>
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         Order {
@@ -294,8 +354,11 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// How the last load of the key failed, if that is to answer this call in place of another load. Its error must be of this
     /// call's type.
     fn paused<E: Send + Sync + 'static>(&self) -> Option<Failure> {
-        let backoff = self.cache.backoff().filter(|_| self.call.mode == Mode::Load && !self.alone)?;
-        backoff.failure(&self.key).filter(|failure| match failure {
+        if self.call.mode != Mode::Load || self.alone {
+            return None;
+        }
+        self.cache.policy().error_backoff?;
+        self.cache.backoff.failure(&self.key).filter(|failure| match failure {
             Failure::Loader(error) => error.is::<E>(),
             _ => true,
         })
@@ -310,16 +373,16 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 }
 
 /// Makes the loader's future. It is not polled before the flight needs it.
-fn prepare<V, F, Fut, E>(load: F) -> (BoxLoad<V>, Load)
-where
-    F: FnOnce(Load) -> Fut,
-    Fut: Future<Output = Result<V, E>> + Send + 'static,
-    E: Send + Sync + 'static,
-{
+fn prepare<V>(load: impl FnOnce(Load) -> BoxLoad<V>) -> (BoxLoad<V>, Load) {
     let handle = Load::default();
-    let loading = load(handle.clone());
-    let erased = async move { loading.await.map_err(|error| Arc::new(error) as LoaderError) };
-    (Box::pin(erased), handle)
+    (load(handle.clone()), handle)
+}
+
+/// A loader's future without the type of its error.
+pub(crate) fn erased<V, E: Send + Sync + 'static>(
+    loading: impl Future<Output = Result<V, E>> + Send + 'static,
+) -> BoxLoad<V> {
+    Box::pin(async move { loading.await.map_err(|error| Failure::Loader(Arc::new(error))) })
 }
 
 #[cfg(all(test, shuttle))]

@@ -187,7 +187,7 @@ impl user {
     }
     #[doc(hidden)]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::__private::Revocable + use<> {
+    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::__private::Revocable {
         #[allow(unused_variables, reason = "only some parts are spoken of")]
         let (row, column) = &__argument_0;
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
@@ -208,6 +208,7 @@ impl user {
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" It took longer than a minute."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     async fn warm(
         items: impl ::core::iter::IntoIterator<
             Item = (
@@ -247,7 +248,7 @@ impl user {
     }
     #[doc = r" The key of these arguments."]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn key(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::CacheKey + use<> {
+    fn key(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::CacheKey {
         #[allow(unused_variables, reason = "only some parts are spoken of")]
         let (row, column) = &__argument_0;
         let __key = ::cache_core::__private::key(|| (*row, name.len()));
@@ -263,6 +264,7 @@ impl user {
         )
     }
     #[doc(hidden)]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     fn __load(
         __argument_0: (u32, u32),
         name: String,
@@ -275,7 +277,8 @@ impl user {
     #[doc(hidden)]
     fn __site() -> &'static ::cache_core::__private::Site {
         static SITE: ::cache_core::__private::Site = ::cache_core::__private::Site::new(
-            ::cache_core::__private::Spec::new(::core::any::type_name::<user>)
+            ::cache_core::__private::Spec::new()
+                .path(::core::any::type_name::<user>)
                 .overrides(|__overrides| __overrides.stale_if_error(WINDOW).codec(::cache_core::Format::Postcard)),
         );
         &SITE

@@ -165,7 +165,7 @@ impl user {
     }
     #[doc(hidden)]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable + use<> {
+    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
         ::cache_core::__private::target(
@@ -184,6 +184,7 @@ impl user {
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" It took longer than a minute."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     pub async fn warm(
         items: impl ::core::iter::IntoIterator<
             Item = (u32, impl ::core::borrow::Borrow<str> + ::core::marker::Send + ::core::marker::Sync + 'static),
@@ -248,6 +249,7 @@ impl user {
         )
     }
     #[doc(hidden)]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     fn __load(
         org: u32,
         name: ::cache_core::__private::Lent<str>,
@@ -257,7 +259,7 @@ impl user {
     #[doc(hidden)]
     fn __site() -> &'static ::cache_core::__private::Site {
         static SITE: ::cache_core::__private::Site = ::cache_core::__private::Site::new(
-            ::cache_core::__private::Spec::new(::core::any::type_name::<user>)
+            ::cache_core::__private::Spec::new()
                 .cache("user")
                 .overrides(|__overrides| __overrides.ttl(::core::time::Duration::new(300u64, 0u32))),
         );

@@ -1,6 +1,7 @@
 //! What to say of an option that does not exist.
 
-const OPTIONS: [&str; 22] = [
+const OPTIONS: [&str; 23] = [
+    "associated",
     "cache",
     "cache_if",
     "cache_none",
@@ -87,7 +88,7 @@ mod tests {
             assert!(advice.ends_with(&format!("did you mean `{option}`?")), "{advice}");
         }
         assert!(on_unknown("negativ_ttl").contains("`negative_ttl`?"));
-        assert!(on_unknown("colour").contains("there are: cache, cache_if"));
+        assert!(on_unknown("colour").contains("there are: associated, cache"));
     }
 
     #[test]

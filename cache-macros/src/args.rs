@@ -12,7 +12,8 @@ use crate::{advice, error::Mistakes, setting::Setting, template::Template};
 
 /// The options as they were written.
 pub(crate) struct Args {
-    pub(crate) cache: Option<LitStr>,
+    pub(crate) cache: Option<Name>,
+    pub(crate) associated: bool,
     pub(crate) stack: Option<Expr>,
     pub(crate) settings: Vec<Setting>,
     pub(crate) key: Option<Given<Expr>>,
@@ -31,6 +32,7 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             cache: None,
+            associated: false,
             stack: None,
             settings: Vec::new(),
             key: None,
@@ -45,6 +47,13 @@ impl Default for Args {
             krate: None,
         }
     }
+}
+
+/// What a cache is called.
+pub(crate) enum Name {
+    Text(String),
+    /// Evaluated once for each instance of a generic function.
+    Expr(Expr),
 }
 
 /// When calls go past the cache.
@@ -100,7 +109,8 @@ impl Args {
             return Err(syn::Error::new(name.span(), format!("`{name}` is given twice")));
         }
         match name.to_string().as_str() {
-            "cache" => self.cache = Some(value(input, &name, named)?),
+            "cache" => self.cache = Some(value(input, &name, cache_name)?),
+            "associated" => self.associated = flag(input, &name)?,
             "stack" => self.stack = Some(value(input, &name, expr)?),
             "key" => self.key = Some(Given { name: name.span(), value: value(input, &name, expr)? }),
             "when" => self.set_condition(&name, Condition::When(value(input, &name, expr)?))?,
@@ -149,6 +159,13 @@ pub(crate) fn flag(input: ParseStream, name: &Ident) -> Result<bool> {
 
 fn expr(input: ParseStream) -> Result<Expr> {
     input.parse()
+}
+
+fn cache_name(input: ParseStream) -> Result<Name> {
+    match bare(input.fork().parse()?) {
+        Expr::Lit(_) => named(input).map(|name| Name::Text(name.value())),
+        _ => expr(input).map(Name::Expr),
+    }
 }
 
 /// A name for people: the text of a cache's or a policy's name.

@@ -9,12 +9,12 @@ use crate::{
     argument::{Argument, Passing, Role},
     companions::companions,
     model::{Key, Model, Reading},
-    setting::{Setting, Value},
+    site::site,
 };
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let function = function(model);
-    let companions = if model.is_method { beside(model) } else { name_space(model) };
+    let companions = if model.is_associated { beside(model) } else { name_space(model) };
     quote!(#function #companions)
 }
 
@@ -89,7 +89,8 @@ fn beside(model: &Model) -> TokenStream {
 
 /// Binds the body to arguments that it owns, so that it can outlive the call.
 fn load(model: &Model) -> TokenStream {
-    let Model { name, output, .. } = model;
+    let Model { name, output, generics, .. } = model;
+    let where_clause = &generics.where_clause;
     let here = private(model, Span::call_site());
     let (it, uncached) = (model.companion("__load"), model.path("uncached"));
     let arguments = || model.arguments.iter().map(|argument| (argument.local(), &argument.passing));
@@ -107,74 +108,10 @@ fn load(model: &Model) -> TokenStream {
     let boxed = quote_spanned!(place=> #at_name::boxed(async move { #uncached(#(#arguments),*).await }));
     quote! {
         #[doc(hidden)]
-        fn #it(#(#parameters),*) -> #here::Loading<#output> {
+        #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+        fn #it #generics(#(#parameters),*) -> #here::Loading<#output> #where_clause {
             #boxed
         }
-    }
-}
-
-fn site(model: &Model) -> TokenStream {
-    let Model { krate, name, site, .. } = model;
-    let cache = match &site.cache {
-        Some(cache) => quote!(.cache(#cache)),
-        None => quote!(),
-    };
-    let policy = site.policy.iter();
-    let version = site.version.iter();
-    let overrides = overrides(model);
-    let it = model.companion("__site");
-    // Nothing inside of a method may name its type; but what is declared there has a path, and the type is asked for later.
-    let plain = name.unraw().to_string();
-    let (marker, path, site) = match model.is_method {
-        true => (
-            Some(quote!(
-                struct Method;
-            )),
-            quote!(|| #krate::__private::path_of_method(::core::any::type_name::<Method>(), #plain)),
-            quote!(SITE.of::<Self>()),
-        ),
-        false => (None, quote!(::core::any::type_name::<#name>), quote!(&SITE)),
-    };
-    quote! {
-        #[doc(hidden)]
-        fn #it() -> &'static #krate::__private::Site {
-            #marker
-            static SITE: #krate::__private::Site = #krate::__private::Site::new(
-                #krate::__private::Spec::new(#path)
-                    #cache
-                    #(.policy(#policy))*
-                    #(.version(#version))*
-                    #overrides
-            );
-            #site
-        }
-    }
-}
-
-/// The fields of the policy that the attribute names; each is written at its option, where a message about its type belongs.
-fn overrides(model: &Model) -> Option<TokenStream> {
-    let settings = &model.site.settings;
-    let fields = settings.iter().map(|Setting { name, value }| {
-        let field = at(name, place_of(name));
-        let value = setting(model, value);
-        quote!(.#field(#value))
-    });
-    (!settings.is_empty()).then(|| quote!(.overrides(|__overrides| __overrides #(#fields)*)))
-}
-
-fn setting(model: &Model, value: &Value) -> TokenStream {
-    match value {
-        Value::Time(time) => {
-            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
-            quote!(::core::time::Duration::new(#seconds, #nanos))
-        }
-        Value::Fraction(fraction) => quote!(#fraction),
-        Value::Format(variant) => {
-            let krate = &model.krate;
-            let variant = format_ident!("{variant}");
-            quote!(#krate::Format::#variant)
-        }
-        Value::Expr(expr) => quote!(#expr),
     }
 }
 

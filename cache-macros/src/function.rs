@@ -46,7 +46,7 @@ fn body(input: ParseStream) -> Result<Group> {
 }
 
 impl Attributes {
-    fn sort(attributes: Vec<Attribute>) -> Self {
+    pub(crate) fn sort(attributes: Vec<Attribute>) -> Self {
         let mut sorted = Self::default();
         for attribute in attributes {
             match Place::of(&attribute.meta) {

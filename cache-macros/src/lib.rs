@@ -7,12 +7,15 @@ mod companions;
 mod error;
 mod expand;
 mod function;
+mod implementation;
 mod invalidates;
 mod model;
 mod setting;
+mod site;
 mod template;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 use proc_macro::TokenStream;
 
@@ -76,11 +79,16 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// The name of the cache, in the keys of L2, in statistics, and in the TTL map. Default: the path of the function.
 ///
 /// Give one to every function whose stack has an L2: a path changes when code is moved, and then what an old process
-/// invalidates is not what a new one reads. Functions may share a name if their keys, values and settings agree.
+/// invalidates is not what a new one reads. Functions may share a name if their keys, values and settings agree. An
+/// expression is evaluated once; that of a [generic function](#generic-functions), once for each of its instances.
 /// ```
 /// # use cache_core::cached;
+/// # const PRICES: &str = "price";
 /// #[cached(cache = "price")]
 /// async fn price(article: u64) -> u32 { 100 }
+///
+/// #[cached(cache = format!("{PRICES}:net"))]
+/// async fn net_price(article: u64) -> u32 { 84 }
 /// ```
 ///
 /// ## `ttl`
@@ -294,18 +302,95 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # Ok(()) }
 /// ```
 ///
+/// ## `associated`
+/// Says that a function without a receiver stands in an `impl`, which the attribute sees only where `Self` is mentioned. What goes
+/// with it are associated functions too: `Users::count_get()`. Without a word, it is taken for a free function, and the compiler
+/// says that a struct is not supported in an `impl`.
+/// ```
+/// # use cache_core::cached;
+/// # struct Users;
+/// impl Users {
+///     #[cached(associated)]
+///     async fn count() -> u64 { 7 }
+/// }
+/// ```
+///
+/// ## In the implementation of a trait
+/// What goes with a method has no place there. So `#[cached]` is put on the `impl` as well, above `#[async_trait]` if there is
+/// that too: then the methods that are cached move to an `impl` of the type, with all that goes with them, and the trait's call
+/// them there. The type has to be one of your own, without a method of that name.
+/// ```
+/// # use cache_core::cached;
+/// # #[derive(Clone)] struct Shop;
+/// trait Prices {
+///     async fn price(&self, article: u64) -> u32;
+/// }
+///
+/// #[cached]
+/// impl Prices for Shop {
+///     #[cached(cache = "price", skip(self))]
+///     async fn price(&self, article: u64) -> u32 { 100 }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # let shop = Shop;
+/// Prices::price(&shop, 7).await;
+/// shop.price_invalidate(7).await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Generic functions
+///
+/// Each instance has a cache of its own: each choice of the type and constant parameters of a function, of a method, and of
+/// the type whose method it is. Keys and values may depend on them. The settings are expressions over them, if need be.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use cache_core::{CacheValue, cached};
+/// trait Table: CacheValue {
+///     const NAME: &'static str;
+///     const TTL: Duration;
+///     fn read(id: u64) -> Option<Self>;
+/// }
+///
+/// #[cached(cache = T::NAME, ttl = T::TTL)]
+/// async fn row<T: Table>(id: u64) -> Option<T> { T::read(id) }
+///
+/// # type User = String;
+/// # impl Table for User {
+/// #     const NAME: &'static str = "user";
+/// #     const TTL: Duration = Duration::from_secs(60);
+/// #     fn read(id: u64) -> Option<Self> { Some(format!("user {id}")) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(row::<User>(7).await, Some("user 7".into()));
+/// row::invalidate::<User>(7).await?;
+/// # Ok(()) }
+/// ```
+///
+/// By default the names of the parameters are part of the name of the cache, `shop::row<shop::User>`, and of a given one too:
+/// `row<shop::User>` by `cache = "row"`. They are the compiler's names for types; another compiler may have others, and types move. Where an L2
+/// is shared with processes of another build, name the caches by an expression as above, which tells all instances apart:
+/// for a second one with the name of a first, calls fail.
+///
+/// An argument that is an `impl Trait` is no instance: callers of all types share the entries, by what `key = …` makes of it.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(key = name.as_ref().to_lowercase())]
+/// async fn user(name: impl AsRef<str> + Clone + Send + Sync + 'static) -> String { name.as_ref().into() }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// user(String::from("Ada")).await;
+/// assert_eq!(user::get("ada").await, Some("Ada".into()));
+/// # }
+/// ```
+///
 /// # What it goes on
 ///
 /// Asynchronous functions, in modules and in other functions, and methods; they may call themselves. Arguments are owned or
 /// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
 /// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
 ///
-/// It does not go on these, for which a cached function beside them is the way out, that they call:
-///
-/// - methods of traits, declared or implemented, and associated functions without a receiver: what goes with them has no place
-///   there. [`#[invalidates]`](macro@invalidates) does go on them.
-/// - methods of generic types, and functions that are generic over types or constants: a cache holds one type of value.
-/// - synchronous functions: a miss waits for the shared store, and for whoever loads already.
+/// It does not go on synchronous functions: a miss waits for the shared store, and for whoever loads already.
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()
@@ -368,6 +453,9 @@ pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// The generated code; where there were mistakes, they and the function as it was, so that an editor still knows it.
 fn expansion(options: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    if implementation::is_one(&item) {
+        return implementation::expansion(&options, item);
+    }
     let mut mistakes = Mistakes::default();
     let args = Args::parse(options, &mut mistakes);
     let function = mistakes.keep(syn::parse2::<Function>(item.clone()));

@@ -67,7 +67,7 @@ impl<E: Never> Shared<Closed> for E {
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` can't be cached",
     label = "needs `Clone`, `serde::Serialize` and `serde::Deserialize`, and to be `Send + Sync + 'static`",
-    note = "derive what is missing, or return a type that has it"
+    note = "derive what is missing, or return a type that has it; a type parameter has it by the bound `cache_core::CacheValue`"
 )]
 pub trait Value<Way> {
     /// `T`.

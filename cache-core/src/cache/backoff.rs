@@ -1,6 +1,9 @@
 //! Keys whose loads fail are left alone for a while.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use moka::sync::Cache;
 use tokio::time::Instant;
@@ -8,11 +11,8 @@ use tokio::time::Instant;
 use super::CacheKey;
 use crate::{clock, coherence::ledger::Standing, error::ErrorKind, load::Failure};
 
-/// The last failures of a cache's keys.
-pub(crate) struct Backoff<K> {
-    first: Duration,
-    failed: Cache<K, Arc<Failed>>,
-}
+/// The last failures of a cache's keys. Made when the first is noted: most caches need none.
+pub(crate) struct Backoff<K>(OnceLock<Cache<K, Arc<Failed>>>);
 
 struct Failed {
     failure: Failure,
@@ -26,33 +26,39 @@ struct Failed {
 const MOST: u64 = 10_000;
 const LONGEST: Duration = Duration::from_secs(30);
 
-impl<K: CacheKey> Backoff<K> {
-    pub(crate) fn new(first: Duration) -> Self {
-        Self { first, failed: Cache::builder().max_capacity(MOST).time_to_live(2 * LONGEST).build() }
+impl<K> Default for Backoff<K> {
+    fn default() -> Self {
+        Self(OnceLock::new())
     }
+}
 
+impl<K: CacheKey> Backoff<K> {
     /// The failure that answers a call in place of a load.
     pub(crate) fn failure(&self, key: &K) -> Option<Failure> {
-        let failed = self.failed.get(key)?;
+        let failed = self.0.get()?.get(key)?;
         (clock::now() < failed.until && failed.standing.holds()).then(|| failed.failure.clone())
     }
 
-    /// A load failed that was registered with `standing`.
-    pub(crate) fn note(&self, key: &K, failure: &Failure, standing: &Standing) {
+    /// A load failed that was registered with `standing`; `first` is the pause after a first failure.
+    pub(crate) fn note(&self, key: &K, failure: &Failure, standing: &Standing, first: Duration) {
         if !is_of_the_origin(failure) {
             return;
         }
-        let earlier = self.failed.get(key).filter(|failed| failed.standing.holds());
+        let memory = || Cache::builder().max_capacity(MOST).time_to_live(2 * LONGEST).build();
+        let noted = self.0.get_or_init(memory);
+        let earlier = noted.get(key).filter(|failed| failed.standing.holds());
         let in_a_row = earlier.map_or(0, |failed| failed.in_a_row + 1);
-        let pause = self.first.saturating_mul(1 << in_a_row.min(16)).min(LONGEST.max(self.first));
+        let pause = first.saturating_mul(1 << in_a_row.min(16)).min(LONGEST.max(first));
         let failed =
             Failed { failure: failure.clone(), standing: standing.clone(), until: clock::now() + pause, in_a_row };
-        self.failed.insert(key.clone(), Arc::new(failed));
+        noted.insert(key.clone(), Arc::new(failed));
     }
 
     /// The key has a value again.
     pub(crate) fn forgive(&self, key: &K) {
-        self.failed.invalidate(key);
+        if let Some(noted) = self.0.get() {
+            noted.invalidate(key);
+        }
     }
 }
 
@@ -61,6 +67,6 @@ fn is_of_the_origin(failure: &Failure) -> bool {
     match failure {
         Failure::Loader(_) => true,
         Failure::Cache(error) => matches!(error.kind(), ErrorKind::Panicked | ErrorKind::LoadTimeout),
-        Failure::Abandoned => false,
+        Failure::Missing | Failure::Abandoned => false,
     }
 }

@@ -348,6 +348,8 @@ pub(crate) struct Call {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) to_the_end: bool,
+    /// Its loader is one of many keys, and may know nothing of this one.
+    pub(crate) is_of_a_batch: bool,
     /// Goes past the cache.
     pub(crate) bypass: bool,
     /// Served only what is validated after it began.
@@ -363,6 +365,7 @@ impl Default for Call {
             tags: Vec::new(),
             ttl: None,
             to_the_end: false,
+            is_of_a_batch: false,
             bypass: false,
             validated: false,
             hold_off: None,

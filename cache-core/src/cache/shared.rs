@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
-    bulkhead::Bulkhead,
+    bulkhead::{Bulkhead, Rooms},
     clock,
     codec::{
         self, Compression, ValueCodec,
@@ -70,8 +70,8 @@ pub(crate) struct Shared<K, V> {
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
-    loads: ArcSwapOption<Bulkhead>,
-    backoff: ArcSwapOption<Backoff<K>>,
+    pub(crate) loads: ArcSwapOption<Bulkhead>,
+    pub(crate) backoff: Backoff<K>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
 }
@@ -112,7 +112,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
-        let shared = Self {
+        let loads = bulkhead(&policy, &stack);
+        let backoff = Backoff::default();
+        Self {
             stack,
             id,
             label,
@@ -128,12 +130,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             counters,
             front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
-            loads: ArcSwapOption::empty(),
-            backoff: ArcSwapOption::empty(),
+            loads: ArcSwapOption::new(loads),
+            backoff,
             unverified: AtomicU32::new(VERIFIED),
-        };
-        shared.make_room(None);
-        shared
+        }
     }
 
     #[inline]
@@ -246,35 +246,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.policy.load_full()
     }
 
-    /// What its loads have to find room in.
-    pub(crate) fn loads(&self) -> Option<Arc<Bulkhead>> {
-        self.loads.load_full()
-    }
-
-    /// What leaves keys alone whose loads fail.
-    pub(crate) fn backoff(&self) -> Option<Arc<Backoff<K>>> {
-        self.backoff.load_full()
-    }
-
-    fn forgive(&self, key: &K) {
-        if let Some(backoff) = &*self.backoff.load() {
-            backoff.forgive(key);
-        }
-    }
-
-    /// Makes what its policy bounds loads with, where `before` had it otherwise.
-    fn make_room(&self, before: Option<&Policy>) {
-        let policy = self.policy();
-        if before.map(|before| before.max_loads) != Some(policy.max_loads) {
-            let most_waiting = self.stack.settings.max_waiting_loads;
-            let bulkhead = policy.max_loads.map(|most| Bulkhead::new(most as usize, most_waiting));
-            self.loads.store(bulkhead.map(Arc::new));
-        }
-        if before.map(|before| before.error_backoff) != Some(policy.error_backoff) {
-            self.backoff.store(policy.error_backoff.map(Backoff::new).map(Arc::new));
-        }
-    }
-
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
     pub(crate) fn is_bypassed(&self) -> bool {
         self.is_off.load(Ordering::Acquire) || !self.policy.load().enabled || self.stack.is_closed()
@@ -292,6 +263,21 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if self.is_bypassed() {
             self.stack.ledger.renew([&self.scopes[1]]);
         }
+    }
+
+    /// Room for a load, within its deadline. One that is `exempt` needs none: it runs in that of another.
+    pub(crate) async fn room(&self, is_exempt: bool) -> Result<Rooms> {
+        let mut rooms = [None, None];
+        if is_exempt {
+            return Ok(rooms);
+        }
+        let (own, patience) = (self.loads.load_full(), self.policy().hard_timeout);
+        for (room, bulkhead) in rooms.iter_mut().zip([own.as_deref(), self.stack.loads.as_ref()]) {
+            if let Some(bulkhead) = bulkhead {
+                *room = Some(bulkhead.enter(patience, &self.counters).await?);
+            }
+        }
+        Ok(rooms)
     }
 
     /// The operations on the keys of one shard.
@@ -516,7 +502,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
-        self.forgive(&entry.name.key);
+        self.backoff.forgive(&entry.name.key);
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
         if stays.is_zero() || entry.standing.is_revoked() || self.is_bypassed() {
             return self.remove(hash, &entry.name.key);
@@ -528,7 +514,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn drop_local(&self, hash: u64, key: &K) {
         let mut table = self.table(hash);
         table.supersede(key);
-        self.forgive(key);
+        self.backoff.forgive(key);
         self.remove(hash, key);
     }
 
@@ -602,11 +588,21 @@ impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
     }
 
     fn adopt(&self, policy: Policy) -> bool {
-        let before = self.policy.swap(Arc::new(policy));
-        self.make_room(Some(&before));
+        let before = self.policy();
+        let changes = *before != policy;
+        if before.max_loads != policy.max_loads {
+            // Those that run keep the room that they have: for a moment there may be more than either policy allows.
+            self.loads.store(bulkhead(&policy, &self.stack));
+        }
+        self.policy.store(Arc::new(policy));
         self.leave_if_bypassed();
-        *before != policy
+        changes
     }
+}
+
+fn bulkhead(policy: &Policy, stack: &StackInner) -> Option<Arc<Bulkhead>> {
+    let most = policy.max_loads? as usize;
+    Some(Arc::new(Bulkhead::new(most, stack.settings.max_waiting_loads)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,7 +13,7 @@ use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Place, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
-    bulkhead::Room,
+    bulkhead::Rooms,
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{
@@ -168,6 +168,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                 Effect::Lease(claim) => Event::Lease(self.lease(claim).await),
                 Effect::Wait(pause) => {
                     self.count(stats::Event::LeaseWait);
+                    self.order.loader.iter().for_each(|(_, handle)| handle.is_late());
                     select! {
                         biased;
                         () = &mut everyone_left => return None,
@@ -359,7 +360,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             // Once: a course loads at most once.
             let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(began));
         }
-        let room = match self.find_room().await {
+        let room = match self.find_room(wishes.is_of_a_batch()).await {
             Ok(room) => room,
             Err(failure) => {
                 self.failure = Some(failure);
@@ -385,22 +386,14 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// Room to load in, unless the last load of the key has just failed. One that another load waits for uses its room: it
     /// could not wait for one that its own waiter holds.
-    async fn find_room(&mut self) -> Result<[Option<Room>; 2], Failure> {
-        let (Shared { counters, stack, .. }, loads) = (&**self.cache, self.cache.loads());
+    async fn find_room(&mut self, is_of_a_batch: bool) -> Result<Rooms, Failure> {
         if let Some(failure) = &self.order.paused {
             self.count(stats::Event::BackedOff);
             return Err(failure.clone());
         }
-        let mut rooms = [None, None];
-        if self.order.lineage.is_empty() {
-            for (room, bulkhead) in rooms.iter_mut().zip([loads.as_deref(), stack.loads.as_ref()]) {
-                if let Some(bulkhead) = bulkhead {
-                    let entered = bulkhead.enter(self.policy.hard_timeout, counters).await;
-                    *room = Some(entered.map_err(Failure::Cache)?);
-                }
-            }
-        }
-        Ok(rooms)
+        // A batch has one room for all of its keys.
+        let is_exempt = is_of_a_batch || !self.order.lineage.is_empty();
+        self.cache.room(is_exempt).await.map_err(Failure::Cache)
     }
 
     fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {

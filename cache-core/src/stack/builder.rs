@@ -56,9 +56,9 @@ pub(crate) struct Settings {
     pub(crate) lease_ttl: Duration,
     pub(crate) patience: Patience,
     pub(crate) max_refreshes: usize,
-    pub(crate) seal: Option<Seal>,
     pub(crate) max_loads: Option<usize>,
     pub(crate) max_waiting_loads: usize,
+    pub(crate) seal: Option<Seal>,
 }
 
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
@@ -86,9 +86,9 @@ impl StackBuilder {
                     budget: Duration::from_secs(10),
                 },
                 max_refreshes: 64,
-                seal: None,
                 max_loads: None,
                 max_waiting_loads: 10_000,
+                seal: None,
             },
             accepted: Vec::new(),
         }
@@ -300,12 +300,12 @@ impl StackBuilder {
                 return Err(Error::new(ErrorKind::Config, "build").context(context));
             }
         }
-        if self.settings.seal.is_none() && !self.accepted.is_empty() {
-            let context = "it accepts an integrity key and has none to seal with; give it one by `integrity`";
-            return Err(Error::new(ErrorKind::Config, "build").context(context));
-        }
         if self.settings.max_loads == Some(0) {
             let context = "max_loads is 0, so nothing could be loaded; give 1 or more, or leave it out";
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
+        }
+        if self.settings.seal.is_none() && !self.accepted.is_empty() {
+            let context = "it accepts an integrity key and has none to seal with; give it one by `integrity`";
             return Err(Error::new(ErrorKind::Config, "build").context(context));
         }
         self.breaker.check()?;

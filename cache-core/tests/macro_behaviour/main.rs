@@ -4,6 +4,7 @@
 
 mod choices;
 mod companions;
+mod generics;
 mod invalidates;
 mod keys;
 mod methods;
@@ -15,6 +16,7 @@ mod settings;
 mod shapes;
 mod stacks;
 mod tags;
+mod traits;
 
 use std::sync::{
     Arc,

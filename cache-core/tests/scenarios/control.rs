@@ -209,6 +209,7 @@ async fn all_calls_of_a_task_go_past_the_cache_or_load_anew() {
     assert_eq!((refreshed.0.source, refreshed.1.source, refreshed.2), (Source::Loaded, Source::Loaded, None));
     assert_eq!(get().await.source, Source::L1);
     assert_eq!((get().await.value, stored(&store).await), (commit, Some(commit)));
+    assert!(scope::refresh(items.get_many([KEY])).await.is_empty(), "nor many keys at once");
     scope::bypass(items.invalidate(KEY)).await.unwrap();
     assert_eq!(stored(&store).await, None, "an invalidation is what it always is");
 }

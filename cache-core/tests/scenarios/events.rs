@@ -65,6 +65,16 @@ async fn a_subscriber_is_told_what_happens_in_its_order() {
     items.invalidate_all().await.unwrap();
     process.stack.invalidation().key(&items, KEY).cache(&items).send().await.unwrap();
     assert_eq!(told(&mut events), [Kind::Invalidated; 4]);
+    items
+        .many([KEY, "other"])
+        .get_with(|keys| async move { keys.into_iter().map(|key| (key, 1)) })
+        .await
+        .into_result()
+        .unwrap();
+    assert_eq!(items.get_many([KEY, "other"]).await.len(), 2);
+    let mut kinds = told(&mut events);
+    kinds.sort_by_key(|kind| format!("{kind:?}"));
+    assert_eq!(kinds, [L1_HIT, L1_HIT, LOADED, LOADED, Kind::Miss, Kind::Miss]);
     assert_eq!(events.missed(), 0);
 }
 

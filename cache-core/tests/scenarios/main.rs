@@ -8,6 +8,7 @@
 mod fleet;
 
 mod ahead;
+mod batch;
 mod cancellation;
 mod coherence;
 mod compression;
