@@ -165,7 +165,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                 Departure::Answered(Some((entry, Source::L1)))
             }
             Boarding::Stale(entry, behind) => {
-                self.cache.counters.count(Event::StaleHit);
+                self.cache.note(Event::StaleHit, self.hash, &self.key);
                 self.launch_behind::<F, E>(behind, load);
                 Departure::Answered(Some((entry, Source::Stale)))
             }
@@ -202,12 +202,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     Source::Stale => (Event::StaleHit, Source::Stale),
                     _ => (Event::Joined, Source::Joined),
                 };
-                self.cache.counters.count(event);
+                self.cache.note(event, self.hash, &self.key);
                 return Ok(Some(Some((entry, source))));
             }
             Outcome::Landed(..) => return Ok(None),
             Outcome::Absent => {
-                self.cache.counters.count(Event::Miss);
+                self.cache.note(Event::Miss, self.hash, &self.key);
                 return Ok(Some(None));
             }
             Outcome::Stale(_, failure) | Outcome::Failed(failure) => failure,
@@ -279,7 +279,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
     fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
         if !own {
-            self.cache.counters.count(Event::StaleHit);
+            self.cache.note(Event::StaleHit, self.hash, &self.key);
         }
         (entry, Source::Stale)
     }

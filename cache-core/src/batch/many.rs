@@ -177,16 +177,16 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
     pub async fn get(mut self) -> HashMap<K, Answer<V>> {
         self.call.mode = Mode::Lookup;
         let shared = self.cache.shared();
-        if shared.is_bypassed() {
+        if shared.is_bypassed() || scope::current().is_some() {
             return HashMap::new();
         }
         let (mut answers, missing) = self.hits(Asker::Looks);
         let note = |error: Error| {
-            shared.counters.count(Event::Miss);
+            shared.counters.note(Event::Miss, None, || None);
             shared.stack.problems.report(&shared.label, "lookup", || error.to_string());
         };
         if shared.l2().is_none() {
-            shared.counters.add(Event::Miss, missing.len() as u64);
+            missing.iter().for_each(|key| shared.note(Event::Miss, shared.hash(&key), key));
             return answers;
         }
         let mut trips = Vec::with_capacity(missing.len());

@@ -29,6 +29,7 @@ use crate::{
     },
     entry::{Asker, Entry, Life, Name, Origin, Retry, Span},
     error::{Error, ErrorKind, Result},
+    events,
     flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
     judge::OTHER_SCHEMA,
     key::{
@@ -173,6 +174,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             && entry.is_servable(ledger, proof, to)
         {
             self.counters.count(Event::L1Hit);
+            if events::hits_are_wanted() {
+                self.counters.tell_hit(hash, || encode::text(&entry.name.key));
+            }
             return Some(read(entry));
         }
         self.hit_behind(hash, key, to).map(|entry| read(&entry))
@@ -186,7 +190,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if !entry.is_servable(ledger, proof, to) {
             return None;
         }
-        self.counters.count(Event::L1Hit);
+        self.note(Event::L1Hit, hash, &entry.name.key);
         // Who holds the lock already, or would have to wait for it, does without.
         if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
             store.promote(&self.front, self.id, key, &entry);
@@ -529,11 +533,19 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.stack.store.remove(&self.front, self.id, hash, key);
     }
 
-    pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
+    /// Counts what happened to an entry, and tells those who want to know.
+    #[inline]
+    pub(crate) fn note(&self, event: Event, hash: u64, key: &K) {
+        self.counters.note(event, Some(hash), || encode::text(key));
+    }
+
+    pub(crate) fn note_load(&self, took: Duration, succeeded: bool, hash: u64, key: &K) {
         self.counters.load(took);
         if !succeeded {
             self.counters.count(Event::LoadError);
         }
+        let kind = if succeeded { events::Kind::Loaded { took } } else { events::Kind::LoadFailed { took } };
+        self.counters.tell(kind, hash, || encode::text(key));
     }
 
     pub(crate) fn note_damage(&self, why: &'static str) {

@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod coherence;
+mod events;
 mod failure;
 mod fleet;
 mod log;
