@@ -139,7 +139,7 @@ pub use self::{
     l1::{ENTRY_OVERHEAD, L1},
     load::Load,
     lookup::Lookup,
-    policy::{Adaptive, Overrides, Policies, Policy, RefreshAhead},
+    policy::{Adaptive, Overrides, Policies, Policy, RefreshAhead, Tiers},
     stack::{Invalidation, Stack, StackBuilder},
     stats::Stats,
 };

@@ -86,7 +86,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         trip.arrive(load).await
     }
 
-    /// The first half of a [fetch](Self::fetch): everything up to the wait.
+    /// The first half of a [fetch](Self::fetch): everything up to the wait. A batch begins many before it waits for any, so a
+    /// flight that is begun here must get on without being polled by its caller.
     pub(crate) fn depart<F, E>(
         self: &Arc<Self>,
         key: K,
@@ -260,7 +261,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// Whether neither L1 as it is nor another call's flight can answer.
     fn asks_further(&self) -> bool {
-        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.stack.l2.is_some())
+        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.l2().is_some())
     }
 
     fn serves_stale(&self) -> bool {

@@ -298,7 +298,7 @@ async fn put<K: CacheKey, V: CacheValue>(
     text: &KeyText,
     cargo: &mut Cargo<V>,
 ) -> Result<()> {
-    let Some(l2) = &cache.stack.l2 else { return Ok(()) };
+    let Some(l2) = cache.l2() else { return Ok(()) };
     let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
     let names = cargo.tags.names().collect();
     let life = cargo.ttl + cargo.grace;

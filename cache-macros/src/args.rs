@@ -19,8 +19,9 @@ pub(crate) struct Args {
     pub(crate) key: Option<Given<Expr>>,
     pub(crate) condition: Option<Condition>,
     pub(crate) cache_none: bool,
+    pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
-    pub(crate) validated: bool,
+    pub(crate) validated: Option<Span>,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) version: Option<u32>,
@@ -38,8 +39,9 @@ impl Default for Args {
             key: None,
             condition: None,
             cache_none: true,
+            cache_err: None,
             cache_if: None,
-            validated: false,
+            validated: None,
             skip: None,
             tags: Vec::new(),
             version: None,
@@ -68,6 +70,23 @@ impl Condition {
     pub(crate) fn expr(&self) -> &Expr {
         let (Self::When(expr) | Self::Unless(expr)) = self;
         expr
+    }
+}
+
+/// Which errors are cached.
+pub(crate) enum CacheErr {
+    /// `cache_err`
+    All,
+    /// `cache_err = …`: those that it says yes to.
+    If(Expr),
+}
+
+impl CacheErr {
+    pub(crate) fn judge(&self) -> Option<&Expr> {
+        match self {
+            Self::All => None,
+            Self::If(judge) => Some(judge),
+        }
     }
 }
 
@@ -116,8 +135,9 @@ impl Args {
             "when" => self.set_condition(&name, Condition::When(value(input, &name, expr)?))?,
             "unless" => self.set_condition(&name, Condition::Unless(value(input, &name, expr)?))?,
             "cache_none" => self.cache_none = value(input, &name, |input| input.parse::<LitBool>())?.value,
+            "cache_err" => self.cache_err = Some(cache_err(input, &name)?),
             "cache_if" => self.cache_if = Some(value(input, &name, expr)?),
-            "validated" => self.validated = flag(input, &name)?,
+            "validated" => self.validated = flag(input, &name)?.then(|| name.span()),
             "skip" => self.skip = Some(Given { name: name.span(), value: skipped(input, &name)? }),
             "tags" => self.tags = value(input, &name, tags)?,
             "version" => self.version = Some(value(input, &name, version)?),
@@ -159,6 +179,19 @@ pub(crate) fn flag(input: ParseStream, name: &Ident) -> Result<bool> {
 
 fn expr(input: ParseStream) -> Result<Expr> {
     input.parse()
+}
+
+fn cache_err(input: ParseStream, name: &Ident) -> Result<CacheErr> {
+    if !input.peek(Token![=]) {
+        return Ok(CacheErr::All);
+    }
+    match bare(value(input, name, expr)?) {
+        Expr::Lit(_) => {
+            let message = "`cache_err` alone caches every `Err`; `cache_err = |error| …` those that it says yes to; without it there are none";
+            Err(syn::Error::new(name.span(), message))
+        }
+        judge => Ok(CacheErr::If(judge)),
+    }
 }
 
 fn cache_name(input: ParseStream) -> Result<Name> {

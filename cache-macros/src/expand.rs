@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Ident, Path, ext::IdentExt, spanned::Spanned};
 
 use crate::{
-    args::{Condition, Tag},
+    args::{CacheErr, Condition, Tag},
     argument::{Argument, Passing, Role},
     companions::companions,
     model::{Key, Model, Reading},
@@ -202,11 +202,15 @@ impl Entry {
     /// With what is said of calls: when they go past the cache, and what they store.
     pub(crate) fn to_read(model: &Model) -> Self {
         let Self { mut preparation, subject, mut adverbs, .. } = Self::new(model);
-        let Reading { condition, validated, cache_none, cache_if } = &model.reading;
+        let Reading { condition, validated, cache_none, cache_err, cache_if } = &model.reading;
         let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, &mut preparation));
         adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
         adverbs.extend(validated.then(|| quote!(.validated())));
         adverbs.extend((!cache_none).then(|| quote!(.without_none())));
+        adverbs.extend(cache_err.as_ref().and_then(CacheErr::judge).map(|judge| {
+            let verb = Ident::new("errors_if", place_of(judge));
+            quote!(.#verb(#judge))
+        }));
         adverbs.extend(cache_if.as_ref().map(|judge| {
             let verb = Ident::new("only_if", place_of(judge));
             quote!(.#verb(#judge))
@@ -239,7 +243,11 @@ pub(crate) fn outcome(model: &Model) -> TokenStream {
     let output = &model.output;
     let place = place_of(output);
     let private = private(model, place);
-    quote_spanned!(place=> #private::outcome((&&&#private::Returns::<#output>::new()).outcome()))
+    let returned = quote_spanned!(place=> (&&&#private::Returns::<#output>::new()).outcome());
+    match model.reading.cache_err {
+        Some(_) => quote_spanned!(place=> #private::outcome(#private::whole(#returned))),
+        None => quote_spanned!(place=> #private::outcome(#returned)),
+    }
 }
 
 pub(crate) fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {

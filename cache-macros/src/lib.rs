@@ -54,8 +54,7 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// | `Result<T, E>`, `Result<Option<T>, E>` | what is in `Ok` | `Err`: the next call loads again |
 ///
 /// That can be narrowed, by [`cache_none`](#cache_none-cache_if), [`cache_if`](#cache_none-cache_if) and
-/// [`when`](#when-unless). It can't be widened to an `Err`, which would have to be stored with the values: put what is to be
-/// remembered into `Ok`. Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
+/// [`when`](#when-unless), and widened, by [`cache_err`](#cache_err). Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
 /// the policy's `negative_ttl`. A value has to be `Clone`, `serde::Serialize` and `serde::Deserialize`, and
 /// `Send + Sync + 'static`; wrap what is costly to clone in an `Arc`.
 ///
@@ -136,6 +135,34 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn thumbnail(image: u64) -> Vec<u8> { vec![] }
 /// ```
 ///
+/// ## `refresh_ahead`, `adaptive`, `error_backoff`
+/// Loads anew what is still fresh and asked for, behind the call that finds it due: when a part of the time to live is over, or, by
+/// `"xfetch"`, as early as the load takes long. Lets the time to live of each entry grow and shrink with how often it changes, between
+/// two bounds, a text or a range of `Duration`s. And leaves a source that failed alone for a while.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "5m", refresh_ahead = 0.8, adaptive = "1m..1h", error_backoff = 2)]
+/// async fn headlines(topic: String) -> Vec<String> { vec![] }
+/// ```
+///
+/// ## `tiers`
+/// Which tiers of the stack are used: `"both"`, `"l1"`, `"l2"`, or a `cache_core::policy::Tiers`. `"l1"` is for what is cheaper to
+/// make than to fetch, and `"l2"` for what is large, or rarely asked for twice. Invalidations reach every process in any case.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(tiers = "l1")]
+/// async fn rendered(template: String) -> String { template }
+/// ```
+///
+/// ## `max_loads`, `max_value_size`, `enabled`
+/// How many loads run at once in this process, how many bytes a value may have, encoded, to be stored, and whether anything is
+/// cached: numbers and a `bool`, or expressions.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(max_loads = 4, max_value_size = 1 << 20, enabled = !cfg!(debug_assertions))]
+/// async fn report(year: u16) -> String { String::new() }
+/// ```
+///
 /// ## `policy`
 /// The kind of data: its entry in the stack's TTL map. Default: the cache's name.
 /// ```
@@ -182,6 +209,22 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # use cache_core::cached;
 /// #[cached(cache_none = false, cache_if = |hits: &Option<Vec<u64>>| hits.iter().flatten().count() > 0)]
 /// async fn search(query: String) -> Option<Vec<u64>> { None }
+/// ```
+///
+/// ## `cache_err`
+/// Caches an `Err` too, or those that a closure or a function says yes to: the answer that something can't be had, which would
+/// be found out again by each call. It lives as long as `None` does, by the policy's `negative_ttl`. The whole `Result` is the value
+/// then: the error has to be what a value is, `serde::Serialize` and `serde::Deserialize` above all, and [what goes with the
+/// function](#what-goes-with-the-function) gives and takes `Result`s. An `Err` that is cached takes the place of the old value, so
+/// `stale_if_error` covers those alone that are not.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "1h", negative_ttl = "10s", cache_err = |why| why != "timeout")]
+/// async fn whois(domain: String) -> Result<String, String> { Err("no such domain".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # whois("example".into()).await.unwrap_err();
+/// # assert!(whois::get("example".into()).await.unwrap().is_err());
+/// # }
 /// ```
 ///
 /// ## `when`, `unless`

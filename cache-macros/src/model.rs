@@ -8,11 +8,11 @@ use syn::{
 };
 
 use crate::{
-    args::{Args, Condition, Given, Name, Tag},
+    args::{Args, CacheErr, Condition, Given, Name, Tag},
     argument::{Argument, Mention, NO_INSTANCE, OPAQUE, Role, bindings, refuse_in_return},
     error::Mistakes,
     function::{Attributes, Function, mentions},
-    setting::{Setting, Value, check_times},
+    setting::{Setting, check_tiers, check_times},
 };
 
 pub(crate) struct Model {
@@ -50,6 +50,7 @@ pub(crate) struct Reading {
     pub(crate) condition: Option<Condition>,
     pub(crate) validated: bool,
     pub(crate) cache_none: bool,
+    pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
 }
 
@@ -78,10 +79,13 @@ impl Model {
         settle_key(&args, &mut arguments, mistakes);
         resolve_templates(&mut args.tags, &signature.ident, &arguments, mistakes);
         check_times(&args.settings, mistakes);
+        check_tiers(&args.settings, args.validated, mistakes);
         check_name(args.cache.as_ref(), &arguments, mistakes);
         check_settings(&args.settings, &arguments, mistakes);
-        check_judge(args.cache_if.as_ref(), &arguments, mistakes);
+        check_judge("cache_if", args.cache_if.as_ref(), &arguments, mistakes);
+        check_judge("cache_err", args.cache_err.as_ref().and_then(CacheErr::judge), &arguments, mistakes);
         let viewed = find_mentions(&args, &mut arguments);
+        let keeps_errors = args.cache_err.is_some();
         Self {
             krate: args.krate.unwrap_or_else(|| parse_quote!(::cache_core)),
             site: Site {
@@ -94,8 +98,9 @@ impl Model {
             key: args.key.map_or(Key::Arguments, |key| Key::Expr(key.value)),
             reading: Reading {
                 condition: args.condition,
-                validated: args.validated,
+                validated: args.validated.is_some(),
                 cache_none: args.cache_none,
+                cache_err: args.cache_err,
                 cache_if: args.cache_if,
             },
             tags: args.tags,
@@ -106,7 +111,7 @@ impl Model {
             generics: signature.generics,
             arguments,
             viewed,
-            value: in_ok(&output).unwrap_or_else(|| output.clone()),
+            value: in_ok(&output).filter(|_| !keeps_errors).unwrap_or_else(|| output.clone()),
             output,
             body,
         }
@@ -304,10 +309,10 @@ fn check_name(name: Option<&Name>, arguments: &[Argument], mistakes: &mut Mistak
 /// The policy belongs to the cache, not to a call.
 fn check_settings(settings: &[Setting], arguments: &[Argument], mistakes: &mut Mistakes) {
     for Setting { name: setting, value } in settings {
-        let Value::Expr(value) = value else { continue };
-        if let Some(argument) = names(arguments).find(|argument| mentions(value, argument)) {
+        let place = value.span().unwrap_or_else(|| setting.span());
+        if let Some(argument) = names(arguments).find(|argument| value.mentions(argument)) {
             mistakes.at(
-                value.span(),
+                place,
                 format!("`{setting}` is evaluated once for all calls, so it can't depend on the argument `{argument}`"),
             );
         }
@@ -315,7 +320,7 @@ fn check_settings(settings: &[Setting], arguments: &[Argument], mistakes: &mut M
 }
 
 /// What is loaded is judged in the load's task, on its own.
-fn check_judge(judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mistakes) {
+fn check_judge(option: &str, judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mistakes) {
     let Some(judge) = judge else { return };
     let own = match judge {
         Expr::Closure(closure) => closure.inputs.iter().flat_map(bindings).collect(),
@@ -324,7 +329,7 @@ fn check_judge(judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mist
     if let Some(argument) = names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument)) {
         mistakes.at(
             judge.span(),
-            format!("`cache_if` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
+            format!("`{option}` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
         );
     }
 }

@@ -1,5 +1,7 @@
 //! The static part of a function, as code: what is known of its cache before any call.
 
+use std::time::Duration;
+
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
@@ -70,17 +72,30 @@ fn overrides(model: &Model) -> Option<TokenStream> {
 }
 
 fn setting(model: &Model, value: &Value) -> TokenStream {
+    let krate = &model.krate;
     match value {
-        Value::Time(time) => {
-            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
-            quote!(::core::time::Duration::new(#seconds, #nanos))
-        }
+        Value::Time(time) => duration(*time),
         Value::Fraction(fraction) => quote!(#fraction),
+        Value::After(part) => quote!(#krate::policy::RefreshAhead::After(#part)),
+        Value::XFetch(beta) => quote!(#krate::policy::RefreshAhead::XFetch { beta: #beta }),
+        Value::Bounds(shortest, longest) => {
+            let (shortest, longest) = (duration(*shortest), duration(*longest));
+            quote!(#shortest, #longest)
+        }
+        Value::BoundsExpr(shortest, longest) => quote!(#shortest, #longest),
+        Value::Tiers(variant) => {
+            let variant = format_ident!("{variant}");
+            quote!(#krate::policy::Tiers::#variant)
+        }
         Value::Format(variant) => {
-            let krate = &model.krate;
             let variant = format_ident!("{variant}");
             quote!(#krate::Format::#variant)
         }
         Value::Expr(expr) => quote!(#expr),
     }
+}
+
+fn duration(time: Duration) -> TokenStream {
+    let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanos))
 }

@@ -3,12 +3,14 @@
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
+    hash::Hash,
     sync::Arc,
     time::Duration,
 };
 
 use super::gathering::{Gathering, LoadMany, Loaded, When};
 use crate::{
+    answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     coherence::course::Mode,
     entry::Asker,
@@ -24,28 +26,37 @@ use crate::{
 #[derive(Debug)]
 #[must_use = "it may hold errors"]
 pub struct Many<K, V, E = Infallible> {
-    /// What was cached or loaded.
-    pub values: HashMap<K, V>,
+    /// What was cached or loaded, and how each was come by.
+    pub answers: HashMap<K, Answer<V>>,
     /// What went wrong, key by key.
     pub errors: HashMap<K, LoadError<E>>,
 }
 
 impl<K, V, E> Many<K, V, E> {
+    /// The values of those that have one, whatever went wrong with others.
+    pub fn into_values(self) -> HashMap<K, V>
+    where
+        K: Hash + Eq,
+    {
+        self.answers.into_iter().map(|(key, answer)| (key, answer.value)).collect()
+    }
+
     /// The values, unless anything went wrong.
     ///
     /// # Errors
     /// One of the errors.
-    pub fn into_result(self) -> Result<HashMap<K, V>, LoadError<E>> {
-        match self.errors.into_values().next() {
-            Some(error) => Err(error),
-            None => Ok(self.values),
-        }
+    pub fn into_result(mut self) -> Result<HashMap<K, V>, LoadError<E>>
+    where
+        K: Hash + Eq,
+    {
+        let error = self.errors.drain().next();
+        error.map_or_else(|| Ok(self.into_values()), |(_, error)| Err(error))
     }
 }
 
 impl<K, V, E> Default for Many<K, V, E> {
     fn default() -> Self {
-        Self { values: HashMap::new(), errors: HashMap::new() }
+        Self { answers: HashMap::new(), errors: HashMap::new() }
     }
 }
 
@@ -55,7 +66,8 @@ impl<K, V, E> Default for Many<K, V, E> {
 #[must_use = "options do nothing until a call is made"]
 pub struct AtMany<'a, K, V> {
     cache: &'a Cache<K, V>,
-    keys: HashSet<K>,
+    /// In the order in which they came, each once.
+    keys: Vec<K>,
     tags: Option<Tagger<'a, K>>,
     call: Call,
 }
@@ -63,7 +75,8 @@ pub struct AtMany<'a, K, V> {
 type Tagger<'a, K> = Box<dyn Fn(&K) -> Vec<String> + Send + Sync + 'a>;
 
 impl<K: CacheKey, V: CacheValue> Cache<K, V> {
-    /// One call on many keys, each of which is cached on its own; a key that comes twice counts once.
+    /// One call on many keys, each of which is cached on its own; a key that comes twice counts once. The loader is given those
+    /// that are missing in the order in which they came.
     ///
     /// ```
     /// # use std::collections::HashMap;
@@ -82,13 +95,14 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// # }
     /// ```
     pub fn many<L: Lookup<Key = K>>(&self, keys: impl IntoIterator<Item = L>) -> AtMany<'_, K, V> {
-        let keys = keys.into_iter().map(|key| key.to_key()).collect();
+        let mut seen = HashSet::new();
+        let keys = keys.into_iter().map(|key| key.to_key()).filter(|key| seen.insert(key.clone())).collect();
         AtMany { cache: self, keys, tags: None, call: Call { is_of_a_batch: true, ..Call::default() } }
     }
 
     /// The cached values of many keys: [`get`](Self::get), all at once.
     pub async fn get_many<L: Lookup<Key = K>>(&self, keys: impl IntoIterator<Item = L>) -> HashMap<K, V> {
-        self.many(keys).get().await
+        self.many(keys).get().await.into_iter().map(|(key, answer)| (key, answer.value)).collect()
     }
 
     /// Stores many values, all at once: [`insert`](Self::insert) for each.
@@ -159,21 +173,21 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         self
     }
 
-    /// The values that are cached, in L1 or L2. Loads nothing.
-    pub async fn get(mut self) -> HashMap<K, V> {
+    /// The values that are cached, in L1 or L2, and how each was come by. Loads nothing.
+    pub async fn get(mut self) -> HashMap<K, Answer<V>> {
         self.call.mode = Mode::Lookup;
         let shared = self.cache.shared();
         if shared.is_bypassed() || scope::current().is_some() {
             return HashMap::new();
         }
-        let (mut values, missing) = self.hits(Asker::Looks);
+        let (mut answers, missing) = self.hits(Asker::Looks);
         let note = |error: Error| {
             shared.counters.note(Event::Miss, None, || None);
             shared.stack.problems.report(&shared.label, "lookup", || error.to_string());
         };
-        if shared.stack.l2.is_none() {
+        if shared.l2().is_none() {
             missing.iter().for_each(|key| shared.note(Event::Miss, shared.hash(&key), key));
-            return values;
+            return answers;
         }
         let mut trips = Vec::with_capacity(missing.len());
         for key in missing {
@@ -185,12 +199,12 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         }
         for (key, trip) in trips {
             match trip.arrive::<NoLoad<V>, Infallible>(None).await {
-                Ok(fetched) => values.extend(fetched.map(|(entry, _)| (key, entry.value.clone()))),
+                Ok(fetched) => answers.extend(fetched.map(|(entry, source)| (key, Answer::new(&entry, source)))),
                 Err(LoadError::Cache(error)) => note(error),
                 Err(LoadError::Loader(never)) => match *never {},
             }
         }
-        values
+        answers
     }
 
     /// The values that are cached, and for all other keys those of one run of `load`, each of which is then cached. Keys that
@@ -239,7 +253,7 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         }
         let mut many = Many::default();
         let missing;
-        (many.values, missing) = self.hits(Asker::Loads);
+        (many.answers, missing) = self.hits(Asker::Loads);
         let gathering = Gathering::new(shared, When::AllHaveCome, load);
         let hold = gathering.hold();
         let mut trips = Vec::with_capacity(missing.len());
@@ -262,7 +276,7 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         drop(hold);
         for (key, trip, load) in trips {
             match trip.arrive::<_, E>(load).await {
-                Ok(fetched) => many.values.extend(fetched.map(|(entry, _)| (key, entry.value.clone()))),
+                Ok(fetched) => many.answers.extend(fetched.map(|(entry, source)| (key, Answer::new(&entry, source)))),
                 Err(error) => _ = many.errors.insert(key, error),
             }
         }
@@ -270,17 +284,18 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
     }
 
     /// What L1 has, and the keys of the rest.
-    fn hits(&mut self, to: Asker) -> (HashMap<K, V>, Vec<K>) {
+    fn hits(&mut self, to: Asker) -> (HashMap<K, Answer<V>>, Vec<K>) {
         let shared = self.cache.shared();
-        let (mut values, mut missing) = (HashMap::with_capacity(self.keys.len()), Vec::new());
-        let asks_further = self.call.mode == Mode::Refresh || (self.call.validated && shared.stack.l2.is_some());
-        for key in self.keys.drain() {
-            match (!asks_further).then(|| shared.value(&&key, to)).flatten() {
-                Some(value) => _ = values.insert(key, value),
+        let (mut answers, mut missing) = (HashMap::with_capacity(self.keys.len()), Vec::new());
+        let hit = |key: &K| shared.hit(shared.hash(&key), &key, to, |entry| Answer::new(entry, Source::L1));
+        let asks_further = self.call.mode == Mode::Refresh || (self.call.validated && shared.l2().is_some());
+        for key in self.keys.drain(..) {
+            match (!asks_further).then(|| hit(&key)).flatten() {
+                Some(answer) => _ = answers.insert(key, answer),
                 None => missing.push(key),
             }
         }
-        (values, missing)
+        (answers, missing)
     }
 
     fn call(&self, key: &K) -> Call {
@@ -313,14 +328,14 @@ where
 
 /// Past the cache.
 pub(super) async fn bypassing<K: CacheKey, V, E: Send + Sync + 'static>(
-    keys: HashSet<K>,
+    keys: Vec<K>,
     load: &Arc<LoadMany<K, V>>,
 ) -> Many<K, V, E> {
     let mut many = Many::default();
     if keys.is_empty() {
         return many;
     }
-    let loaded: Loaded<K, V> = load(keys.iter().cloned().collect()).await;
+    let loaded: Loaded<K, V> = load(keys.clone()).await;
     let mut loaded = loaded.map_err(own_error);
     for key in keys {
         let outcome = match &mut loaded {
@@ -328,7 +343,7 @@ pub(super) async fn bypassing<K: CacheKey, V, E: Send + Sync + 'static>(
             Err(error) => Some(Err(error.clone())),
         };
         match outcome {
-            Some(Ok(value)) => _ = many.values.insert(key, value),
+            Some(Ok(value)) => _ = many.answers.insert(key, Answer::uncached(value)),
             Some(Err(error)) => _ = many.errors.insert(key, error),
             None => {}
         }

@@ -203,7 +203,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     }
 
     fn hit(&self, hash: u64, to: Asker) -> Option<Answer<V>> {
-        let is_validated = self.call.validated && self.cache.shared().stack.l2.is_some();
+        let is_validated = self.call.validated && self.cache.shared().l2().is_some();
         if is_validated || self.call.bypass || scope::current().is_some() {
             return None;
         }

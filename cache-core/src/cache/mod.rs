@@ -271,7 +271,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         if self.shared.is_bypassed() || call.bypass || scope::current().is_some() {
             return None;
         }
-        if self.shared.stack.l2.is_none() {
+        if self.shared.l2().is_none() {
             self.shared.note(Event::Miss, hash, &key);
             return None;
         }

@@ -38,8 +38,9 @@ use crate::{
         encode::{self, KeyText},
     },
     l1::{ENTRY_OVERHEAD, Front, Residence},
+    l2::L2,
     lookup::Lookup,
-    policy::{LONGEST, Overrides, Policies, Policy},
+    policy::{LONGEST, Overrides, Policies, Policy, Tiers},
     scope,
     stack::{Registrant, StackInner},
     stats::{Counters, Event},
@@ -60,6 +61,8 @@ pub(crate) struct Shared<K, V> {
     pub(crate) version: u32,
     definition: Definition,
     policy: ArcSwap<Policy>,
+    /// Which tiers it uses, for as long as it is.
+    tiers: Tiers,
     /// Switched off by hand, whatever the policy says.
     is_off: AtomicBool,
     pub(crate) codec: Arc<dyn ValueCodec<V>>,
@@ -122,6 +125,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             name,
             version,
             definition,
+            tiers: policy.tiers,
             policy: ArcSwap::from_pointee(policy),
             is_off: AtomicBool::new(false),
             codec,
@@ -135,6 +139,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             backoff,
             unverified: AtomicU32::new(VERIFIED),
         }
+    }
+
+    /// L2, if this cache uses it.
+    pub(crate) fn l2(&self) -> Option<&L2> {
+        self.stack.l2.as_ref().filter(|_| self.tiers.has_l2())
     }
 
     #[inline]
@@ -395,14 +404,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Whether anything needs the encoded value, or its size.
     fn is_measured(&self, policy: &Policy) -> bool {
         let is_weighed = self.weigher.is_none() && self.stack.store.is_weighed();
-        self.stack.l2.is_some() || is_weighed || policy.max_value_size != Policy::default().max_value_size
+        self.l2().is_some() || is_weighed || policy.max_value_size != Policy::default().max_value_size
     }
 
     /// A type that its codec can't read back must not be stored in silence, to be missed for ever. The first values are
     /// read back before they are stored; after an unreadable entry was met, so are the next ones.
     fn verify(&self, value: &V, payload: &[u8]) -> Result<()> {
         let left = self.unverified.load(Ordering::Relaxed);
-        if left == 0 || self.stack.l2.is_none() {
+        if left == 0 || self.l2().is_none() {
             return Ok(());
         }
         self.codec.verify(value, payload)?;
@@ -512,7 +521,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         self.backoff.forgive(&entry.name.key);
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if stays.is_zero() || entry.standing.is_revoked() || self.is_bypassed() {
+        let may_stay = !stays.is_zero() && self.tiers.has_l1() && !self.is_bypassed();
+        if !may_stay || entry.standing.is_revoked() {
             return self.remove(hash, &entry.name.key);
         }
         self.stack.store.insert(&self.front, hash, Arc::clone(entry), stays);
@@ -590,6 +600,13 @@ impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
                 "the cache {:?} was built with the codec `{now}`, and can't change to `{then}` while it runs: leave it as it \
                  is until the next start",
                 &*self.label
+            )));
+        }
+        if self.tiers != policy.tiers {
+            return Err(Error::new(ErrorKind::Config, "reload").context(format!(
+                "the cache {:?} was built with tiers = {}, and can't change to {} while it runs: leave it as it is until the next \
+                 start",
+                &*self.label, self.tiers, policy.tiers
             )));
         }
         Ok(policy)

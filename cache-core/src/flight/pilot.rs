@@ -192,7 +192,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     fn reach(&self) -> Reach {
         let marks = self.cache.scopes.iter().chain(self.order.tags.marks());
-        match &self.cache.stack.l2 {
+        match self.cache.l2() {
             Some(_) if !self.cache.stack.distrusts(&self.entry_key, marks) => Reach::Shared,
             _ => Reach::LocalOnly,
         }
@@ -350,7 +350,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         if self.order.mode != Mode::Refresh && self.order.behind.is_none() {
             self.count(stats::Event::Miss);
         }
-        let leased = leased || self.cache.stack.l2.is_none();
+        let leased = leased || self.cache.l2().is_none();
         if !leased {
             self.count(stats::Event::Unleased);
         }
@@ -476,7 +476,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// Gives back the lease that may be held.
     async fn release(&mut self) {
-        if let (Some(l2), Some(token)) = (&self.cache.stack.l2, self.token) {
+        if let (Some(l2), Some(token)) = (self.cache.l2(), self.token) {
             l2.release(&self.entry_key, token, &self.cache.counters).await;
         }
     }
@@ -489,7 +489,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let ttl = cache.stack.settings.lease_ttl;
         let mut keeper = JoinSet::new();
         keeper.spawn(async move {
-            let Some(l2) = &cache.stack.l2 else { return };
+            let Some(l2) = cache.l2() else { return };
             loop {
                 sleep(ttl / 3).await;
                 if !l2.extend(&key, token, ttl, &cache.counters).await {
@@ -567,7 +567,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn l2(&self) -> &L2 {
-        self.cache.stack.l2.as_ref().expect("a course that reaches L2 has one")
+        self.cache.l2().expect("a course that reaches L2 has one")
     }
 
     fn count(&self, event: stats::Event) {

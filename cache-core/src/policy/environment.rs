@@ -4,7 +4,7 @@ use super::{Adaptive, Overrides, duration, overrides};
 use crate::{Error, ErrorKind, Result};
 
 /// What a kind's variables are called after `CACHE_<KIND>_`, and the default's after `CACHE_`.
-const FIELDS: [Field; 17] = [
+const FIELDS: [Field; 18] = [
     ("TTL", |o, text| Ok(o.ttl(duration::parse(text)?))),
     ("L1_TTL", |o, text| Ok(o.l1_ttl(duration::parse(text)?))),
     ("JITTER", |o, text| Ok(o.jitter(overrides::check_jitter(number(text)?)?))),
@@ -19,6 +19,7 @@ const FIELDS: [Field; 17] = [
     ("MAX_VALUE_SIZE", |o, text| Ok(o.max_value_size(overrides::check_size(number(text)?)?))),
     ("HARD_TIMEOUT", |o, text| Ok(o.hard_timeout(duration::parse(text)?))),
     (ENABLED, |o, text| Ok(o.enabled(switch(text)?))),
+    ("TIERS", |o, text| Ok(o.tiers(text.parse()?))),
     ("CODEC", |o, text| Ok(o.codec(text.trim().parse().map_err(|_| CODECS)?))),
     ("COMPRESSION", |o, text| Ok(o.compression(text.trim().parse().map_err(|_| COMPRESSIONS)?))),
     ("COMPRESS_ABOVE", |o, text| Ok(o.compress_above(number(text)?))),
@@ -141,7 +142,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::policy::{Policies, Policy, RefreshAhead};
+    use crate::policy::{Policies, Policy, RefreshAhead, Tiers};
 
     fn resolved(policies: Policies, vars: &[(&str, &str)], kind: &str) -> Result<Policy> {
         policies.with_vars(vars.iter().copied())?.resolve(kind, &Overrides::new())
@@ -173,6 +174,7 @@ mod tests {
             ("MAX_LOADS", "8"),
             ("MAX_VALUE_SIZE", "1024"),
             ("HARD_TIMEOUT", "5s"),
+            ("TIERS", "l1"),
             ("CODEC", "postcard"),
             ("COMPRESSION", "zstd"),
             ("COMPRESS_ABOVE", "100"),
@@ -193,6 +195,7 @@ mod tests {
             hard_timeout: Duration::from_secs(5),
             enabled: true,
             codec: Some(crate::codec::Format::Postcard),
+            tiers: Tiers::L1,
             compression: crate::codec::Compression::Zstd,
             compress_above: 100,
         };

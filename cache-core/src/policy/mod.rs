@@ -35,6 +35,7 @@ mod overrides;
 mod policies;
 mod refresh_ahead;
 mod text;
+mod tiers;
 
 use std::time::Duration;
 
@@ -42,6 +43,7 @@ pub use adaptive::Adaptive;
 pub use overrides::Overrides;
 pub use policies::Policies;
 pub use refresh_ahead::RefreshAhead;
+pub use tiers::Tiers;
 
 use crate::{
     Error, ErrorKind, Result,
@@ -100,6 +102,8 @@ pub struct Policy {
     pub compression: Compression,
     /// Values of more than so many bytes, in their encoded form, are compressed. Default: 4096.
     pub compress_above: u64,
+    /// Which tiers are used. Default: [`Tiers::Both`].
+    pub tiers: Tiers,
 }
 
 impl Default for Policy {
@@ -122,6 +126,7 @@ impl Default for Policy {
             codec: None,
             compression: Compression::None,
             compress_above: 4096,
+            tiers: Tiers::Both,
         }
     }
 }

@@ -2,7 +2,7 @@ use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Adaptive, Policy, RefreshAhead, duration, invalid};
+use super::{Adaptive, Policy, RefreshAhead, Tiers, duration, invalid};
 use crate::{
     Result,
     codec::{Compression, Format},
@@ -49,6 +49,7 @@ pub struct Overrides {
     pub(super) codec: Option<Format>,
     pub(super) compression: Option<Compression>,
     pub(super) compress_above: Option<u64>,
+    pub(super) tiers: Option<Tiers>,
 }
 
 impl Overrides {
@@ -148,6 +149,12 @@ impl Overrides {
         Self { codec: Some(codec), ..self }
     }
 
+    /// Sets [`Policy::tiers`].
+    #[must_use]
+    pub fn tiers(self, tiers: Tiers) -> Self {
+        Self { tiers: Some(tiers), ..self }
+    }
+
     /// Sets [`Policy::compression`].
     #[must_use]
     pub fn compression(self, compression: Compression) -> Self {
@@ -183,6 +190,7 @@ impl Overrides {
             codec: self.codec.or(weaker.codec),
             compression: self.compression.or(weaker.compression),
             compress_above: self.compress_above.or(weaker.compress_above),
+            tiers: self.tiers.or(weaker.tiers),
         }
     }
 
@@ -206,6 +214,7 @@ impl Overrides {
             codec: self.codec.or(base.codec),
             compression: self.compression.unwrap_or(base.compression),
             compress_above: self.compress_above.unwrap_or(base.compress_above),
+            tiers: self.tiers.unwrap_or(base.tiers),
         }
     }
 
@@ -287,6 +296,7 @@ impl From<Policy> for Overrides {
             codec: policy.codec,
             compression: Some(policy.compression),
             compress_above: Some(policy.compress_above),
+            tiers: Some(policy.tiers),
         }
     }
 }

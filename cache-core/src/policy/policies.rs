@@ -31,7 +31,7 @@ use crate::{
 /// | variable | replaces |
 /// |---|---|
 /// | `CACHE_ENABLED` | `enabled`, the switch of the whole map |
-/// | `CACHE_TTL`, `CACHE_L1_TTL`, `CACHE_JITTER`, `CACHE_NEGATIVE_TTL`, `CACHE_MAX_VALUE_SIZE`, `CACHE_HARD_TIMEOUT`, `CACHE_CODEC` | that field of `[default]` |
+/// | `CACHE_TTL`, `CACHE_L1_TTL`, `CACHE_JITTER`, `CACHE_NEGATIVE_TTL`, `CACHE_MAX_VALUE_SIZE`, `CACHE_HARD_TIMEOUT`, `CACHE_CODEC`, `CACHE_TIERS`, and so on | that field of `[default]` |
 /// | `CACHE_<KIND>_TTL` and so on, and `CACHE_<KIND>_ENABLED` | that field of `[kinds.<kind>]` |
 ///
 /// `<KIND>` is the kind's name in upper case, with `_` for everything but ASCII letters and digits. Switches are `true`

@@ -4,6 +4,7 @@
 
 mod choices;
 mod companions;
+mod errors;
 mod generics;
 mod invalidates;
 mod keys;

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use cache_core::{Batched, Cache, ErrorKind, LoadError, Many, Overrides, Stack, backend::Memory, testing::Operation};
+use cache_core::{
+    Batched, Cache, ErrorKind, LoadError, Many, Overrides, Source, Stack, backend::Memory, testing::Operation,
+};
 use tokio::time::advance;
 
 use crate::fleet::{Held, NAMESPACE, Process, cache_error, hold, settle, until};
@@ -129,9 +131,9 @@ async fn single_keys_may_fail_and_only_they_do() {
     for process in both().await {
         let items = squares(&process);
         let many = fail_some(&items).await;
-        assert_eq!(many.values, HashMap::from([(2, 4), (4, 16)]));
         assert_eq!(many.errors.len(), 2);
         assert!(many.errors.values().all(|error| matches!(error, LoadError::Loader(error) if **error == "odd")));
+        assert_eq!(many.into_values(), HashMap::from([(2, 4), (4, 16)]));
         assert_eq!((items.get(&2).await, items.get(&1).await), (Some(4), None));
     }
 }
@@ -143,7 +145,7 @@ async fn a_load_that_fails_as_a_whole_fails_all_and_the_cached_are_there_still()
         items.insert(&1, 1).await.unwrap();
         let load = |_| async { Err::<Vec<(u64, Result<u64, &str>)>, _>("no rows") };
         let many = items.many([&1, &2, &3]).try_get_with(load).await;
-        assert_eq!((many.values, many.errors.len()), (HashMap::from([(1, 1)]), 2));
+        assert_eq!((many.answers.len(), many.answers[&1].source, many.errors.len()), (1, Source::L1, 2));
         let panicking = |_| async { panic!("no luck") };
         let many: Many<u64, u64> = items.many([&1, &2, &3]).get_with::<_, _, Vec<_>>(panicking).await;
         assert_eq!(many.errors.len(), 2);

@@ -25,6 +25,7 @@ mod shutdown;
 mod stale;
 mod stampede;
 mod table;
+mod tiers;
 mod time;
 mod warm;
 mod write;
