@@ -24,7 +24,7 @@
 //! Events carry no value, and no text of a key or tag unless that is asked for ([`Events::with_keys`]): keys hold what people
 //! typed. [`Event::entry`] tells entries apart without it.
 //!
-//! For numbers there are [`stats`](crate::stats), which miss nothing.
+//! For numbers there are [`stats`], which miss nothing.
 
 use std::{
     sync::{

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
+    answer::Source,
     bulkhead::{Bulkhead, Rooms},
     clock,
     codec::{
@@ -175,11 +176,18 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         {
             self.counters.count(Event::L1Hit);
             if events::hits_are_wanted() {
-                self.counters.tell_hit(hash, || encode::text(&entry.name.key));
+                self.tell_hit(entry);
             }
             return Some(read(entry));
         }
         self.hit_behind(hash, key, to).map(|entry| read(&entry))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_hit(&self, entry: &Entry<K, V>) {
+        let hit = events::Kind::Hit { source: Source::L1 };
+        self.counters.tell(hit, entry.residence.hash, || encode::text(&entry.name.key));
     }
 
     /// A hit that is not in the front, where the next one is to find it.

@@ -11,10 +11,7 @@ use std::{
 };
 
 use super::{EVENTS, Event, Stats, export::Exported};
-use crate::{
-    answer::Source,
-    events::{Hub, Kind, Subject},
-};
+use crate::events::{Hub, Kind, Subject};
 
 /// Counts what happens to one cache, and hands it to recorders.
 ///
@@ -81,12 +78,6 @@ impl Counters {
     #[inline]
     pub(crate) fn tell(&self, kind: Kind, entry: u64, key: impl Fn() -> Option<Arc<str>>) {
         self.hub.tell(kind, Subject { cache: Some(&self.name), entry: Some(entry), key: &key });
-    }
-
-    /// Tells a hit, which was counted.
-    #[cold]
-    pub(crate) fn tell_hit(&self, entry: u64, key: impl Fn() -> Option<Arc<str>>) {
-        self.tell(Kind::Hit { source: Source::L1 }, entry, key);
     }
 
     /// Counts a load that ran to an end in `took`.
