@@ -2,27 +2,36 @@
 
 mod argument;
 mod gate;
+mod here;
 mod outcome;
 mod revoking;
 mod site;
+mod sites;
+mod spec;
+mod whole;
 
 use std::{
     convert::Infallible,
     future::ready,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 pub use self::{
-    argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
+    argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag},
+    here::EntryHere,
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
-    site::{Site, Spec, path_of_method},
+    site::Site,
+    sites::Sites,
+    spec::Spec,
+    whole::{Failing, Whole, whole},
 };
 use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     codec::is_negative,
-    coherence::course::Mode,
+    entry::Asker,
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
@@ -40,12 +49,12 @@ where
     L: Lookup<Key: CacheKey>,
 {
     let cache = site.first::<L::Key, O::Value>(stack)?.shared();
-    cache.value(&key).map(|value| O::join(Ok(value)))
+    cache.value(&key, Asker::Loads).map(|value| O::join(Ok(value)))
 }
 
 /// What a call of a cached function is about.
 #[inline]
-pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl Entry<Outcome = O> + use<O, L>
+pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl EntryHere<Outcome = O> + use<O, L>
 where
     O: Outcome<Value: CacheValue, Error: Clone>,
     L: Lookup<Key: CacheKey> + Send,
@@ -111,6 +120,9 @@ pub trait Entry: Sized {
     /// `cache_none = false`
     fn without_none(self) -> Self;
 
+    /// `cache_err = …`
+    fn errors_if(self, judge: fn(&<Self::Outcome as Outcome>::Error) -> bool) -> Self;
+
     /// `cache_if = …`
     fn only_if(self, judge: fn(&<Self::Outcome as Outcome>::Value) -> bool) -> Self;
 
@@ -171,7 +183,7 @@ struct Found<O: Outcome<Value: 'static>, L: Lookup<Key: 'static>> {
     key: L,
     bypassed: bool,
     validated: bool,
-    keep: Keep<O::Value>,
+    keep: Keep<O>,
 }
 
 impl<O, L> Entry for Found<O, L>
@@ -194,6 +206,11 @@ where
         self
     }
 
+    fn errors_if(mut self, judge: fn(&O::Error) -> bool) -> Self {
+        self.keep.errors = judge;
+        self
+    }
+
     fn only_if(mut self, judge: fn(&O::Value) -> bool) -> Self {
         self.keep.judge = Some(judge);
         self
@@ -212,15 +229,16 @@ where
             Err(error) => return O::join(Err(error.into())),
         };
         let (validated, keep) = (self.validated, self.keep);
-        if !(validated && cache.shared().stack.l2.is_some())
-            && let Some(value) = cache.shared().value(&self.key)
+        if !(validated && cache.shared().l2().is_some())
+            && let Some(value) = cache.shared().value(&self.key, Asker::Loads)
         {
             return O::join(Ok(value));
         }
         let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), validated, ..Call::default() };
-        let loader = |handle| split::<O>(load(), handle, keep);
-        let answer = Box::pin(cache.load(self.key.to_key(), hash, Mode::Load, call, loader)).await;
+        let of_errors = cache.shared().policy().negative_ttl;
+        let loader = |handle| keep.split(load(), handle, of_errors);
+        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
         O::join(answer.map(|answer| answer.value))
     }
 
@@ -251,8 +269,9 @@ where
             Err(error) => return O::join(Err(error.into())),
         };
         let (key, keep) = (self.key.to_key(), self.keep);
+        let of_errors = cache.shared().policy().negative_ttl;
         let at = cache.at(&key).tags(tags());
-        let answer = at.try_refresh_with(|handle| split::<O>(load(), handle, keep)).await;
+        let answer = at.try_refresh_with(|handle| keep.split(load(), handle, of_errors)).await;
         if answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
             // What is cached yet is older than what must not be. If it can't be told, it is queued.
             let _ = cache.invalidate(&key).await;
@@ -284,7 +303,7 @@ where
             return None;
         }
         let cache = self.cache.ok()?;
-        if let Some(value) = cache.shared().value(&self.key) {
+        if let Some(value) = cache.shared().value(&self.key, Asker::Looks) {
             return Some(O::give(value));
         }
         let hash = cache.shared().hash(&self.key);
@@ -301,7 +320,12 @@ where
         if self.bypassed || !self.keep.says(&value) {
             return Ok(());
         }
-        self.cache?.at(self.key).tags(tags()).insert(value).await
+        let cache = self.cache?;
+        let at = cache.at(self.key).tags(tags());
+        match cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value)) {
+            Some(ttl) => at.ttl(ttl).insert(value).await,
+            None => at.insert(value).await,
+        }
     }
 
     async fn invalidate(self) -> Result<()> {
@@ -326,47 +350,57 @@ where
         let (cache, keep) = (self.cache?, self.keep);
         let at = cache.at(self.key).tags(tags());
         let at = if self.validated { at.validated() } else { at };
-        at.try_get_with(|handle| split::<O>(load(), handle, keep)).await
+        let of_errors = cache.shared().policy().negative_ttl;
+        at.try_get_with(|handle| keep.split(load(), handle, of_errors)).await
     }
 }
 
-/// Which values are cached.
-struct Keep<V> {
+/// What is cached, and for how long.
+struct Keep<O: Outcome> {
     none: bool,
-    judge: Option<fn(&V) -> bool>,
+    judge: Option<fn(&O::Value) -> bool>,
+    errors: fn(&O::Error) -> bool,
 }
 
-impl<V> Clone for Keep<V> {
+impl<O: Outcome> Clone for Keep<O> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<V> Copy for Keep<V> {}
+impl<O: Outcome> Copy for Keep<O> {}
 
-impl<V> Default for Keep<V> {
+impl<O: Outcome> Default for Keep<O> {
     fn default() -> Self {
-        Self { none: true, judge: None }
+        Self { none: true, judge: None, errors: |_| true }
     }
 }
 
-impl<V: CacheValue> Keep<V> {
-    fn says(&self, value: &V) -> bool {
+impl<O: Outcome<Value: CacheValue>> Keep<O> {
+    fn says(&self, value: &O::Value) -> bool {
         (self.none || !is_negative(value)) && self.judge.is_none_or(|judge| judge(value))
     }
-}
 
-/// What the body returned, taken apart.
-async fn split<O: Outcome<Value: CacheValue>>(
-    loading: Loading<O::Return>,
-    load: Load,
-    keep: Keep<O::Value>,
-) -> Result<O::Value, O::Error> {
-    let value = O::split(loading.await)?;
-    if !keep.says(&value) {
-        load.no_store();
+    async fn split(
+        self,
+        loading: Loading<O::Return>,
+        load: Load,
+        of_errors: Option<Duration>,
+    ) -> Result<O::Value, O::Error> {
+        self.sort(loading.await, &load, of_errors)
     }
-    Ok(value)
+
+    /// What the body returned, taken apart. A remembered error lives as `None` does.
+    fn sort(self, returned: O::Return, load: &Load, of_errors: Option<Duration>) -> Result<O::Value, O::Error> {
+        let value = O::split(returned, self.errors)?;
+        if !self.says(&value) {
+            load.no_store();
+        }
+        if let Some(ttl) = of_errors.filter(|_| O::is_error(&value)) {
+            load.ttl(ttl);
+        }
+        Ok(value)
+    }
 }
 
 /// Evaluates `when = …`, in a closure so that the expression can't leave the function.

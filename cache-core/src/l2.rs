@@ -11,16 +11,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::timeout;
 
 use crate::{
     backend::{
         Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message,
         Position, Pulse, Put, Read,
     },
-    breaker::{Breaker, BreakerSettings, Permit},
+    breaker::{Breaker, BreakerSettings, BreakerState},
     clock,
     error::{Error, ErrorKind, Result},
+    events::{Hub, Kind, Subject},
     health::L2Health,
     key::{EntryKey, Log},
     stats::{Counters, Event},
@@ -32,16 +33,18 @@ pub(crate) struct L2 {
     backend: Arc<dyn Backend>,
     deadline: Duration,
     breaker: Breaker,
+    hub: Arc<Hub>,
     last_error: Mutex<Option<Error>>,
     closed: AtomicBool,
 }
 
 impl L2 {
-    pub(crate) fn new(backend: Arc<dyn Backend>, deadline: Duration, breaker: BreakerSettings) -> Self {
+    pub(crate) fn new(backend: Arc<dyn Backend>, deadline: Duration, breaker: BreakerSettings, hub: Arc<Hub>) -> Self {
         Self {
             backend,
             deadline,
             breaker: Breaker::new(breaker),
+            hub,
             last_error: Mutex::new(None),
             closed: AtomicBool::new(false),
         }
@@ -58,23 +61,8 @@ impl L2 {
         }
     }
 
-    /// Many of these wait at once: a layer of futures less than the others have, and no room for what was asked.
-    pub(crate) fn read<'a>(
-        &'a self,
-        ask: Read<'a>,
-        counters: &'a Counters,
-    ) -> impl Future<Output = Option<Found>> + 'a {
-        let read = self.backend.read(ask);
-        async move {
-            let result = match self.admit("read") {
-                Ok(permit) => {
-                    let answer = timeout(self.deadline, read).await;
-                    self.settle("read", permit, answer)
-                }
-                Err(error) => Err(error),
-            };
-            count(result, counters).ok()
-        }
+    pub(crate) async fn read(&self, ask: Read<'_>, counters: &Counters) -> Option<Found> {
+        self.counted("read", self.backend.read(ask), counters).await.ok()
     }
 
     pub(crate) async fn lease(&self, ask: Lease<'_>, counters: &Counters) -> Option<LeaseReply> {
@@ -159,40 +147,53 @@ impl L2 {
         call: impl Future<Output = Result<T>>,
         counters: &Counters,
     ) -> Result<T> {
-        count(self.call(operation, call).await, counters)
+        let result = self.call(operation, call).await;
+        if result.is_err() {
+            counters.count(Event::BackendError);
+        }
+        result
     }
 
     async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let permit = self.admit(operation)?;
-        let answer = timeout(self.deadline, call).await;
-        self.settle(operation, permit, answer)
-    }
-
-    fn admit(&self, operation: &'static str) -> Result<Permit<'_>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, operation));
         }
-        self.breaker
-            .admit(clock::now())
-            .ok_or_else(|| Error::new(ErrorKind::Unavailable, operation).context("the circuit breaker is open"))
-    }
-
-    fn settle<T>(&self, operation: &'static str, permit: Permit<'_>, answer: Result<Result<T>, Elapsed>) -> Result<T> {
-        let result = answer.unwrap_or_else(|_| Err(self.too_late(operation)));
+        let Some(permit) = self.breaker.admit(clock::now()) else {
+            return Err(Error::new(ErrorKind::Unavailable, operation).context("the circuit breaker is open"));
+        };
+        if permit.is_probe() {
+            self.tell(BreakerState::HalfOpen);
+        }
+        let result = match timeout(self.deadline, call).await {
+            Ok(result) => result,
+            Err(_) => Err(self.too_late(operation)),
+        };
         match &result {
             Ok(_) => {
                 if permit.succeeded() {
                     trace::breaker_closed(self.backend.name());
+                    self.tell(BreakerState::Closed);
                 }
             }
             Err(error) => {
                 self.note(error);
-                if is_about_the_store(error) && permit.failed(clock::now()) {
-                    trace::breaker_opened(self.backend.name(), error);
+                let is_probe = permit.is_probe();
+                if is_about_the_store(error) {
+                    let opens = permit.failed(clock::now());
+                    if opens {
+                        trace::breaker_opened(self.backend.name(), error);
+                    }
+                    if opens || is_probe {
+                        self.tell(BreakerState::Open);
+                    }
                 }
             }
         }
         result
+    }
+
+    fn tell(&self, state: BreakerState) {
+        self.hub.tell(Kind::Breaker(state), Subject::NONE);
     }
 
     fn too_late(&self, operation: &'static str) -> Error {
@@ -203,10 +204,6 @@ impl L2 {
         trace::l2_failed(self.backend.name(), error);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
     }
-}
-
-fn count<T>(result: Result<T>, counters: &Counters) -> Result<T> {
-    result.inspect_err(|_| counters.count(Event::BackendError))
 }
 
 /// Whether an error says that the store is not there for anybody, rather than that it can't take this value.

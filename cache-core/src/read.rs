@@ -2,9 +2,11 @@
 //!
 //! A hit ends in [`Shared::hit`] and never comes here.
 
-use std::{sync::Arc, time::Duration};
+mod here;
 
-use tokio::time::{Instant, timeout};
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     answer::Source,
@@ -16,25 +18,43 @@ use crate::{
         ledger::Moment,
         table::Kind,
     },
-    entry::Entry,
+    entry::{Asker, Entry},
     error::{Error, ErrorKind, LoadError},
     flight::{Behind, Flight, Landing, Order, Outcome, Seat, Ticket, embark, glance, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
-    load::{BoxLoad, Failure, Lineage, Load, LoaderError},
+    load::{BoxLoad, Failure, Lineage, Load},
     stats::Event,
     tag::Tags,
 };
+
+pub(crate) use self::here::wait_here;
 
 /// An entry and where it came from.
 pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
 
 /// What a call found when it looked again under the lock.
 enum Boarding<K, V> {
-    Hit(Arc<Entry<K, V>>),
+    /// A fresh entry, with the flight that replaces it where that is due.
+    Hit(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     /// A stale entry, with the flight that replaces it where that is to be launched.
     Stale(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     Joined(Seat<K, V>),
     Leads(Arc<Flight<K, V>>, Seat<K, V>),
+}
+
+/// A call that boarded.
+pub(crate) struct Trip<'a, K: CacheKey, V: CacheValue> {
+    passenger: Passenger<'a, K, V>,
+    departure: Departure<K, V>,
+}
+
+enum Departure<K, V> {
+    Answered(Fetched<K, V>),
+    /// On its own flight, or on another call's.
+    Seated {
+        seat: Seat<K, V>,
+        own: bool,
+    },
 }
 
 /// One call that was no hit in L1.
@@ -45,10 +65,7 @@ struct Passenger<'a, K: CacheKey, V: CacheValue> {
     text: KeyText,
     entry_key: EntryKey,
     tags: Tags,
-    mode: Mode,
-    ttl: Option<Duration>,
-    to_the_end: bool,
-    validated: bool,
+    call: Call,
     lineage: Lineage,
     /// What was invalidated before this moment must not be served to it.
     since: Moment,
@@ -60,34 +77,67 @@ struct Passenger<'a, K: CacheKey, V: CacheValue> {
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Fetches by way of a flight. `load` is used at most once, and only by a call that leads; without one, L2 is asked
     /// and nothing is loaded.
-    pub(crate) fn fetch<F, Fut, E>(
+    pub(crate) async fn fetch<F, Fut, E>(
         self: &Arc<Self>,
         key: K,
         hash: u64,
-        mode: Mode,
         call: Call,
         load: Option<F>,
-    ) -> impl Future<Output = Result<Fetched<K, V>, LoadError<E>>>
+    ) -> Result<Fetched<K, V>, LoadError<E>>
     where
         F: FnOnce(Load) -> Fut,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        let (mut passenger, mut load) = (Passenger::new(self, key, hash, mode, call), load);
-        // Holds them once: the arguments of an `async fn` are there beside what becomes of them.
-        async move {
-            match &mut passenger {
-                Ok(passenger) => passenger.travel(&mut load).await,
-                Err(error) => Err(error.clone().into()),
+        let mut load = load.map(|load| |handle| erased(load(handle)));
+        let mut passenger = Passenger::new(self, key, hash, call)?;
+        passenger.travel::<_, E>(&mut load).await
+    }
+
+    /// The first half of a [fetch](Self::fetch): everything up to the wait. A batch begins many before it waits for any, so a
+    /// flight that is begun here must get on without being polled by its caller.
+    pub(crate) fn depart<F, E>(
+        self: &Arc<Self>,
+        key: K,
+        hash: u64,
+        call: Call,
+        load: &mut Option<F>,
+    ) -> Result<Trip<'_, K, V>, Error>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        let passenger = Passenger::new(self, key, hash, call)?;
+        let departure = passenger.depart::<F, E>(load)?;
+        Ok(Trip { passenger, departure })
+    }
+}
+
+impl<K: CacheKey, V: CacheValue> Trip<'_, K, V> {
+    /// The second half, with what is left of the loader.
+    pub(crate) async fn arrive<F, E>(self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        let Self { mut passenger, mut departure } = self;
+        loop {
+            match departure {
+                Departure::Answered(fetched) => return Ok(fetched),
+                Departure::Seated { seat, own } => {
+                    if let Some(fetched) = passenger.arrive(seat, own).await? {
+                        return Ok(fetched);
+                    }
+                }
             }
+            departure = passenger.depart::<F, E>(&mut load)?;
         }
     }
 }
 
 impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
-    fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, mode: Mode, call: Call) -> Result<Self, Error> {
-        let Call { tags, ttl, to_the_end, validated, hold_off: _ } = call;
-        let tags = Tags::new(&cache.stack.namespace, &tags);
+    fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, call: Call) -> Result<Self, Error> {
+        let tags = Tags::new(&cache.stack.namespace, &call.tags);
         if tags.len() > MAX_TAGS {
             let context = format!("an entry has at most {MAX_TAGS} tags, this call names {}", tags.len());
             return Err(Error::new(ErrorKind::Config, "tags").context(context));
@@ -103,10 +153,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             text,
             entry_key,
             tags,
-            mode,
-            ttl,
-            to_the_end,
-            validated,
+            call,
             lineage: Lineage::current(),
             since,
             began: clock::now(),
@@ -114,72 +161,111 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         })
     }
 
-    async fn travel<F, Fut, E>(&mut self, load: &mut Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    /// All of it. A flight that this call leads begins in its own task: a hit in L2 needs no other.
+    async fn travel<F, E>(&mut self, load: &mut Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         loop {
             let (seat, led) = match self.board()? {
-                Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
-                Boarding::Stale(entry, behind) => {
-                    self.cache.counters.count(Event::StaleHit);
-                    if let Some(behind) = behind {
-                        let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
-                        launch_behind(landing, behind, self.order(load.take()));
-                    }
-                    return Ok(Some((entry, Source::Stale)));
-                }
-                Boarding::Joined(seat) => (seat, None),
                 Boarding::Leads(flight, seat) => (seat, Some(flight)),
+                boarding => match self.take::<F, E>(boarding, load) {
+                    Departure::Answered(fetched) => return Ok(fetched),
+                    Departure::Seated { seat, .. } => (seat, None),
+                },
             };
             if let Some(flight) = &led
-                && let Some(entry) = self.launch(flight, load).await
+                && let Some(entry) = self.embark::<F, E>(flight, load).await
             {
                 return Ok(Some((entry, Source::L2)));
             }
-            let own = led.is_some();
-            let outcome = match self.wait(&seat).await {
-                Some(outcome) => outcome,
-                // The load is slow.
-                None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
-                    Some(entry) => {
-                        seat.leave_unattended();
-                        return Ok(Some(self.stale(entry, own)));
-                    }
-                    None => seat.outcome().await,
-                },
-            };
-            let outcome = match outcome {
-                Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(self.stale(entry, own))),
-                Outcome::Stale(_, failure) => Outcome::Failed(failure),
-                outcome => outcome,
-            };
-            match outcome {
-                Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
-                // Asked once more when the entry is there: now the tags are known that only the loader named.
-                Outcome::Landed(entry, source) if entry.standing.may_serve(self.since) => {
-                    let (event, source) = match source {
-                        Source::Stale => (Event::StaleHit, Source::Stale),
-                        _ => (Event::Joined, Source::Joined),
-                    };
-                    self.cache.counters.count(event);
-                    return Ok(Some((entry, source)));
-                }
-                Outcome::Absent => {
-                    self.cache.counters.count(Event::Miss);
-                    return Ok(None);
-                }
-                Outcome::Failed(Failure::Cache(error)) => return Err(LoadError::Cache(error)),
-                Outcome::Failed(Failure::Loader(error)) => match error.downcast() {
-                    Ok(error) => return Err(LoadError::Loader(error)),
-                    Err(_) => self.alone = true,
-                },
-                Outcome::Failed(Failure::Abandoned) if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
-                Outcome::Landed(..) | Outcome::Stale(..) | Outcome::Failed(Failure::Abandoned) => {}
+            if let Some(fetched) = self.arrive(seat, led.is_some()).await? {
+                return Ok(fetched);
             }
         }
+    }
+
+    /// Boards: answers at once, or takes a seat. `load` is left where somebody else's flight was joined.
+    fn depart<F, E>(&self, load: &mut Option<F>) -> Result<Departure<K, V>, Error>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        let boarding = self.board()?;
+        Ok(self.take::<F, E>(boarding, load))
+    }
+
+    fn take<F, E>(&self, boarding: Boarding<K, V>, load: &mut Option<F>) -> Departure<K, V>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        match boarding {
+            Boarding::Hit(entry, behind) => {
+                self.launch_behind::<F, E>(behind, load);
+                Departure::Answered(Some((entry, Source::L1)))
+            }
+            Boarding::Stale(entry, behind) => {
+                self.cache.note(Event::StaleHit, self.hash, &self.key);
+                self.launch_behind::<F, E>(behind, load);
+                Departure::Answered(Some((entry, Source::Stale)))
+            }
+            Boarding::Joined(seat) => Departure::Seated { seat, own: false },
+            Boarding::Leads(flight, seat) => {
+                self.launch::<F, E>(&flight, load.take());
+                Departure::Seated { seat, own: true }
+            }
+        }
+    }
+
+    /// Waits for the flight to land. Nothing if its answer is none for this call, which is to board once more.
+    async fn arrive<E>(&mut self, seat: Seat<K, V>, own: bool) -> Result<Option<Fetched<K, V>>, LoadError<E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        let outcome = match self.wait(&seat).await {
+            Some(outcome) => outcome,
+            // The load is slow.
+            None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
+                Some(entry) => {
+                    seat.leave_unattended();
+                    return Ok(Some(Some(self.stale(entry, own))));
+                }
+                None => seat.outcome().await,
+            },
+        };
+        let failure = match outcome {
+            Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(Some(self.stale(entry, own)))),
+            Outcome::Landed(entry, source) if own => return Ok(Some(Some((entry, source)))),
+            // Asked once more when the entry is there: now the tags are known that only the loader named.
+            Outcome::Landed(entry, source) if entry.standing.may_serve(self.since) => {
+                let (event, source) = match source {
+                    Source::Stale => (Event::StaleHit, Source::Stale),
+                    _ => (Event::Joined, Source::Joined),
+                };
+                self.cache.note(event, self.hash, &self.key);
+                return Ok(Some(Some((entry, source))));
+            }
+            Outcome::Landed(..) => return Ok(None),
+            Outcome::Absent => {
+                self.cache.note(Event::Miss, self.hash, &self.key);
+                return Ok(Some(None));
+            }
+            Outcome::Stale(_, failure) | Outcome::Failed(failure) => failure,
+        };
+        match failure {
+            Failure::Cache(error) => return Err(LoadError::Cache(error)),
+            Failure::Loader(error) => match error.downcast() {
+                Ok(error) => return Err(LoadError::Loader(error)),
+                Err(_) => self.alone = true,
+            },
+            Failure::Missing if self.call.is_of_a_batch => return Ok(Some(None)),
+            Failure::Missing => self.alone = true,
+            Failure::Abandoned if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
+            Failure::Abandoned => {}
+        }
+        Ok(None)
     }
 
     /// Under the lock of the key's table: looks at L1 once more (a flight may have landed since), joins, or registers a
@@ -187,9 +273,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
         if !self.asks_further()
-            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Arc::clone)
+            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Asker::Looks, Arc::clone)
         {
-            return Ok(Boarding::Hit(entry));
+            let is_due =
+                self.call.mode == Mode::Load && !self.call.here && entry.is_due(clock::now(), &self.cache.stack.proof);
+            let behind = is_due.then(|| self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags));
+            return Ok(Boarding::Hit(entry, behind.flatten()));
         }
         if self.serves_stale()
             && let Some(entry) = self.cache.resident(self.hash, &self.key)
@@ -215,17 +304,17 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// Whether neither L1 as it is nor another call's flight can answer.
     fn asks_further(&self) -> bool {
-        self.mode == Mode::Refresh || (self.validated && self.cache.stack.l2.is_some())
+        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.l2().is_some())
     }
 
     fn serves_stale(&self) -> bool {
-        self.mode == Mode::Load && !self.validated
+        self.call.mode == Mode::Load && !self.call.validated && !self.call.here
     }
 
     /// How a flight ended; nothing if that takes longer than the soft timeout.
     async fn wait(&self, seat: &Seat<K, V>) -> Option<Outcome<K, V>> {
-        match self.cache.policy.soft_timeout {
-            Some(patience) if self.serves_stale() => timeout(patience, seat.outcome()).await.ok(),
+        match self.cache.policy().soft_timeout {
+            Some(patience) if self.serves_stale() => timeout_at(self.began + patience, seat.outcome()).await.ok(),
             _ => Some(seat.outcome().await),
         }
     }
@@ -233,7 +322,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
     fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
         if !own {
-            self.cache.counters.count(Event::StaleHit);
+            self.cache.note(Event::StaleHit, self.hash, &self.key);
         }
         (entry, Source::Stale)
     }
@@ -241,7 +330,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// Whether an entry may answer in place of a load. It may be older than the flight that it comes by.
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
-        let is_servable = entry.life.is_within(Some(self.cache.policy.grace()), clock::now());
+        let is_servable = entry.life.is_within(Some(self.cache.policy().grace()), clock::now());
         // Revoked is asked last: what proves it may have come with what revokes it.
         self.serves_stale() && is_proven && is_servable && !entry.standing.is_revoked()
     }
@@ -259,57 +348,95 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         is_proven && flight.standing.may_serve(self.since)
     }
 
-    /// Begins a flight. Returns what it brought if that was fresh in L2.
-    async fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: &mut Option<F>) -> Option<Arc<Entry<K, V>>>
+    fn launch_behind<F, E>(&self, behind: Option<Behind<K, V>>, load: &mut Option<F>)
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        if let Some(behind) = behind {
+            let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
+            launch_behind(landing, behind, self.order::<F, E>(load.take()));
+        }
+    }
+
+    fn launch<F, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
-        let resident = self.cache.resident(self.hash, &self.key).filter(|_| self.mode != Mode::Refresh);
-        // Who may have to be answered before L2 has, or must not be waited for, reads it from afar.
-        let is_afar = self.to_the_end || self.cache.policy.soft_timeout.is_some();
-        let reads = self.mode != Mode::Refresh && self.cache.reach(&self.entry_key, &self.tags) == Reach::Shared;
+        let order = Order {
+            resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
+            _companion: self.call.to_the_end.then(|| flight.seat()),
+            ..self.order::<F, E>(load)
+        };
+        launch(landing, order);
+    }
+
+    /// Begins a flight in this task, where that will do. Returns what it brought if that was fresh in L2.
+    async fn embark<F, E>(&self, flight: &Arc<Flight<K, V>>, load: &mut Option<F>) -> Option<Arc<Entry<K, V>>>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        // Who may have to be answered before L2 has, or must not be waited for, has it read from afar.
+        let is_afar = self.call.to_the_end || self.cache.policy().soft_timeout.is_some();
+        let reads = self.call.mode != Mode::Refresh && self.cache.reach(&self.entry_key, &self.tags) == Reach::Shared;
         if is_afar || !reads {
-            let _companion = self.to_the_end.then(|| flight.seat());
-            launch(landing, Order { resident, _companion, ..self.order(load.take()) });
+            self.launch::<F, E>(flight, load.take());
             return None;
         }
-        if resident.is_some() {
+        // Before the caller's code runs: should making the loader panic, the flight ends with it.
+        let landing = Landing::new(self.cache, flight, &self.key, self.hash);
+        if let Some(resident) = self.cache.resident(self.hash, &self.key) {
             // Apart: it takes more room than others need.
-            Box::pin(embark(landing, Order { resident, ..self.order(load.take()) })).await;
+            let order = Order { resident: Some(resident), ..self.order::<F, E>(load.take()) };
+            Box::pin(embark(landing, order)).await;
             return None;
         }
         let Self { text, entry_key, tags, .. } = self;
         let ticket = Ticket { text, entry_key, tags, serves_stale: self.serves_stale() };
-        glance(landing, ticket, || self.order(load.take())).await
+        glance(landing, ticket, || self.order::<F, E>(load.take())).await
     }
 
-    fn order<F, Fut, E>(&self, load: Option<F>) -> Order<K, V>
+    fn order<F, E>(&self, load: Option<F>) -> Order<K, V>
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         Order {
             text: self.text.clone(),
             entry_key: self.entry_key.clone(),
             resident: None,
-            mode: self.mode,
+            mode: self.call.mode,
             tags: self.tags.clone(),
-            ttl: self.ttl,
+            ttl: self.call.ttl,
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
             serves_stale: self.serves_stale(),
+            ran_from: None,
+            paused: self.paused::<E>(),
             behind: None,
             _companion: None,
         }
     }
 
+    /// How the last load of the key failed, if that is to answer this call in place of another load. Its error must be of this
+    /// call's type.
+    fn paused<E: Send + Sync + 'static>(&self) -> Option<Failure> {
+        if self.call.mode != Mode::Load || self.alone {
+            return None;
+        }
+        self.cache.policy().error_backoff?;
+        self.cache.backoff.failure(&self.key).filter(|failure| match failure {
+            Failure::Loader(error) => error.is::<E>(),
+            _ => true,
+        })
+    }
+
     fn kind(&self) -> Kind {
-        match self.mode {
+        match self.call.mode {
             Mode::Load | Mode::Refresh => Kind::Load,
             Mode::Lookup => Kind::Lookup,
         }
@@ -317,16 +444,16 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 }
 
 /// Makes the loader's future. It is not polled before the flight needs it.
-fn prepare<V, F, Fut, E>(load: F) -> (BoxLoad<V>, Load)
-where
-    F: FnOnce(Load) -> Fut,
-    Fut: Future<Output = Result<V, E>> + Send + 'static,
-    E: Send + Sync + 'static,
-{
+fn prepare<V>(load: impl FnOnce(Load) -> BoxLoad<V>) -> (BoxLoad<V>, Load) {
     let handle = Load::default();
-    let loading = load(handle.clone());
-    let erased = async move { loading.await.map_err(|error| Arc::new(error) as LoaderError) };
-    (Box::pin(erased), handle)
+    (load(handle.clone()), handle)
+}
+
+/// A loader's future without the type of its error.
+pub(crate) fn erased<V, E: Send + Sync + 'static>(
+    loading: impl Future<Output = Result<V, E>> + Send + 'static,
+) -> BoxLoad<V> {
+    Box::pin(async move { loading.await.map_err(|error| Failure::Loader(Arc::new(error))) })
 }
 
 #[cfg(all(test, shuttle))]

@@ -150,6 +150,39 @@ impl user {
         .invalidate()
         .await
     }
+    #[doc(hidden)]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::__private::Revocable {
+        #[allow(unused_variables, reason = "only some parts are spoken of")]
+        let (row, column) = &__argument_0;
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        let __stack = &(&app.stack);
+        let __key = ::cache_core::__private::key(|| (*row, name.len()));
+        ::cache_core::__private::target(
+            user::__site(),
+            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
+            ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<User>::new()).outcome()),
+            &__key,
+        )
+    }
+    #[doc = r" The key of these arguments."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    fn key(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::CacheKey {
+        #[allow(unused_variables, reason = "only some parts are spoken of")]
+        let (row, column) = &__argument_0;
+        let __key = ::cache_core::__private::key(|| (*row, name.len()));
+        ::cache_core::__private::own(&__key)
+    }
+    #[doc = r" What happened to the function's cache so far in this process."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    fn stats(app: &App) -> ::cache_core::Stats {
+        let __stack = &(&app.stack);
+        ::cache_core::__private::stats(
+            user::__site(),
+            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
+        )
+    }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
     #[doc = r""]
     #[doc = r" # Errors"]
@@ -185,22 +218,6 @@ impl user {
     ) -> ::cache_core::Result<Written> {
         ::cache_core::__private::Revocable::write(user::__target(__argument_0, name, app), commit).await
     }
-    #[doc(hidden)]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::__private::Revocable + use<> {
-        #[allow(unused_variables, reason = "only some parts are spoken of")]
-        let (row, column) = &__argument_0;
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        let __stack = &(&app.stack);
-        let __key = ::cache_core::__private::key(|| (*row, name.len()));
-        ::cache_core::__private::target(
-            user::__site(),
-            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
-            ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<User>::new()).outcome()),
-            &__key,
-        )
-    }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]
     #[doc = r" Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls"]
@@ -208,6 +225,7 @@ impl user {
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" It took longer than a minute."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     async fn warm(
         items: impl ::core::iter::IntoIterator<
             Item = (
@@ -245,24 +263,8 @@ impl user {
         .warm(|| ::std::vec![], || user::__load(__argument_0, name, ::cache_core::__private::lend(&*app)))
         .await
     }
-    #[doc = r" The key of these arguments."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn key(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::CacheKey + use<> {
-        #[allow(unused_variables, reason = "only some parts are spoken of")]
-        let (row, column) = &__argument_0;
-        let __key = ::cache_core::__private::key(|| (*row, name.len()));
-        ::cache_core::__private::own(&__key)
-    }
-    #[doc = r" What happened to the function's cache so far in this process."]
-    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    fn stats(app: &App) -> ::cache_core::Stats {
-        let __stack = &(&app.stack);
-        ::cache_core::__private::stats(
-            user::__site(),
-            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
-        )
-    }
     #[doc(hidden)]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     fn __load(
         __argument_0: (u32, u32),
         name: String,
@@ -275,7 +277,8 @@ impl user {
     #[doc(hidden)]
     fn __site() -> &'static ::cache_core::__private::Site {
         static SITE: ::cache_core::__private::Site = ::cache_core::__private::Site::new(
-            ::cache_core::__private::Spec::new(::core::any::type_name::<user>)
+            ::cache_core::__private::Spec::new()
+                .path(::core::any::type_name::<user>)
                 .overrides(|__overrides| __overrides.stale_if_error(WINDOW).codec(::cache_core::Format::Postcard)),
         );
         &SITE

@@ -131,41 +131,9 @@ impl user {
         .invalidate()
         .await
     }
-    #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub async fn expire(org: u32, name: &str) -> ::cache_core::Result<()> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
-        .expire()
-        .await
-    }
-    #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
-    #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" No guard could be opened, and `commit` was not run."]
-    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-    pub async fn write<Written: ::core::marker::Send + 'static>(
-        org: u32,
-        name: &str,
-        commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
-    ) -> ::cache_core::Result<Written> {
-        ::cache_core::__private::Revocable::write(user::__target(org, name), commit).await
-    }
     #[doc(hidden)]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable + use<> {
+    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
         ::cache_core::__private::target(
@@ -176,43 +144,6 @@ impl user {
             ),
             (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
         )
-    }
-    #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
-    #[doc = r""]
-    #[doc = r" Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls"]
-    #[doc = r" that fail are counted in the report."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" It took longer than a minute."]
-    pub async fn warm(
-        items: impl ::core::iter::IntoIterator<
-            Item = (u32, impl ::core::borrow::Borrow<str> + ::core::marker::Send + ::core::marker::Sync + 'static),
-        >,
-    ) -> ::cache_core::Result<::cache_core::warm::Report> {
-        ::cache_core::__private::warm(user::__site(), items, |(org, name)| {
-            ::cache_core::__private::boxed(async move {
-                user::__warm(org, ::core::borrow::Borrow::<str>::borrow(&name)).await
-            })
-        })
-        .await
-    }
-    #[doc(hidden)]
-    async fn __warm(org: u32, name: &str) -> ::cache_core::__private::Warmed {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
-        .warm(
-            || ::std::vec![::std::format!("org:{org}", org = org)],
-            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-        )
-        .await
     }
     #[doc = r" The key of these arguments."]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
@@ -247,7 +178,78 @@ impl user {
             },
         )
     }
+    #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub async fn expire(org: u32, name: &str) -> ::cache_core::Result<()> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .expire()
+        .await
+    }
+    #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
+    #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" No guard could be opened, and `commit` was not run."]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+    pub async fn write<Written: ::core::marker::Send + 'static>(
+        org: u32,
+        name: &str,
+        commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
+    ) -> ::cache_core::Result<Written> {
+        ::cache_core::__private::Revocable::write(user::__target(org, name), commit).await
+    }
+    #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
+    #[doc = r""]
+    #[doc = r" Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls"]
+    #[doc = r" that fail are counted in the report."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" It took longer than a minute."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    pub async fn warm(
+        items: impl ::core::iter::IntoIterator<
+            Item = (u32, impl ::core::borrow::Borrow<str> + ::core::marker::Send + ::core::marker::Sync + 'static),
+        >,
+    ) -> ::cache_core::Result<::cache_core::warm::Report> {
+        ::cache_core::__private::warm(user::__site(), items, |(org, name)| {
+            ::cache_core::__private::boxed(async move {
+                user::__warm(org, ::core::borrow::Borrow::<str>::borrow(&name)).await
+            })
+        })
+        .await
+    }
     #[doc(hidden)]
+    async fn __warm(org: u32, name: &str) -> ::cache_core::__private::Warmed {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .warm(
+            || ::std::vec![::std::format!("org:{org}", org = org)],
+            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+        )
+        .await
+    }
+    #[doc(hidden)]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     fn __load(
         org: u32,
         name: ::cache_core::__private::Lent<str>,
@@ -257,7 +259,7 @@ impl user {
     #[doc(hidden)]
     fn __site() -> &'static ::cache_core::__private::Site {
         static SITE: ::cache_core::__private::Site = ::cache_core::__private::Site::new(
-            ::cache_core::__private::Spec::new(::core::any::type_name::<user>)
+            ::cache_core::__private::Spec::new()
                 .cache("user")
                 .overrides(|__overrides| __overrides.ttl(::core::time::Duration::new(300u64, 0u32))),
         );

@@ -2,12 +2,13 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Ident, Lifetime, visit::Visit};
+use syn::Ident;
 
 use crate::{
     argument::{Argument, Mention, Passing, Role},
     expand::{Entry, at, call, key_of, outcome, parameter, parameters, place_of, private, stack, tags, views},
-    model::{Key, Model},
+    model::{Key, Manner, Model},
+    warm::warm,
 };
 
 /// All of them, for the type of the function's name.
@@ -19,13 +20,14 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
         get(model),
         insert(model),
         invalidate(model),
-        expire(model),
-        write(model),
-        warm(model),
+        target(model),
         key(model),
         stats(model),
     ];
     companions.extend(cache(model));
+    if model.is_async {
+        companions.extend([expire(model), write(model), warm(model)]);
+    }
     companions
 }
 
@@ -33,6 +35,7 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
 fn uncached(model: &Model) -> TokenStream {
     let it = model.companion("uncached");
     let Model { visibility, generics, output, body, .. } = model;
+    let asyncness = model.manner("uncached").asyncness;
     let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
     let parameters = model.arguments.iter().map(|argument| {
         if argument.receiver.is_some() {
@@ -47,12 +50,13 @@ fn uncached(model: &Model) -> TokenStream {
     quote! {
         /// Runs the function itself; the cache is neither read nor written.
         #(#attributes)*
-        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause #body
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #output #where_clause #body
     }
 }
 
 fn refresh(model: &Model) -> TokenStream {
     let it = model.companion("refresh");
+    let asyncness = model.manner("refresh").asyncness;
     let Model { visibility, generics, output, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -61,7 +65,7 @@ fn refresh(model: &Model) -> TokenStream {
         /// Runs the function whatever is cached, and caches what it returns, for everyone.
         ///
         /// Others are served the old entry until then; if the function fails, it stays.
-        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #output #where_clause {
             #call
         }
     }
@@ -69,13 +73,14 @@ fn refresh(model: &Model) -> TokenStream {
 
 fn explain(model: &Model) -> TokenStream {
     let it = model.companion("explain");
+    let asyncness = model.manner("explain").asyncness;
     let Model { krate, visibility, generics, output, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
     let call = call(model, "explain");
     quote! {
         /// Calls the function, and says how the call was answered: from where, and how old the value is.
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
             #call
         }
     }
@@ -83,6 +88,7 @@ fn explain(model: &Model) -> TokenStream {
 
 fn get(model: &Model) -> TokenStream {
     let it = model.companion("get");
+    let Manner { asyncness, verb, wait } = model.manner("get");
     let Model { visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -92,15 +98,16 @@ fn get(model: &Model) -> TokenStream {
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
             #preparation
-            #entry.get::<#value>(#tags).await
+            #entry.#verb::<#value>(#tags)  #wait
         }
     }
 }
 
 fn insert(model: &Model) -> TokenStream {
     let it = model.companion("insert");
+    let Manner { asyncness, verb, wait } = model.manner("insert");
     let Model { krate, visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -115,15 +122,16 @@ fn insert(model: &Model) -> TokenStream {
         /// The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility async fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
             #preparation
-            #entry.insert::<#value>(#tags, #inserted).await
+            #entry.#verb::<#value>(#tags, #inserted)  #wait
         }
     }
 }
 
 fn invalidate(model: &Model) -> TokenStream {
     let it = model.companion("invalidate");
+    let Manner { asyncness, verb, wait } = model.manner("invalidate");
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -135,9 +143,9 @@ fn invalidate(model: &Model) -> TokenStream {
         /// # Errors
         /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
             #preparation
-            #entry.invalidate().await
+            #entry.#verb()  #wait
         }
     }
 }
@@ -164,13 +172,12 @@ fn expire(model: &Model) -> TokenStream {
 
 fn write(model: &Model) -> TokenStream {
     let it = model.companion("write");
-    let (hidden, target) = (model.companion("__target"), model.path("__target"));
+    let target = model.path("__target");
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let names = model.arguments.iter().map(|argument| &argument.name);
     let where_clause = &generics.where_clause;
-    let lifetimes = generics.lifetimes();
-    let Entry { preparation, subject, .. } = Entry::new(model);
+    let inherited = generics.params.iter();
     let here = private(model, Span::call_site());
     let (commit, written) = (Ident::new("commit", Span::mixed_site()), Ident::new("Written", Span::mixed_site()));
     let future = quote!(::core::future::Future<Output = #written> + ::core::marker::Send + 'static);
@@ -181,67 +188,28 @@ fn write(model: &Model) -> TokenStream {
         /// # Errors
         /// No guard could be opened, and `commit` was not run.
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility async fn #it<#(#lifetimes,)* #written: ::core::marker::Send + 'static>(
+        #visibility async fn #it<#(#inherited,)* #written: ::core::marker::Send + 'static>(
             #(#parameters,)* #commit: impl #future
         ) -> #krate::Result<#written> #where_clause {
             #here::Revocable::write(#target(#(#names),*), #commit).await
         }
-
-        #[doc(hidden)]
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility fn #hidden #generics(
-            #(#parameters),*
-        ) -> impl #here::Revocable + use<> #where_clause {
-            #preparation
-            #here::target(#subject)
-        }
     }
 }
 
-/// Takes what the arguments can be made of, since each call runs in a task of its own.
-fn warm(model: &Model) -> TokenStream {
-    let it = model.companion("warm");
-    let (hidden, warmed_one, site) = (model.companion("__warm"), model.path("__warm"), model.path("__site"));
-    let Model { krate, visibility, generics, .. } = model;
+/// The entry, for `write` and for `#[invalidates]`.
+fn target(model: &Model) -> TokenStream {
+    let it = model.companion("__target");
+    let Model { visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let warmed = call(model, "warm");
+    let Entry { preparation, subject, .. } = Entry::new(model);
     let here = private(model, Span::call_site());
-    let names: Vec<_> = model.arguments.iter().map(Argument::local).collect();
-    let types = model.arguments.iter().map(|Argument { passing, .. }| match passing {
-        Passing::Owned(ty) => quote!(#ty),
-        Passing::Borrowed(ty) => {
-            quote!(impl ::core::borrow::Borrow<#ty> + ::core::marker::Send + ::core::marker::Sync + 'static)
-        }
-    });
-    let (item, pattern) = match names.as_slice() {
-        [one] => (quote!(#(#types)*), quote!(#one)),
-        names => (quote!((#(#types),*)), quote!((#(#names),*))),
-    };
-    let passed = model.arguments.iter().zip(&names).map(|(Argument { passing, .. }, name)| match passing {
-        Passing::Owned(_) => quote!(#name),
-        Passing::Borrowed(ty) => quote!(::core::borrow::Borrow::<#ty>::borrow(&#name)),
-    });
-    let items = Ident::new("items", Span::mixed_site());
     quote! {
-        /// Calls the function for each of these arguments, some at a time: what is not cached is then.
-        ///
-        /// Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls
-        /// that fail are counted in the report.
-        ///
-        /// # Errors
-        /// It took longer than a minute.
-        #visibility async fn #it(
-            #items: impl ::core::iter::IntoIterator<Item = #item>
-        ) -> #krate::Result<#krate::warm::Report> {
-            #here::warm(#site(), #items, |#pattern| {
-                #here::boxed(async move { #warmed_one(#(#passed),*).await })
-            }).await
-        }
-
         #[doc(hidden)]
-        async fn #hidden #generics(#(#parameters),*) -> #here::Warmed #where_clause {
-            #warmed
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility fn #it #generics(#(#parameters),*) -> impl #here::Revocable #where_clause {
+            #preparation
+            #here::target(#subject)
         }
     }
 }
@@ -253,7 +221,7 @@ fn key(model: &Model) -> TokenStream {
     let where_clause = &generics.where_clause;
     let ty = match &model.key {
         Key::Arguments => key_type(model),
-        Key::Expr(_) => quote!(impl #krate::CacheKey + use<>),
+        Key::Expr(_) => quote!(impl #krate::CacheKey),
     };
     let mut preparation = views(model, |_| true);
     let key = key_of(model, &mut preparation);
@@ -270,12 +238,13 @@ fn key(model: &Model) -> TokenStream {
 fn stats(model: &Model) -> TokenStream {
     let it = model.companion("stats");
     let site = model.path("__site");
-    let Model { krate, visibility, .. } = model;
-    let Located { generics, parameters, preparation, stack } = Located::new(model);
+    let Model { krate, visibility, generics, .. } = model;
+    let where_clause = &generics.where_clause;
+    let Located { parameters, preparation, stack } = Located::new(model);
     quote! {
         /// What happened to the function's cache so far in this process.
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-        #visibility fn #it #generics(#(#parameters),*) -> #krate::Stats {
+        #visibility fn #it #generics(#(#parameters),*) -> #krate::Stats #where_clause {
             #preparation
             #krate::__private::stats(#site(), #stack)
         }
@@ -287,8 +256,9 @@ fn cache(model: &Model) -> Option<TokenStream> {
     let Key::Arguments = model.key else { return None };
     let it = model.companion("cache");
     let site = model.path("__site");
-    let Model { krate, visibility, value, .. } = model;
-    let Located { generics, parameters, preparation, stack } = Located::new(model);
+    let Model { krate, visibility, value, generics, .. } = model;
+    let where_clause = &generics.where_clause;
+    let Located { parameters, preparation, stack } = Located::new(model);
     let outcome = outcome(model);
     let key = key_type(model);
     let parts = model.arguments.iter().filter(|argument| argument.role == Role::Key);
@@ -308,7 +278,7 @@ fn cache(model: &Model) -> Option<TokenStream> {
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
         #visibility fn #it #generics(
             #(#parameters),*
-        ) -> #krate::Result<#krate::Cache<#key, #value>> {
+        ) -> #krate::Result<#krate::Cache<#key, #value>> #where_clause {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
             use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
             #preparation
@@ -342,7 +312,6 @@ fn key_type(model: &Model) -> TokenStream {
 
 /// A companion that needs no arguments but those that give the stack.
 struct Located {
-    generics: Option<TokenStream>,
     parameters: Vec<TokenStream>,
     preparation: TokenStream,
     stack: TokenStream,
@@ -350,26 +319,9 @@ struct Located {
 
 impl Located {
     fn new(model: &Model) -> Self {
-        let needed: Vec<_> = model.arguments.iter().filter(|argument| argument.gives_stack).collect();
-        let mut mentioned = Lifetimes(Vec::new());
-        needed.iter().for_each(|argument| mentioned.visit_type(&argument.written.ty));
-        let lifetimes = model.generics.lifetimes().map(|parameter| &parameter.lifetime);
-        let lifetimes: Vec<_> = lifetimes.filter(|lifetime| mentioned.0.contains(lifetime)).collect();
+        let needed = model.arguments.iter().filter(|argument| argument.gives_stack);
         let mut preparation = views(model, |argument| argument.gives_stack);
         let stack = stack(model, &mut preparation);
-        Self {
-            generics: (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>)),
-            parameters: needed.into_iter().map(parameter).collect(),
-            preparation,
-            stack,
-        }
-    }
-}
-
-struct Lifetimes(Vec<Lifetime>);
-
-impl Visit<'_> for Lifetimes {
-    fn visit_lifetime(&mut self, lifetime: &Lifetime) {
-        self.0.push(lifetime.clone());
+        Self { parameters: needed.map(parameter).collect(), preparation, stack }
     }
 }

@@ -5,9 +5,11 @@
 #![cfg(test)]
 
 mod coherence;
+mod events;
 mod failure;
 mod fleet;
 mod log;
+mod packed;
 mod stale;
 
 use std::time::Duration;
