@@ -2,6 +2,7 @@
 
 mod argument;
 mod gate;
+mod here;
 mod outcome;
 mod revoking;
 mod site;
@@ -17,7 +18,8 @@ use std::{
 };
 
 pub use self::{
-    argument::{AsStack, Lent, cache_name, copy, key, key_part, lend, lent, tag},
+    argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag},
+    here::EntryHere,
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
     site::Site,
@@ -52,7 +54,7 @@ where
 
 /// What a call of a cached function is about.
 #[inline]
-pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl Entry<Outcome = O> + use<O, L>
+pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl EntryHere<Outcome = O> + use<O, L>
 where
     O: Outcome<Value: CacheValue, Error: Clone>,
     L: Lookup<Key: CacheKey> + Send,
@@ -379,14 +381,18 @@ impl<O: Outcome<Value: CacheValue>> Keep<O> {
         (self.none || !is_negative(value)) && self.judge.is_none_or(|judge| judge(value))
     }
 
-    /// What the body returned, taken apart. A remembered error lives as `None` does.
     async fn split(
         self,
         loading: Loading<O::Return>,
         load: Load,
         of_errors: Option<Duration>,
     ) -> Result<O::Value, O::Error> {
-        let value = O::split(loading.await, self.errors)?;
+        self.sort(loading.await, &load, of_errors)
+    }
+
+    /// What the body returned, taken apart. A remembered error lives as `None` does.
+    fn sort(self, returned: O::Return, load: &Load, of_errors: Option<Duration>) -> Result<O::Value, O::Error> {
+        let value = O::split(returned, self.errors)?;
         if !self.says(&value) {
             load.no_store();
         }

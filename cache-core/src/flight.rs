@@ -13,7 +13,7 @@ use std::{
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-pub(crate) use self::pilot::{Order, launch, launch_behind};
+pub(crate) use self::pilot::{Order, fly, launch, launch_behind};
 use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Shared},

@@ -181,6 +181,14 @@ pub(crate) async fn run<V>(cache: &str, lineage: Lineage, deadline: Duration, lo
     }
 }
 
+/// Takes what a loader that has run already gave.
+pub(crate) async fn finish<V>(load: BoxLoad<V>) -> Result<V, Failure> {
+    match catch_panic(load).await {
+        Ok(loaded) => loaded,
+        Err(panic) => Err(Failure::Cache(panic)),
+    }
+}
+
 /// Turns a panic of code that is not ours (a loader, a value that is encoded) into an error with its message.
 pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, Error> {
     let mut work = pin!(work);
@@ -218,6 +226,11 @@ impl Lineage {
 
     pub(crate) fn with(&self, flight: OperationId) -> Self {
         Self(self.0.iter().copied().chain([flight]).collect())
+    }
+
+    /// Runs a synchronous loader.
+    pub(crate) fn around<R>(self, load: impl FnOnce() -> R) -> R {
+        LINEAGE.sync_scope(self, load)
     }
 
     /// Whether nobody's load waits for this one.

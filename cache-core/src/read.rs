@@ -2,6 +2,8 @@
 //!
 //! A hit ends in [`Shared::hit`] and never comes here.
 
+mod here;
+
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +22,8 @@ use crate::{
     stats::Event,
     tag::Tags,
 };
+
+pub(crate) use self::here::wait_here;
 
 /// An entry and where it came from.
 pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
@@ -233,7 +237,8 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         if !self.asks_further()
             && let Some(entry) = self.cache.hit(self.hash, &&self.key, Asker::Looks, Arc::clone)
         {
-            let is_due = self.call.mode == Mode::Load && entry.is_due(clock::now(), &self.cache.stack.proof);
+            let is_due =
+                self.call.mode == Mode::Load && !self.call.here && entry.is_due(clock::now(), &self.cache.stack.proof);
             let behind = is_due.then(|| self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags));
             return Ok(Boarding::Hit(entry, behind.flatten()));
         }
@@ -265,7 +270,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     }
 
     fn serves_stale(&self) -> bool {
-        self.call.mode == Mode::Load && !self.call.validated
+        self.call.mode == Mode::Load && !self.call.validated && !self.call.here
     }
 
     /// How a flight ended; nothing if that takes longer than the soft timeout.
@@ -346,6 +351,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
             serves_stale: self.serves_stale(),
+            ran_from: None,
             paused: self.paused::<E>(),
             behind: None,
             _companion: None,

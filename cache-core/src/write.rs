@@ -27,6 +27,7 @@ use crate::{
     },
     load::panicked,
     policy::Policy,
+    read::wait_here,
     stack::StackInner,
     stats::{Counters, Event},
     tag::Tags,
@@ -48,6 +49,16 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
                 .await;
         }
         stack.to_the_end(insert(self, key, hash, value, call)).await
+    }
+
+    /// [`insert`](Self::insert) into a cache of L1 alone, where nothing waits.
+    pub(crate) fn insert_here(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
+        if self.is_bypassed() {
+            self.drop_local(hash, &key);
+            return Ok(());
+        }
+        let stored = wait_here(insert(self, key, hash, value, call), Duration::ZERO);
+        stored.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "insert")))
     }
 
     /// What it takes to revoke one entry.

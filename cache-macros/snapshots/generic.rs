@@ -138,6 +138,61 @@ impl row {
         .invalidate()
         .await
     }
+    #[doc(hidden)]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    fn __target<'a, T: Table, const N: usize>(id: &'a T::Id) -> impl ::cache_core::__private::Revocable
+    where
+        T::Id: Ord,
+    {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::target(
+            row::__site::<T, N>(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
+            ),
+            ::cache_core::__private::key_part(&*id),
+        )
+    }
+    #[doc = r" The key of these arguments."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    fn key<'a, T: Table, const N: usize>(id: &'a T::Id) -> <T::Id as ::std::borrow::ToOwned>::Owned
+    where
+        T::Id: Ord,
+    {
+        ::cache_core::__private::own(::cache_core::__private::key_part(&*id))
+    }
+    #[doc = r" What happened to the function's cache so far in this process."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    fn stats<'a, T: Table, const N: usize>() -> ::cache_core::Stats
+    where
+        T::Id: Ord,
+    {
+        ::cache_core::__private::stats(row::__site::<T, N>(), ::core::option::Option::None)
+    }
+    #[doc = r" The function's cache, as a handle: for what the other companions don't do."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The cache can't be made, as for a call. Or the return type is a `Result` by another name, which hides the type"]
+    #[doc = r" of the value."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    fn cache<'a, T: Table, const N: usize>()
+    -> ::cache_core::Result<::cache_core::Cache<<T::Id as ::std::borrow::ToOwned>::Owned, T>>
+    where
+        T::Id: Ord,
+    {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+        ::cache_core::__private::handle::<_, T, _, _>(
+            row::__site::<T, N>(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
+            ),
+            |(id,): (&'static T::Id,)| ::cache_core::__private::key_part(&*id),
+        )
+    }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
     #[doc = r""]
     #[doc = r" # Errors"]
@@ -174,23 +229,6 @@ impl row {
         T::Id: Ord,
     {
         ::cache_core::__private::Revocable::write(row::__target::<T, N>(id), commit).await
-    }
-    #[doc(hidden)]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn __target<'a, T: Table, const N: usize>(id: &'a T::Id) -> impl ::cache_core::__private::Revocable
-    where
-        T::Id: Ord,
-    {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::target(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
-        )
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]
@@ -232,44 +270,6 @@ impl row {
         )
         .warm(|| ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
         .await
-    }
-    #[doc = r" The key of these arguments."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn key<'a, T: Table, const N: usize>(id: &'a T::Id) -> <T::Id as ::std::borrow::ToOwned>::Owned
-    where
-        T::Id: Ord,
-    {
-        ::cache_core::__private::own(::cache_core::__private::key_part(&*id))
-    }
-    #[doc = r" What happened to the function's cache so far in this process."]
-    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    fn stats<'a, T: Table, const N: usize>() -> ::cache_core::Stats
-    where
-        T::Id: Ord,
-    {
-        ::cache_core::__private::stats(row::__site::<T, N>(), ::core::option::Option::None)
-    }
-    #[doc = r" The function's cache, as a handle: for what the other companions don't do."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" The cache can't be made, as for a call. Or the return type is a `Result` by another name, which hides the type"]
-    #[doc = r" of the value."]
-    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    fn cache<'a, T: Table, const N: usize>()
-    -> ::cache_core::Result<::cache_core::Cache<<T::Id as ::std::borrow::ToOwned>::Owned, T>>
-    where
-        T::Id: Ord,
-    {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        ::cache_core::__private::handle::<_, T, _, _>(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            |(id,): (&'static T::Id,)| ::cache_core::__private::key_part(&*id),
-        )
     }
     #[doc(hidden)]
     #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]

@@ -137,6 +137,39 @@ pub async fn user_invalidate(&self, id: u64) -> ::cache_core::Result<()> {
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
 #[doc = ""]
+#[doc(hidden)]
+#[allow(unused_variables, reason = "arguments that are no part of the key")]
+pub fn __user_target(&self, id: u64) -> impl ::cache_core::__private::Revocable {
+    #[allow(unused_imports, reason = "the return type decides which of them is used")]
+    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+    let __key = ::cache_core::__private::key(|| (self.tenant, id));
+    ::cache_core::__private::target(
+        Self::__user_site(),
+        ::core::option::Option::None,
+        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
+        &__key,
+    )
+}
+#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
+#[doc = "Goes with the cached method [`user`](Self::user)."]
+#[doc = ""]
+#[doc = r" The key of these arguments."]
+#[allow(unused_variables, reason = "arguments that are no part of the key")]
+pub fn user_key(&self, id: u64) -> impl ::cache_core::CacheKey {
+    let __key = ::cache_core::__private::key(|| (self.tenant, id));
+    ::cache_core::__private::own(&__key)
+}
+#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
+#[doc = "Goes with the cached method [`user`](Self::user)."]
+#[doc = ""]
+#[doc = r" What happened to the function's cache so far in this process."]
+#[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+pub fn user_stats() -> ::cache_core::Stats {
+    ::cache_core::__private::stats(Self::__user_site(), ::core::option::Option::None)
+}
+#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
+#[doc = "Goes with the cached method [`user`](Self::user)."]
+#[doc = ""]
 #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
 #[doc = r""]
 #[doc = r" # Errors"]
@@ -170,19 +203,6 @@ pub async fn user_write<Written: ::core::marker::Send + 'static>(
     commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
 ) -> ::cache_core::Result<Written> {
     ::cache_core::__private::Revocable::write(Self::__user_target(self, id), commit).await
-}
-#[doc(hidden)]
-#[allow(unused_variables, reason = "arguments that are no part of the key")]
-pub fn __user_target(&self, id: u64) -> impl ::cache_core::__private::Revocable {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    ::cache_core::__private::target(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
-    )
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -222,23 +242,6 @@ async fn __user_warm(&self, id: u64) -> ::cache_core::__private::Warmed {
     .bypassed(__bypassed)
     .warm(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
     .await
-}
-#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
-#[doc = "Goes with the cached method [`user`](Self::user)."]
-#[doc = ""]
-#[doc = r" The key of these arguments."]
-#[allow(unused_variables, reason = "arguments that are no part of the key")]
-pub fn user_key(&self, id: u64) -> impl ::cache_core::CacheKey {
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    ::cache_core::__private::own(&__key)
-}
-#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
-#[doc = "Goes with the cached method [`user`](Self::user)."]
-#[doc = ""]
-#[doc = r" What happened to the function's cache so far in this process."]
-#[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-pub fn user_stats() -> ::cache_core::Stats {
-    ::cache_core::__private::stats(Self::__user_site(), ::core::option::Option::None)
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc(hidden)]

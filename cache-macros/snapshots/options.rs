@@ -150,6 +150,39 @@ impl user {
         .invalidate()
         .await
     }
+    #[doc(hidden)]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::__private::Revocable {
+        #[allow(unused_variables, reason = "only some parts are spoken of")]
+        let (row, column) = &__argument_0;
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        let __stack = &(&app.stack);
+        let __key = ::cache_core::__private::key(|| (*row, name.len()));
+        ::cache_core::__private::target(
+            user::__site(),
+            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
+            ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<User>::new()).outcome()),
+            &__key,
+        )
+    }
+    #[doc = r" The key of these arguments."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    fn key(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::CacheKey {
+        #[allow(unused_variables, reason = "only some parts are spoken of")]
+        let (row, column) = &__argument_0;
+        let __key = ::cache_core::__private::key(|| (*row, name.len()));
+        ::cache_core::__private::own(&__key)
+    }
+    #[doc = r" What happened to the function's cache so far in this process."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    fn stats(app: &App) -> ::cache_core::Stats {
+        let __stack = &(&app.stack);
+        ::cache_core::__private::stats(
+            user::__site(),
+            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
+        )
+    }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
     #[doc = r""]
     #[doc = r" # Errors"]
@@ -184,22 +217,6 @@ impl user {
         commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
     ) -> ::cache_core::Result<Written> {
         ::cache_core::__private::Revocable::write(user::__target(__argument_0, name, app), commit).await
-    }
-    #[doc(hidden)]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::__private::Revocable {
-        #[allow(unused_variables, reason = "only some parts are spoken of")]
-        let (row, column) = &__argument_0;
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        let __stack = &(&app.stack);
-        let __key = ::cache_core::__private::key(|| (*row, name.len()));
-        ::cache_core::__private::target(
-            user::__site(),
-            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
-            ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<User>::new()).outcome()),
-            &__key,
-        )
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]
@@ -245,23 +262,6 @@ impl user {
         .only_if(User::is_active)
         .warm(|| ::std::vec![], || user::__load(__argument_0, name, ::cache_core::__private::lend(&*app)))
         .await
-    }
-    #[doc = r" The key of these arguments."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn key(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::CacheKey {
-        #[allow(unused_variables, reason = "only some parts are spoken of")]
-        let (row, column) = &__argument_0;
-        let __key = ::cache_core::__private::key(|| (*row, name.len()));
-        ::cache_core::__private::own(&__key)
-    }
-    #[doc = r" What happened to the function's cache so far in this process."]
-    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    fn stats(app: &App) -> ::cache_core::Stats {
-        let __stack = &(&app.stack);
-        ::cache_core::__private::stats(
-            user::__site(),
-            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
-        )
     }
     #[doc(hidden)]
     #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]

@@ -131,6 +131,53 @@ impl user {
         .invalidate()
         .await
     }
+    #[doc(hidden)]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::target(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+    }
+    #[doc = r" The key of these arguments."]
+    #[allow(unused_variables, reason = "arguments that are no part of the key")]
+    pub fn key(org: u32, name: &str) -> (u32, <str as ::std::borrow::ToOwned>::Owned) {
+        ::cache_core::__private::own((
+            ::cache_core::__private::key_part(&org),
+            ::cache_core::__private::key_part(&*name),
+        ))
+    }
+    #[doc = r" What happened to the function's cache so far in this process."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    pub fn stats() -> ::cache_core::Stats {
+        ::cache_core::__private::stats(user::__site(), ::core::option::Option::None)
+    }
+    #[doc = r" The function's cache, as a handle: for what the other companions don't do."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The cache can't be made, as for a call. Or the return type is a `Result` by another name, which hides the type"]
+    #[doc = r" of the value."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    pub fn cache() -> ::cache_core::Result<::cache_core::Cache<(u32, <str as ::std::borrow::ToOwned>::Owned), User>> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+        ::cache_core::__private::handle::<_, User, _, _>(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            |(org, name): (&'static u32, &'static str)| {
+                (::cache_core::__private::key_part(&*org), ::cache_core::__private::key_part(&*name))
+            },
+        )
+    }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
     #[doc = r""]
     #[doc = r" # Errors"]
@@ -162,20 +209,6 @@ impl user {
         commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
     ) -> ::cache_core::Result<Written> {
         ::cache_core::__private::Revocable::write(user::__target(org, name), commit).await
-    }
-    #[doc(hidden)]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::target(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]
@@ -214,39 +247,6 @@ impl user {
             || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
         )
         .await
-    }
-    #[doc = r" The key of these arguments."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub fn key(org: u32, name: &str) -> (u32, <str as ::std::borrow::ToOwned>::Owned) {
-        ::cache_core::__private::own((
-            ::cache_core::__private::key_part(&org),
-            ::cache_core::__private::key_part(&*name),
-        ))
-    }
-    #[doc = r" What happened to the function's cache so far in this process."]
-    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    pub fn stats() -> ::cache_core::Stats {
-        ::cache_core::__private::stats(user::__site(), ::core::option::Option::None)
-    }
-    #[doc = r" The function's cache, as a handle: for what the other companions don't do."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" The cache can't be made, as for a call. Or the return type is a `Result` by another name, which hides the type"]
-    #[doc = r" of the value."]
-    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    pub fn cache() -> ::cache_core::Result<::cache_core::Cache<(u32, <str as ::std::borrow::ToOwned>::Owned), User>> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        ::cache_core::__private::handle::<_, User, _, _>(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            |(org, name): (&'static u32, &'static str)| {
-                (::cache_core::__private::key_part(&*org), ::cache_core::__private::key_part(&*name))
-            },
-        )
     }
     #[doc(hidden)]
     #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]

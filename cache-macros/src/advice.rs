@@ -1,6 +1,6 @@
 //! What to say of an option that does not exist.
 
-const OPTIONS: [&str; 31] = [
+const OPTIONS: [&str; 33] = [
     "adaptive",
     "associated",
     "cache",
@@ -8,6 +8,8 @@ const OPTIONS: [&str; 31] = [
     "cache_if",
     "cache_none",
     "codec",
+    "compress_above",
+    "compression",
     "crate",
     "enabled",
     "error_backoff",

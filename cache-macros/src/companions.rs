@@ -7,7 +7,7 @@ use syn::Ident;
 use crate::{
     argument::{Argument, Mention, Passing, Role},
     expand::{Entry, at, call, key_of, outcome, parameter, parameters, place_of, private, stack, tags, views},
-    model::{Key, Model},
+    model::{Key, Manner, Model},
     warm::warm,
 };
 
@@ -20,13 +20,14 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
         get(model),
         insert(model),
         invalidate(model),
-        expire(model),
-        write(model),
-        warm(model),
+        target(model),
         key(model),
         stats(model),
     ];
     companions.extend(cache(model));
+    if model.is_async {
+        companions.extend([expire(model), write(model), warm(model)]);
+    }
     companions
 }
 
@@ -34,6 +35,7 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
 fn uncached(model: &Model) -> TokenStream {
     let it = model.companion("uncached");
     let Model { visibility, generics, output, body, .. } = model;
+    let asyncness = model.manner("uncached").asyncness;
     let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
     let parameters = model.arguments.iter().map(|argument| {
         if argument.receiver.is_some() {
@@ -48,12 +50,13 @@ fn uncached(model: &Model) -> TokenStream {
     quote! {
         /// Runs the function itself; the cache is neither read nor written.
         #(#attributes)*
-        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause #body
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #output #where_clause #body
     }
 }
 
 fn refresh(model: &Model) -> TokenStream {
     let it = model.companion("refresh");
+    let asyncness = model.manner("refresh").asyncness;
     let Model { visibility, generics, output, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -62,7 +65,7 @@ fn refresh(model: &Model) -> TokenStream {
         /// Runs the function whatever is cached, and caches what it returns, for everyone.
         ///
         /// Others are served the old entry until then; if the function fails, it stays.
-        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #output #where_clause {
             #call
         }
     }
@@ -70,13 +73,14 @@ fn refresh(model: &Model) -> TokenStream {
 
 fn explain(model: &Model) -> TokenStream {
     let it = model.companion("explain");
+    let asyncness = model.manner("explain").asyncness;
     let Model { krate, visibility, generics, output, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
     let call = call(model, "explain");
     quote! {
         /// Calls the function, and says how the call was answered: from where, and how old the value is.
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
             #call
         }
     }
@@ -84,6 +88,7 @@ fn explain(model: &Model) -> TokenStream {
 
 fn get(model: &Model) -> TokenStream {
     let it = model.companion("get");
+    let Manner { asyncness, verb, wait } = model.manner("get");
     let Model { visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -93,15 +98,16 @@ fn get(model: &Model) -> TokenStream {
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
             #preparation
-            #entry.get::<#value>(#tags).await
+            #entry.#verb::<#value>(#tags)  #wait
         }
     }
 }
 
 fn insert(model: &Model) -> TokenStream {
     let it = model.companion("insert");
+    let Manner { asyncness, verb, wait } = model.manner("insert");
     let Model { krate, visibility, generics, value, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -116,15 +122,16 @@ fn insert(model: &Model) -> TokenStream {
         /// The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility async fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
             #preparation
-            #entry.insert::<#value>(#tags, #inserted).await
+            #entry.#verb::<#value>(#tags, #inserted)  #wait
         }
     }
 }
 
 fn invalidate(model: &Model) -> TokenStream {
     let it = model.companion("invalidate");
+    let Manner { asyncness, verb, wait } = model.manner("invalidate");
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
@@ -136,9 +143,9 @@ fn invalidate(model: &Model) -> TokenStream {
         /// # Errors
         /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
             #preparation
-            #entry.invalidate().await
+            #entry.#verb()  #wait
         }
     }
 }
@@ -165,13 +172,12 @@ fn expire(model: &Model) -> TokenStream {
 
 fn write(model: &Model) -> TokenStream {
     let it = model.companion("write");
-    let (hidden, target) = (model.companion("__target"), model.path("__target"));
+    let target = model.path("__target");
     let Model { krate, visibility, generics, .. } = model;
     let parameters = parameters(model);
     let names = model.arguments.iter().map(|argument| &argument.name);
     let where_clause = &generics.where_clause;
     let inherited = generics.params.iter();
-    let Entry { preparation, subject, .. } = Entry::new(model);
     let here = private(model, Span::call_site());
     let (commit, written) = (Ident::new("commit", Span::mixed_site()), Ident::new("Written", Span::mixed_site()));
     let future = quote!(::core::future::Future<Output = #written> + ::core::marker::Send + 'static);
@@ -187,12 +193,21 @@ fn write(model: &Model) -> TokenStream {
         ) -> #krate::Result<#written> #where_clause {
             #here::Revocable::write(#target(#(#names),*), #commit).await
         }
+    }
+}
 
+/// The entry, for `write` and for `#[invalidates]`.
+fn target(model: &Model) -> TokenStream {
+    let it = model.companion("__target");
+    let Model { visibility, generics, .. } = model;
+    let parameters = parameters(model);
+    let where_clause = &generics.where_clause;
+    let Entry { preparation, subject, .. } = Entry::new(model);
+    let here = private(model, Span::call_site());
+    quote! {
         #[doc(hidden)]
         #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility fn #hidden #generics(
-            #(#parameters),*
-        ) -> impl #here::Revocable #where_clause {
+        #visibility fn #it #generics(#(#parameters),*) -> impl #here::Revocable #where_clause {
             #preparation
             #here::target(#subject)
         }

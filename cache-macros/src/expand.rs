@@ -1,14 +1,14 @@
 //! A [`Model`] as code. Nothing is decided here, and what can be ordinary Rust is: it lives in `cache_core::__private`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Path, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     args::{CacheErr, Condition, Tag},
     argument::{Argument, Passing, Role},
     companions::companions,
-    model::{Key, Model, Reading},
+    model::{Key, Manner, Model, Reading},
     site::site,
 };
 
@@ -26,12 +26,13 @@ fn function(model: &Model) -> TokenStream {
     let lints = model.attributes.tolerances();
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
+    let asyncness = model.manner("call").asyncness;
     let call = hit_or_call(model);
     quote! {
         #(#conditions)*
         #(#outside)*
         #(#lints)*
-        #visibility async fn #name #generics(#(#parameters),*) -> #output #where_clause {
+        #visibility #asyncness fn #name #generics(#(#parameters),*) -> #output #where_clause {
             #call
         }
     }
@@ -75,7 +76,7 @@ fn beside(model: &Model) -> TokenStream {
     let plain = model.name.unraw();
     let summary = format!("Goes with the cached method [`{plain}`](Self::{plain}).");
     let companions = companions(model).into_iter().map(|companion| quote!(#[doc = #summary] #[doc = ""] #companion));
-    let items = companions.chain([load(model), site(model)]).map(|item| {
+    let items = companions.chain(load(model)).chain([site(model)]).map(|item| {
         let lints = model.attributes.tolerances();
         quote! {
             #(#conditions)*
@@ -87,8 +88,11 @@ fn beside(model: &Model) -> TokenStream {
     quote!(#(#items)*)
 }
 
-/// Binds the body to arguments that it owns, so that it can outlive the call.
-fn load(model: &Model) -> TokenStream {
+/// Binds the body to arguments that it owns, so that it can outlive the call; one that is not asynchronous runs in the call.
+fn load(model: &Model) -> Option<TokenStream> {
+    if !model.is_async {
+        return None;
+    }
     let Model { name, output, generics, .. } = model;
     let where_clause = &generics.where_clause;
     let here = private(model, Span::call_site());
@@ -106,13 +110,13 @@ fn load(model: &Model) -> TokenStream {
     let place = place_of(name);
     let at_name = private(model, place);
     let boxed = quote_spanned!(place=> #at_name::boxed(async move { #uncached(#(#arguments),*).await }));
-    quote! {
+    Some(quote! {
         #[doc(hidden)]
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
         fn #it #generics(#(#parameters),*) -> #here::Loading<#output> #where_clause {
             #boxed
         }
-    }
+    })
 }
 
 /// L1 is asked before anything else is made, unless it does not count.
@@ -126,6 +130,7 @@ fn hit_or_call(model: &Model) -> TokenStream {
     let load = loader(model);
     let Subject { site, stack, outcome, key } = &subject;
     let [stack_, outcome_, key_] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
+    let Manner { verb, wait, .. } = model.manner("call");
     let hit = quote!(#krate::__private::hit(#site, #stack_, &#outcome_, #key_));
     let hit = match bypassed {
         Some(bypassed) => quote!(if #bypassed { ::core::option::Option::None } else { #hit }),
@@ -137,7 +142,7 @@ fn hit_or_call(model: &Model) -> TokenStream {
         match #hit {
             ::core::option::Option::Some(hit) => hit,
             ::core::option::Option::None => {
-                #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.call(#tags, #load).await
+                #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.#verb(#tags, #load) #wait
             }
         }
     }
@@ -145,14 +150,14 @@ fn hit_or_call(model: &Model) -> TokenStream {
 
 /// The entry is asked for its value, by one of the verbs of `__private::Entry`.
 pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
-    let verb = format_ident!("{verb}");
+    let Manner { verb, wait, .. } = model.manner(verb);
     let entry = Entry::to_read(model);
     let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     let load = loader(model);
     quote! {
         #preparation
-        #entry.#verb(#tags, #load).await
+        #entry.#verb(#tags, #load) #wait
     }
 }
 
@@ -186,9 +191,10 @@ impl Entry {
         let krate = &model.krate;
         let site = model.path("__site");
         let mut preparation = views(model, |_| true);
+        let here = (!model.is_async).then(|| quote!(, EntryHere as _));
         preparation.extend(quote! {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
-            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _ #here};
         });
         let stack = stack(model, &mut preparation);
         let key = key_of(model, &mut preparation);
@@ -337,13 +343,15 @@ pub(crate) fn tags(model: &Model) -> TokenStream {
 
 /// Makes the future of a load; it runs on a miss only.
 fn loader(model: &Model) -> TokenStream {
-    let load = model.path("__load");
+    let load = model.path(if model.is_async { "__load" } else { "uncached" });
     let arguments = model.arguments.iter().map(|argument| {
         let place = place_of(argument.ty());
         let private = private(model, place);
         let reference = reference(argument);
         match argument.passing {
             Passing::Owned(_) if argument.is_moved() => argument.name.to_token_stream(),
+            Passing::Owned(_) if !model.is_async => quote_spanned!(place=> #private::again(#reference)),
+            Passing::Borrowed(_) if !model.is_async => argument.name.to_token_stream(),
             Passing::Owned(_) => quote_spanned!(place=> #private::copy(#reference)),
             Passing::Borrowed(_) => quote_spanned!(place=> #private::lend(#reference)),
         }

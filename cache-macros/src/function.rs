@@ -32,7 +32,7 @@ impl Parse for Function {
     fn parse(input: ParseStream) -> Result<Self> {
         let attributes = Attributes::sort(input.call(Attribute::parse_outer)?);
         let visibility = input.parse()?;
-        let signature = input.parse().map_err(|_| input.error("`#[cached]` goes on an `async fn`"))?;
+        let signature = input.parse().map_err(|_| input.error("`#[cached]` goes on a function"))?;
         let body = body(input)?;
         Ok(Self { attributes, visibility, signature, body })
     }

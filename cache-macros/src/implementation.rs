@@ -12,6 +12,7 @@ use crate::{
     argument::plain_name,
     error::Mistakes,
     function::{Attributes, mentions},
+    model::instance,
 };
 
 /// Whether the attribute stands on an `impl`.
@@ -105,7 +106,7 @@ impl Parse for Method {
     fn parse(input: ParseStream) -> Result<Self> {
         Ok(Self {
             attributes: input.call(Attribute::parse_outer)?,
-            signature: input.parse().map_err(|_| input.error("`#[cached]` goes on an `async fn`"))?,
+            signature: input.parse().map_err(|_| input.error("`#[cached]` goes on a function"))?,
             body: input.parse()?,
         })
     }
@@ -249,13 +250,9 @@ impl Method {
             });
         }
         let Attributes { conditions, outside, .. } = Attributes::sort(self.attributes.clone());
-        let parameters = self.signature.generics.params.iter().filter_map(|parameter| match parameter {
-            GenericParam::Lifetime(_) => None,
-            GenericParam::Type(parameter) => Some(&parameter.ident),
-            GenericParam::Const(parameter) => Some(&parameter.ident),
-        });
-        let call = quote!(Self::#name::<#(#parameters),*>(#(#arguments),*));
-        let body = Group::new(Delimiter::Brace, quote!(#call.await));
+        let instance = instance(&self.signature.generics);
+        let wait = self.signature.asyncness.map(|_| quote!(.await));
+        let body = Group::new(Delimiter::Brace, quote!(Self::#name #instance(#(#arguments),*) #wait));
         quote!(#(#conditions)* #(#outside)* #signature #body)
     }
 }

@@ -21,7 +21,7 @@ use proc_macro::TokenStream;
 
 use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 
-/// Caches what an `async fn` returns, by its arguments.
+/// Caches what a function returns, by its arguments.
 ///
 /// ```
 /// # use cache_core::{Error, Stack, cached};
@@ -126,9 +126,10 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn rates(currency: String) -> Result<Vec<u32>, String> { Ok(vec![]) }
 /// ```
 ///
-/// ## `jitter`, `codec`
-/// The largest part of a lifetime that chance takes away, from 0 to less than 1; and how values are encoded for L2: `"json"`,
-/// `"bincode"`, `"postcard"`, `"messagepack"`, or a `cache_core::Format`.
+/// ## `jitter`, `codec`, `compression`, `compress_above`
+/// The largest part of a lifetime that chance takes away, from 0 to less than 1; how values are encoded for L2: `"json"`,
+/// `"bincode"`, `"postcard"`, `"messagepack"`, or a `cache_core::Format`; how they are compressed: `"lz4"`, `"zstd"`, or a
+/// `cache_core::Compression`, and from how many bytes on.
 /// ```
 /// # use cache_core::cached;
 /// #[cached(jitter = 0.3, codec = "json")]
@@ -429,11 +430,29 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 ///
 /// # What it goes on
 ///
-/// Asynchronous functions, in modules and in other functions, and methods; they may call themselves. Arguments are owned or
+/// Functions, in modules and in other functions, and methods; they may call themselves. Arguments are owned or
 /// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
 /// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
 ///
-/// It does not go on synchronous functions: a miss waits for the shared store, and for whoever loads already.
+/// # Synchronous functions
+///
+/// They are cached in L1 alone: to wait for the shared store would block a thread that its answer may need. An `async fn` can be
+/// called from them, by `tokio::runtime::Handle::block_on`, from a thread that may block.
+///
+/// The body runs in the call, on its thread, on the arguments themselves: they need be neither `Send` nor `'static`. Threads that
+/// ask for the same meanwhile wait for it, at most for the policy's `hard_timeout`; then they run the body by themselves. So nothing of
+/// it needs a runtime, and none can be brought to a standstill. The options that are about loads apart from their callers don't go with
+/// it, and what the TTL map says of them has no effect.
+///
+/// What goes with the function is synchronous too: `uncached`, `refresh`, `explain`, `get`, `insert`, `invalidate`, `key`, `stats` and
+/// `cache`. An invalidation is done here when it returns, and elsewhere soon after, if ever there is a runtime to send it.
+/// ```
+/// # use cache_core::cached;
+/// #[cached]
+/// fn digits(number: u64) -> usize { number.to_string().len() }
+///
+/// assert_eq!((digits(1000), digits::get(1000)), (4, Some(4)));
+/// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()

@@ -12,7 +12,7 @@ use crate::{
     argument::{Argument, Mention, NO_INSTANCE, OPAQUE, Role, bindings, refuse_in_return},
     error::Mistakes,
     function::{Attributes, Function, mentions},
-    setting::{Setting, check_tiers, check_times},
+    setting::{Setting, check_synchronous, check_tiers, check_times},
 };
 
 pub(crate) struct Model {
@@ -25,6 +25,7 @@ pub(crate) struct Model {
     pub(crate) attributes: Attributes,
     pub(crate) visibility: Visibility,
     pub(crate) name: Ident,
+    pub(crate) is_async: bool,
     /// Whether it stands in an `impl`; a receiver is its first argument.
     pub(crate) is_associated: bool,
     pub(crate) generics: Generics,
@@ -54,6 +55,13 @@ pub(crate) struct Reading {
     pub(crate) cache_if: Option<Expr>,
 }
 
+/// What tells an asynchronous function from one that is not.
+pub(crate) struct Manner {
+    pub(crate) asyncness: TokenStream,
+    pub(crate) verb: Ident,
+    pub(crate) wait: TokenStream,
+}
+
 pub(crate) enum Key {
     /// The arguments that are not skipped.
     Arguments,
@@ -70,7 +78,7 @@ impl Model {
         check_signature(&signature, mistakes);
         let is_associated = args.associated || stands_in_impl(&signature, &body);
         let output = output(&signature);
-        if !is_rewritten(&signature) {
+        if !is_rewritten(&signature) && !returns_future(&signature.output) {
             refuse_in_return(&output, mistakes);
         }
         let mut arguments = read_arguments(&signature, mistakes);
@@ -80,6 +88,9 @@ impl Model {
         resolve_templates(&mut args.tags, &signature.ident, &arguments, mistakes);
         check_times(&args.settings, mistakes);
         check_tiers(&args.settings, args.validated, mistakes);
+        if signature.asyncness.is_none() && !is_rewritten(&signature) {
+            check_synchronous(&args.settings, args.validated, mistakes);
+        }
         check_name(args.cache.as_ref(), &arguments, mistakes);
         check_settings(&args.settings, &arguments, mistakes);
         check_judge("cache_if", args.cache_if.as_ref(), &arguments, mistakes);
@@ -106,6 +117,7 @@ impl Model {
             tags: args.tags,
             attributes,
             visibility,
+            is_async: signature.asyncness.is_some(),
             is_associated,
             name: signature.ident,
             generics: signature.generics,
@@ -114,6 +126,14 @@ impl Model {
             value: in_ok(&output).filter(|_| !keeps_errors).unwrap_or_else(|| output.clone()),
             output,
             body,
+        }
+    }
+
+    /// How its functions begin, the verb that an entry is asked by, and how they wait for the answer.
+    pub(crate) fn manner(&self, verb: &str) -> Manner {
+        match self.is_async {
+            true => Manner { asyncness: quote!(async), verb: format_ident!("{verb}"), wait: quote!(.await) },
+            false => Manner { asyncness: quote!(), verb: format_ident!("{verb}_here"), wait: quote!() },
         }
     }
 
@@ -130,18 +150,8 @@ impl Model {
     /// The path of something that goes with the function, and is generic as it is.
     pub(crate) fn path(&self, what: &str) -> TokenStream {
         let (name, companion) = (&self.name, self.companion(what));
-        let instance = self.instance();
+        let instance = instance(&self.generics);
         if self.is_associated { quote!(Self::#companion #instance) } else { quote!(#name::#companion #instance) }
-    }
-
-    /// Types and constants, as they are passed on: `::<T, N>`.
-    fn instance(&self) -> Option<TokenStream> {
-        let parameters = self.generics.params.iter().filter_map(|parameter| match parameter {
-            GenericParam::Lifetime(_) => None,
-            GenericParam::Type(parameter) => Some(&parameter.ident),
-            GenericParam::Const(parameter) => Some(&parameter.ident),
-        });
-        self.is_generic().then(|| quote!(::<#(#parameters),*>))
     }
 
     /// Whether there are many of it: over types or constants of its own.
@@ -150,13 +160,28 @@ impl Model {
     }
 }
 
+/// Types and constants, as they are passed on: `::<T, N>`.
+pub(crate) fn instance(generics: &Generics) -> Option<TokenStream> {
+    let parameters = generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Lifetime(_) => None,
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+    });
+    let parameters: Vec<_> = parameters.collect();
+    (!parameters.is_empty()).then(|| quote!(::<#(#parameters),*>))
+}
+
 fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
     if is_rewritten(signature) {
         let message = "`#[async_trait]` rewrote this method before `#[cached]` saw it; put a `#[cached]` on the `impl` too, above \
                        `#[async_trait]`";
         mistakes.at(signature.ident.span(), message);
-    } else if signature.asyncness.is_none() {
-        mistakes.at(signature.fn_token.span, "`#[cached]` is for asynchronous functions, since a miss waits for the shared store and for whoever loads already; write `async fn`, or keep what is merely computed in a `std::sync::LazyLock` or a moka cache");
+    }
+    if signature.asyncness.is_none() && returns_future(&signature.output) {
+        mistakes.at(
+            signature.fn_token.span,
+            "a function that returns a future gives nothing to cache when it returns; write `async fn`",
+        );
     }
     if let Some(token) = &signature.constness {
         mistakes.at(token.span, "a cached function can't be `const`");
@@ -170,6 +195,12 @@ fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
     if let Some(abi) = &signature.abi {
         mistakes.at(abi.extern_token.span, "a cached function can't be `extern`");
     }
+}
+
+/// Whether it is an `async fn` by other words.
+fn returns_future(output: &ReturnType) -> bool {
+    let future = Ident::new("Future", Span::call_site());
+    matches!(output, ReturnType::Type(_, ty) if matches!(**ty, Type::ImplTrait(_)) && mentions(ty, &future))
 }
 
 /// Whether `#[async_trait]` was there first.

@@ -30,6 +30,8 @@ pub(crate) enum Value {
     Format(&'static str),
     /// A variant of `cache_core::policy::Tiers`.
     Tiers(&'static str),
+    /// A variant of `cache_core::Compression`.
+    Compression(&'static str),
     /// An expression of the field's type, evaluated once.
     Expr(Box<Expr>),
 }
@@ -64,8 +66,21 @@ const TIMES: [&str; 8] = [
     "error_backoff",
 ];
 
-const OTHERS: [&str; 8] =
-    ["jitter", "codec", "tiers", "refresh_ahead", "adaptive", "max_loads", "max_value_size", "enabled"];
+const OTHERS: [&str; 10] = [
+    "jitter",
+    "codec",
+    "compression",
+    "compress_above",
+    "tiers",
+    "refresh_ahead",
+    "adaptive",
+    "max_loads",
+    "max_value_size",
+    "enabled",
+];
+
+/// The names in settings of the ways to compress, and the variant of each.
+const COMPRESSIONS: [(&str, &str); 3] = [("none", "None"), ("lz4", "Lz4"), ("zstd", "Zstd")];
 
 /// The names of the tiers, and the variant of each.
 const TIERS: [(&str, &str); 3] = [("both", "Both"), ("l1", "L1"), ("l2", "L2")];
@@ -90,14 +105,17 @@ impl Setting {
             (None, "adaptive") => bounds_of(&expr)?,
             (None, _) => Value::Expr(Box::new(expr)),
             (Some(lit), "jitter") => Value::Fraction(fraction(lit)?),
-            (Some(lit), "codec") => Value::Format(format(lit)?),
-            (Some(lit), "tiers") => Value::Tiers(tiers(lit)?),
+            (Some(lit), "codec") => Value::Format(variant(lit, &FORMATS, "codec", "Format")?),
+            (Some(lit), "compression") => {
+                Value::Compression(variant(lit, &COMPRESSIONS, "compression", "Compression")?)
+            }
+            (Some(lit), "tiers") => Value::Tiers(variant(lit, &TIERS, "tiers", "Tiers")?),
             (Some(lit), "refresh_ahead") => refresh_ahead(lit)?,
             (Some(lit), "adaptive") => bounds(lit)?,
             (Some(lit), name @ ("max_loads" | "max_value_size")) => {
                 count(name, lit).map(|()| Value::Expr(Box::new(expr.clone())))?
             }
-            (Some(_), "enabled") => Value::Expr(Box::new(expr)),
+            (Some(Lit::Int(_)), "compress_above") | (Some(_), "enabled") => Value::Expr(Box::new(expr)),
             (Some(lit), name) => Value::Time(time(name, lit)?),
         };
         Ok(Self { name: name.clone(), value })
@@ -153,6 +171,26 @@ pub(crate) fn check_tiers(settings: &[Setting], validated: Option<Span>, mistake
             );
         }
         _ => {}
+    }
+}
+
+/// A synchronous function is cached in L1 alone, and its body runs in the call.
+pub(crate) fn check_synchronous(settings: &[Setting], validated: Option<Span>, mistakes: &mut Mistakes) {
+    const IN_L1: &str = "a synchronous function is cached in L1 alone, because to wait for the shared store would block a thread that the \
+                         answer may need; write `async fn`, or leave this out";
+    if let Some(validated) = validated {
+        mistakes.at(validated, IN_L1);
+    }
+    for Setting { name, value } in settings {
+        match name.to_string().as_str() {
+            "tiers" if !matches!(value, Value::Tiers("L1")) => mistakes.at(name.span(), IN_L1),
+            "stale_while_revalidate" | "stale_if_error" | "soft_timeout" | "refresh_ahead" | "adaptive" | "error_backoff"
+            | "max_loads" => mistakes.at(
+                name.span(),
+                format!("`{name}` is about loads that go on apart from their callers, and the body of a synchronous function runs in the call; write `async fn`, or leave it out"),
+            ),
+            _ => {}
+        }
     }
 }
 
@@ -262,17 +300,18 @@ fn count(name: &str, lit: &Lit) -> syn::Result<()> {
     }
 }
 
-fn tiers(lit: &Lit) -> syn::Result<&'static str> {
-    let name = match lit {
-        Lit::Str(name) => name.value(),
-        _ => String::new(),
+/// A variant of an enum of `cache_core`, by its name in settings.
+fn variant(lit: &Lit, known: &[(&str, &'static str)], option: &str, ty: &str) -> syn::Result<&'static str> {
+    let Lit::Str(text) = lit else {
+        let first = known[0].0;
+        let message = format!("`{option}` is a name such as \"{first}\", or an expression of type `cache_core::{ty}`");
+        return Err(Error::new(lit.span(), message));
     };
-    let found = TIERS.iter().find(|(known, _)| *known == name).map(|(_, variant)| *variant);
-    found.ok_or_else(|| {
-        Error::new(
-            lit.span(),
-            "`tiers` is \"both\", \"l1\" or \"l2\", or an expression of type `cache_core::policy::Tiers`",
-        )
+    let name = text.value();
+    let found = known.iter().find(|(known, _)| *known == name);
+    found.map(|(_, variant)| *variant).ok_or_else(|| {
+        let known: Vec<_> = known.iter().map(|(known, _)| *known).collect();
+        Error::new(lit.span(), format!("`{name}` is none that `{option}` knows; there are: {}", known.join(", ")))
     })
 }
 
@@ -287,19 +326,6 @@ fn fraction(lit: &Lit) -> syn::Result<f64> {
     }
     let message = "`jitter` is from 0 up to, but not including, 1: 0.1 takes away up to a tenth of a lifetime";
     Err(Error::new(lit.span(), message))
-}
-
-fn format(lit: &Lit) -> syn::Result<&'static str> {
-    let Lit::Str(text) = lit else {
-        let message = "`codec` is a name such as \"json\", or an expression of type `cache_core::Format`";
-        return Err(Error::new(lit.span(), message));
-    };
-    let name = text.value();
-    let found = FORMATS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, variant)| *variant).ok_or_else(|| {
-        let known: Vec<_> = FORMATS.iter().map(|(known, _)| *known).collect();
-        Error::new(lit.span(), format!("`{name}` is no codec; there are: {}", known.join(", ")))
-    })
 }
 
 /// Numbers, each with its unit: `"1h 30m"`.

@@ -68,7 +68,10 @@ fn overrides(model: &Model) -> Option<TokenStream> {
         let value = setting(model, value);
         quote!(.#field(#value))
     });
-    (!settings.is_empty()).then(|| quote!(.overrides(|__overrides| __overrides #(#fields)*)))
+    let krate = &model.krate;
+    let in_l1 = (!model.is_async).then(|| quote!(.tiers(#krate::policy::Tiers::L1)));
+    let any = !settings.is_empty() || in_l1.is_some();
+    any.then(|| quote!(.overrides(|__overrides| __overrides #(#fields)* #in_l1)))
 }
 
 fn setting(model: &Model, value: &Value) -> TokenStream {
@@ -86,6 +89,10 @@ fn setting(model: &Model, value: &Value) -> TokenStream {
         Value::Tiers(variant) => {
             let variant = format_ident!("{variant}");
             quote!(#krate::policy::Tiers::#variant)
+        }
+        Value::Compression(variant) => {
+            let variant = format_ident!("{variant}");
+            quote!(#krate::Compression::#variant)
         }
         Value::Format(variant) => {
             let variant = format_ident!("{variant}");

@@ -135,7 +135,7 @@ fn all_mistakes_are_reported() {
                 fn user<T>(d: &mut T, e: *const u8) {}
             )
         ),
-        10
+        9
     );
 }
 

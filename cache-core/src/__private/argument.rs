@@ -53,6 +53,12 @@ pub fn copy<T: Kept<Way, Owned = T>, Way>(argument: &T) -> T {
     argument.keep()
 }
 
+/// Copies an argument that is still needed, for a body that runs in the call.
+#[inline]
+pub fn again<T: Clone>(argument: &T) -> T {
+    argument.clone()
+}
+
 /// What an argument has to be, to be a part of the key.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` can't be part of a cache key",

@@ -354,6 +354,8 @@ pub(crate) struct Call {
     pub(crate) bypass: bool,
     /// Served only what is validated after it began.
     pub(crate) validated: bool,
+    /// Loads on the caller's thread, with nothing behind it.
+    pub(crate) here: bool,
     /// How long nothing is cached after an invalidation.
     pub(crate) hold_off: Option<Duration>,
 }
@@ -368,6 +370,7 @@ impl Default for Call {
             is_of_a_batch: false,
             bypass: false,
             validated: false,
+            here: false,
             hold_off: None,
         }
     }

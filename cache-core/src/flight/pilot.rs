@@ -46,6 +46,8 @@ pub(crate) struct Order<K, V> {
     pub(crate) lineage: Lineage,
     /// Whether an entry inside its stale-while-revalidate window is an answer.
     pub(crate) serves_stale: bool,
+    /// Since when the loader ran, if it has: on its caller's thread, before the flight.
+    pub(crate) ran_from: Option<Instant>,
     /// How the last load failed, if it is not to be tried again yet.
     pub(crate) paused: Option<Failure>,
     /// Its place among the flights behind answers, if it is one of them.
@@ -82,7 +84,7 @@ pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
 }
 
 /// Carries out a flight, until it has landed or everyone has left it.
-async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
+pub(crate) async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
     let mut pilot = Pilot::new(&landing, order);
     match load::catch_panic(pilot.travel()).await {
         Ok(Some((outcome, end))) => {
@@ -360,6 +362,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             // Once: a course loads at most once.
             let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(began));
         }
+        if let Some(started) = self.order.ran_from {
+            let loaded = load::finish(loader).await;
+            return self.loaded(loaded, started, leased, wishes);
+        }
         let room = match self.find_room(wishes.is_of_a_batch()).await {
             Ok(room) => room,
             Err(failure) => {
@@ -373,6 +379,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let deadline = self.policy.hard_timeout.saturating_sub(started - began);
         let loaded = load::run(&self.cache.label, lineage, deadline, loader).await;
         drop((keeper, room));
+        self.loaded(loaded, started, leased, wishes)
+    }
+
+    fn loaded(&mut self, loaded: Result<V, Failure>, started: Instant, leased: bool, wishes: Load) -> Loaded {
         let Landing { hash, key, .. } = self.landing;
         self.cache.note_load(clock::now() - started, loaded.is_ok(), *hash, key);
         match loaded {

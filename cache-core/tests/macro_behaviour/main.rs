@@ -15,7 +15,9 @@ mod returns;
 mod scopes;
 mod settings;
 mod shapes;
+mod sizes;
 mod stacks;
+mod synchronous;
 mod tags;
 mod traits;
 

@@ -24,6 +24,8 @@ const HOUR: Duration = Duration::from_secs(3600);
     max_loads = 8,
     max_value_size = 4096,
     tiers = "l1",
+    compression = "none",
+    compress_above = 100,
     enabled = true
 )]
 async fn with_all(id: u32) -> Option<u32> {
@@ -49,6 +51,7 @@ fn each_option_sets_its_field() {
     expected.max_loads = Some(8);
     expected.max_value_size = 4096;
     expected.tiers = Tiers::L1;
+    expected.compress_above = 100;
     assert_eq!(*cache.policy(), expected);
 }
 

@@ -20,6 +20,8 @@ mod ports {
         async fn find<T: CacheKey + CacheValue>(&self, by: T, _: &str) -> Option<T>;
 
         async fn count() -> usize;
+
+        fn label(&self, number: u8) -> String;
     }
 }
 
@@ -65,6 +67,11 @@ impl ports::Users for Database {
     async fn count() -> usize {
         7
     }
+
+    #[cached(skip(self), stack = &self.stack)]
+    fn label(&self, number: u8) -> String {
+        format!("{number} by {}", self.runs.add())
+    }
 }
 
 #[invalidates(database.user(id))]
@@ -92,6 +99,7 @@ async fn generic_methods_and_functions_of_a_trait_are_cached_too() {
         assert_eq!(ports::Users::find(&database, "a".to_owned(), "any").await, Some("a".to_owned()));
     }
     assert_eq!(database.runs.count(), 2);
+    assert_eq!(ports::Users::label(&database, 7), ports::Users::label(&database, 7));
     assert_eq!(<Database as ports::Users>::count().await, 7);
     assert_eq!(Database::count_explain().await.source, Source::L1);
 }
