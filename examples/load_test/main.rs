@@ -5,6 +5,8 @@
 //! cargo builds in. It ends with an error unless every call was answered, and in time.
 #![allow(clippy::print_stdout, reason = "it reports to a terminal")]
 
+#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
+
 mod chart;
 mod origin;
 mod report;

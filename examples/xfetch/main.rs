@@ -1,6 +1,8 @@
 //! A simulated day of refreshes ahead by XFetch: four processes, a few popular keys, loads that take a second. It prints how
 //! often a value was loaded in each of its times to live, and how many reads found it expired.
 
+#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
+
 use std::time::Duration;
 
 use cache_core::{Cache, Overrides, RefreshAhead, Result, Stack, Stats, backend::Memory};
