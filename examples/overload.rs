@@ -1,5 +1,4 @@
 //! A slow origin is not hammered: so many loads run at once, those beyond wait, and of those only so many.
-#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
 
 #![allow(clippy::print_stdout, reason = "it reports to a terminal")]
 

@@ -1,5 +1,4 @@
 //! What is asked for is loaded anew before it expires, so that nobody waits for it; and a loader need not bring the same again.
-#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
 
 #![allow(clippy::print_stdout, reason = "it reports to a terminal")]
 

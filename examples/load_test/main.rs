@@ -3,7 +3,6 @@
 //! `USERS=15000 LENGTH=60 cargo run --release --example load_test --features test-util`: the length is in seconds. It needs
 //! a `redis-server` on the PATH, which it starts and ends itself, prints a table, and draws `load_test.svg` in the folder that
 //! cargo builds in. It ends with an error unless every call was answered, and in time.
-#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
 
 #![allow(clippy::print_stdout, reason = "it reports to a terminal")]
 
