@@ -17,8 +17,8 @@ const PACE: Duration = Duration::from_millis(500);
 
 async fn user(items: Cache<u32, u32>, key: u32, phase: Duration) -> Result<()> {
     tokio::time::sleep(phase).await;
-    let end = tokio::time::Instant::now() + DAY;
-    while tokio::time::Instant::now() < end {
+    let end = cache_core::clock::now() + DAY;
+    while cache_core::clock::now() < end {
         let load = |_| async move {
             tokio::time::sleep(LOAD).await;
             key
