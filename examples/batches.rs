@@ -6,7 +6,6 @@ use cache_core::{Result, Stack};
 
 /// `SELECT id, name FROM users WHERE id = ANY($1)`.
 async fn select(ids: Vec<u64>) -> HashMap<u64, String> {
-    println!("one query for {ids:?}");
     ids.into_iter().filter(|id| *id < 100).map(|id| (id, format!("user {id}"))).collect()
 }
 

@@ -1,5 +1,7 @@
 //! A slow origin is not hammered: so many loads run at once, those beyond wait, and of those only so many.
 
+#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
+
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,

@@ -1,5 +1,7 @@
 //! What is asked for is loaded anew before it expires, so that nobody waits for it; and a loader need not bring the same again.
 
+#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
+
 use std::time::Duration;
 
 use cache_core::{Load, Overrides, RefreshAhead, Result, Stack};

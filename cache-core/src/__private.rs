@@ -1,6 +1,7 @@
 //! What `#[cached]` and `#[invalidates]` call. Not part of the public interface: any release may change it, together with the attributes.
 
 mod argument;
+mod ask;
 mod gate;
 mod here;
 mod outcome;
@@ -19,6 +20,7 @@ use std::{
 
 pub use self::{
     argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag},
+    ask::{Ask, Told, later},
     here::EntryHere,
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
@@ -62,18 +64,12 @@ where
     Found::<O, L> { cache: site.cache(stack), key, bypassed: false, validated: false, keep: Keep::default() }
 }
 
-/// The cache of a function, its value's type as the signature shows it. `key` is never called: it has the key's type.
-pub fn handle<O, D, A, L>(
-    site: &'static Site,
-    stack: Option<&Stack>,
-    _: O,
-    _: impl FnOnce(A) -> L,
-) -> Result<Cache<L::Key, D>>
+/// The cache of a function, the types of its key and its value as the signature shows them.
+pub fn handle<K: CacheKey, D, O>(site: &'static Site, stack: Option<&Stack>, _: O) -> Result<Cache<K, D>>
 where
     O: Outcome<Value: CacheValue> + Holds<D>,
-    L: Lookup<Key: CacheKey>,
 {
-    O::typed(&*site.cache::<L::Key, O::Value>(stack)?)
+    O::typed(&*site.cache::<K, O::Value>(stack)?)
 }
 
 /// The statistics of a function's cache.
@@ -168,11 +164,27 @@ pub trait Entry: Sized {
     where
         Self::Outcome: Holds<D>;
 
-    /// Revokes the entry.
-    fn invalidate(self) -> impl Future<Output = Result<()>> + Send;
-
-    /// Marks it as stale.
-    fn expire(self) -> impl Future<Output = Result<()>> + Send;
+    /// What a companion asks.
+    fn ask<D: Send>(
+        self,
+        ask: Ask<D>,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<Returned<Self>> + Send,
+    ) -> impl Future<Output = Told<Returned<Self>, D>> + Send
+    where
+        Self: Send,
+        Self::Outcome: Holds<D>,
+    {
+        async {
+            match ask {
+                Ask::Refresh => Told::Returned(self.refresh(tags, load).await),
+                Ask::Explain => Told::Explained(self.explain(tags, load).await),
+                Ask::Get => Told::Found(self.get(tags).await),
+                Ask::Insert(value) => Told::Inserted(self.insert(tags, value).await),
+                Ask::Warm => Told::Warmed(self.warm(tags, load).await),
+            }
+        }
+    }
 }
 
 /// What the function returns.
@@ -326,14 +338,6 @@ where
             Some(ttl) => at.ttl(ttl).insert(value).await,
             None => at.insert(value).await,
         }
-    }
-
-    async fn invalidate(self) -> Result<()> {
-        self.cache?.invalidate(self.key).await
-    }
-
-    async fn expire(self) -> Result<()> {
-        self.cache?.expire(self.key).await
     }
 }
 

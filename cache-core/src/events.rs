@@ -207,7 +207,8 @@ pub(crate) fn hits_are_wanted() -> bool {
 pub(crate) struct Hub {
     is_watched: AtomicBool,
     subscribers: ArcSwap<Vec<Subscriber>>,
-    changes: Mutex<()>,
+    /// Held while they change; whether nobody can subscribe any more.
+    is_closed: Mutex<bool>,
 }
 
 /// What an event is about.
@@ -240,7 +241,8 @@ impl Hub {
 
     /// Ends all subscriptions.
     pub(crate) fn close(&self) {
-        self.change(Vec::clear);
+        *self.is_closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.change(|_| {});
     }
 
     /// Tells what was counted, if it is an event.
@@ -279,9 +281,12 @@ impl Hub {
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Subscriber>)) {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = self.is_closed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut subscribers = Vec::clone(&self.subscribers.load());
         change(&mut subscribers);
+        if *is_closed {
+            subscribers.clear();
+        }
         self.is_watched.store(!subscribers.is_empty(), Ordering::Relaxed);
         self.subscribers.store(Arc::new(subscribers));
     }

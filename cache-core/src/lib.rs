@@ -61,6 +61,10 @@
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
 //! | revoke many things in one call, or bursts in few | [`Stack::invalidation`] |
 //! | serve an old value while a new one is loaded, or where its load fails or is slow | [`stale_while_revalidate`](policy::Policy::stale_while_revalidate), [`stale_if_error`](policy::Policy::stale_if_error), [`soft_timeout`](policy::Policy::soft_timeout), [`Cache::expire`] |
+//! | have what is asked for loaded anew before it expires | [`refresh_ahead`](policy::Policy::refresh_ahead) |
+//! | let times to live follow how often a value changes | [`adaptive`](policy::Policy::adaptive), [`Load::not_modified`] |
+//! | get, store or revoke many keys at once | [`Cache::many`], [`Cache::batched`], [`Cache::insert_many`], [`Cache::invalidate_many`] |
+//! | bound the loads that run at once, leave failing keys alone | [`max_loads`](policy::Policy::max_loads), [`StackBuilder::max_loads`], [`error_backoff`](policy::Policy::error_backoff) |
 //! | answer with a default where a load fails | [`At::default_on_error`] |
 //! | revoke what a function changes | [`#[invalidates]`](macro@invalidates) |
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |

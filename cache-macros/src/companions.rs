@@ -1,12 +1,12 @@
 //! The functions that go with a cached one, each in code.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Ident;
 
 use crate::{
-    argument::{Argument, Mention, Passing, Role},
-    expand::{Entry, at, call, key_of, outcome, parameter, parameters, place_of, private, stack, tags, views},
+    argument::{Mention, Passing, Role},
+    expand::{Entry, key_of, loader, outcome, parameter, parameters, place_of, private, stack, tags, views},
     model::{Key, Manner, Model},
     warm::warm,
 };
@@ -20,6 +20,7 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
         get(model),
         insert(model),
         invalidate(model),
+        ask(model),
         target(model),
         key(model),
         stats(model),
@@ -54,119 +55,144 @@ fn uncached(model: &Model) -> TokenStream {
     }
 }
 
-fn refresh(model: &Model) -> TokenStream {
-    let it = model.companion("refresh");
-    let asyncness = model.manner("refresh").asyncness;
-    let Model { visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
+/// How a companion is written: its parameters, and what it hands on to one of the hidden functions.
+struct Handed<'m> {
+    model: &'m Model,
+    parameters: Vec<TokenStream>,
+    names: Vec<&'m Ident>,
+}
+
+impl<'m> Handed<'m> {
+    fn new(model: &'m Model) -> Self {
+        let names = model.arguments.iter().map(|argument| &argument.name).collect();
+        Self { model, parameters: parameters(model), names }
+    }
+
+    /// One that asks `__ask`, and takes `take` of what it is told.
+    fn question(&self, name: &str, question: &TokenStream, take: &str, gives: &TokenStream) -> TokenStream {
+        let names = &self.names;
+        let (ask, take) = (self.model.path("__ask"), format_ident!("{take}"));
+        let here = private(self.model, Span::call_site());
+        let told = quote!(#ask(#(#names,)* #here::Ask::#question));
+        let answer = match self.model.is_async {
+            true => quote!(#here::later(#told, #here::Told::#take)),
+            false => quote!(#told.#take()),
+        };
+        self.companion(name, &quote!(), gives, &answer)
+    }
+
+    /// One that asks the entry alone, by a verb of `Revocable`.
+    fn revocation(&self, name: &str) -> TokenStream {
+        let names = &self.names;
+        let (krate, target) = (&self.model.krate, self.model.path("__target"));
+        let here = private(self.model, Span::call_site());
+        let verb = self.model.manner(name).verb;
+        self.companion(
+            name,
+            &quote!(),
+            &quote!(#krate::Result<()>),
+            &quote!(#here::Revocable::#verb(#target(#(#names),*))),
+        )
+    }
+
+    fn companion(&self, name: &str, more: &TokenStream, gives: &TokenStream, answer: &TokenStream) -> TokenStream {
+        let Model { visibility, generics, is_async, .. } = self.model;
+        let it = self.model.companion(name);
+        let where_clause = &generics.where_clause;
+        let parameters = &self.parameters;
+        let gives = if *is_async { quote!(impl ::core::future::Future<Output = #gives>) } else { gives.clone() };
+        quote!(#visibility fn #it #generics(#(#parameters,)* #more) -> #gives #where_clause { #answer })
+    }
+}
+
+/// Whatever is asked of an entry, but for the call itself.
+fn ask(model: &Model) -> TokenStream {
+    let it = model.companion("__ask");
+    let Model { output, value, generics, .. } = model;
+    let Manner { asyncness, verb, wait } = model.manner("ask");
     let where_clause = &generics.where_clause;
-    let call = call(model, "refresh");
+    let parameters = parameters(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
+    let (tags, load) = (tags(model), loader(model));
+    let here = private(model, Span::call_site());
+    let question = Ident::new("ask", Span::mixed_site());
+    quote! {
+        #[doc(hidden)]
+        #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+        #asyncness fn #it #generics(
+            #(#parameters,)* #question: #here::Ask<#value>
+        ) -> #here::Told<#output, #value> #where_clause {
+            #preparation
+            #entry.#verb::<#value>(#question, #tags, #load) #wait
+        }
+    }
+}
+
+fn refresh(model: &Model) -> TokenStream {
+    let refresh = Handed::new(model).question("refresh", &quote!(Refresh), "returned", &model.output.to_token_stream());
     quote! {
         /// Runs the function whatever is cached, and caches what it returns, for everyone.
         ///
         /// Others are served the old entry until then; if the function fails, it stays.
-        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #output #where_clause {
-            #call
-        }
+        #refresh
     }
 }
 
 fn explain(model: &Model) -> TokenStream {
-    let it = model.companion("explain");
-    let asyncness = model.manner("explain").asyncness;
-    let Model { krate, visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let call = call(model, "explain");
+    let (krate, output) = (&model.krate, &model.output);
+    let explain =
+        Handed::new(model).question("explain", &quote!(Explain), "explained", &quote!(#krate::Answer<#output>));
     quote! {
         /// Calls the function, and says how the call was answered: from where, and how old the value is.
-        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
-            #call
-        }
+        #explain
     }
 }
 
 fn get(model: &Model) -> TokenStream {
-    let it = model.companion("get");
-    let Manner { asyncness, verb, wait } = model.manner("get");
-    let Model { visibility, generics, value, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::to_read(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
-    let tags = tags(model);
+    let value = &model.value;
+    let get = Handed::new(model).question("get", &quote!(Get), "found", &quote!(::core::option::Option<#value>));
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility #asyncness fn #it #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
-            #preparation
-            #entry.#verb::<#value>(#tags)  #wait
-        }
+        #get
     }
 }
 
 fn insert(model: &Model) -> TokenStream {
-    let it = model.companion("insert");
-    let Manner { asyncness, verb, wait } = model.manner("insert");
-    let Model { krate, visibility, generics, value, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::to_read(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
-    let tags = tags(model);
+    let (krate, value) = (&model.krate, &model.value);
     let inserted = Ident::new("value", Span::mixed_site());
+    let mut handed = Handed::new(model);
+    handed.parameters.push(quote!(#inserted: #value));
+    let insert = handed.question("insert", &quote!(Insert(#inserted)), "inserted", &quote!(#krate::Result<()>));
     quote! {
         /// Caches a value for these arguments, in every tier, in the place of whatever is there or being loaded.
         ///
         /// # Errors
         /// The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility #asyncness fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.#verb::<#value>(#tags, #inserted)  #wait
-        }
+        #insert
     }
 }
 
 fn invalidate(model: &Model) -> TokenStream {
-    let it = model.companion("invalidate");
-    let Manner { asyncness, verb, wait } = model.manner("invalidate");
-    let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::new(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
+    let invalidate = Handed::new(model).revocation("invalidate");
     quote! {
         /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
         ///
         /// # Errors
         /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.#verb()  #wait
-        }
+        #invalidate
     }
 }
 
 fn expire(model: &Model) -> TokenStream {
-    let it = model.companion("expire");
-    let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::new(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
+    let expire = Handed::new(model).revocation("expire");
     quote! {
         /// Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else.
         ///
         /// # Errors
         /// The shared store could not be told; the entry is stale here all the same, and an invalidation is queued.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.expire().await
-        }
+        #expire
     }
 }
 
@@ -174,8 +200,7 @@ fn write(model: &Model) -> TokenStream {
     let it = model.companion("write");
     let target = model.path("__target");
     let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let names = model.arguments.iter().map(|argument| &argument.name);
+    let Handed { parameters, names, .. } = Handed::new(model);
     let where_clause = &generics.where_clause;
     let inherited = generics.params.iter();
     let here = private(model, Span::call_site());
@@ -188,10 +213,10 @@ fn write(model: &Model) -> TokenStream {
         /// # Errors
         /// No guard could be opened, and `commit` was not run.
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility async fn #it<#(#inherited,)* #written: ::core::marker::Send + 'static>(
+        #visibility fn #it<#(#inherited,)* #written: ::core::marker::Send + 'static>(
             #(#parameters,)* #commit: impl #future
-        ) -> #krate::Result<#written> #where_clause {
-            #here::Revocable::write(#target(#(#names),*), #commit).await
+        ) -> impl ::core::future::Future<Output = #krate::Result<#written>> #where_clause {
+            #here::Revocable::write(#target(#(#names),*), #commit)
         }
     }
 }
@@ -261,14 +286,6 @@ fn cache(model: &Model) -> Option<TokenStream> {
     let Located { parameters, preparation, stack } = Located::new(model);
     let outcome = outcome(model);
     let key = key_type(model);
-    let parts = model.arguments.iter().filter(|argument| argument.role == Role::Key);
-    let (names, types): (Vec<_>, Vec<_>) = parts.clone().map(|part| (&part.name, part.ty())).unzip();
-    let lookups: Vec<_> = parts.map(|part| lookup(model, part)).collect();
-    let lookup = match lookups.as_slice() {
-        [] => quote!(&()),
-        [one] => one.clone(),
-        lookups => quote!((#(#lookups),*)),
-    };
     Some(quote! {
         /// The function's cache, as a handle: for what the other companions don't do.
         ///
@@ -282,17 +299,9 @@ fn cache(model: &Model) -> Option<TokenStream> {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
             use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
             #preparation
-            #krate::__private::handle::<_, #value, _, _>(#site(), #stack, #outcome, |(#(#names,)*): (#(&'static #types,)*)| #lookup)
+            #krate::__private::handle::<#key, #value, _>(#site(), #stack, #outcome)
         }
     })
-}
-
-/// What a key part is looked up by, where the argument is a reference.
-fn lookup(model: &Model, part: &Argument) -> TokenStream {
-    let place = place_of(part.ty());
-    let private = private(model, place);
-    let name = at(&part.name, place);
-    quote_spanned!(place=> #private::key_part(&*#name))
 }
 
 /// The type of the key that is made of the arguments.

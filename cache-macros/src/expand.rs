@@ -123,7 +123,7 @@ fn load(model: &Model) -> Option<TokenStream> {
 fn hit_or_call(model: &Model) -> TokenStream {
     let Model { krate, .. } = model;
     if model.reading.validated {
-        return call(model, "call");
+        return call(model);
     }
     let Entry { preparation, subject, adverbs, bypassed } = Entry::to_read(model);
     let tags = tags(model);
@@ -148,9 +148,9 @@ fn hit_or_call(model: &Model) -> TokenStream {
     }
 }
 
-/// The entry is asked for its value, by one of the verbs of `__private::Entry`.
-pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
-    let Manner { verb, wait, .. } = model.manner(verb);
+/// L2 is asked first, or may be.
+fn call(model: &Model) -> TokenStream {
+    let Manner { verb, wait, .. } = model.manner("call");
     let entry = Entry::to_read(model);
     let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
@@ -342,7 +342,7 @@ pub(crate) fn tags(model: &Model) -> TokenStream {
 }
 
 /// Makes the future of a load; it runs on a miss only.
-fn loader(model: &Model) -> TokenStream {
+pub(crate) fn loader(model: &Model) -> TokenStream {
     let load = model.path(if model.is_async { "__load" } else { "uncached" });
     let arguments = model.arguments.iter().map(|argument| {
         let place = place_of(argument.ty());

@@ -6,18 +6,16 @@ use syn::{GenericParam, Generics, Ident, Type, TypeImplTrait, parse_quote, visit
 
 use crate::{
     argument::{Argument, Passing},
-    expand::{call, parameters, private},
+    expand::private,
     model::Model,
 };
 
 /// Takes what the arguments can be made of, since each call runs in a task of its own.
 pub(crate) fn warm(model: &Model) -> TokenStream {
     let it = model.companion("warm");
-    let (hidden, warmed_one, site) = (model.companion("__warm"), model.path("__warm"), model.path("__site"));
+    let (ask, site) = (model.path("__ask"), model.path("__site"));
     let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let warmed = call(model, "warm");
     let here = private(model, Span::call_site());
     let names: Vec<_> = model.arguments.iter().map(Argument::local).collect();
     let mut named = Named { generics: generics.clone() };
@@ -47,17 +45,12 @@ pub(crate) fn warm(model: &Model) -> TokenStream {
         /// # Errors
         /// It took longer than a minute.
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-        #visibility async fn #it #named(
+        #visibility fn #it #named(
             #items: impl ::core::iter::IntoIterator<Item = #item>
-        ) -> #krate::Result<#krate::warm::Report> #where_clause {
+        ) -> impl ::core::future::Future<Output = #krate::Result<#krate::warm::Report>> #where_clause {
             #here::warm(#site(), #items, |#pattern| {
-                #here::boxed(async move { #warmed_one(#(#passed),*).await })
-            }).await
-        }
-
-        #[doc(hidden)]
-        async fn #hidden #generics(#(#parameters),*) -> #here::Warmed #where_clause {
-            #warmed
+                #here::boxed(async move { #ask(#(#passed,)* #here::Ask::Warm).await.warmed() })
+            })
         }
     }
 }

@@ -4,6 +4,8 @@
 //! a `redis-server` on the PATH, which it starts and ends itself, prints a table, and draws `load_test.svg` in the folder that
 //! cargo builds in. It ends with an error unless every call was answered, and in time.
 
+#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
+
 mod chart;
 mod origin;
 mod report;

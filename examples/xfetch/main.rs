@@ -1,6 +1,8 @@
 //! A simulated day of refreshes ahead by XFetch: four processes, a few popular keys, loads that take a second. It prints how
 //! often a value was loaded in each of its times to live, and how many reads found it expired.
 
+#![allow(clippy::print_stdout, reason = "it reports to a terminal")]
+
 use std::time::Duration;
 
 use cache_core::{Cache, Overrides, RefreshAhead, Result, Stack, Stats, backend::Memory};
@@ -15,8 +17,8 @@ const PACE: Duration = Duration::from_millis(500);
 
 async fn user(items: Cache<u32, u32>, key: u32, phase: Duration) -> Result<()> {
     tokio::time::sleep(phase).await;
-    let end = tokio::time::Instant::now() + DAY;
-    while tokio::time::Instant::now() < end {
+    let end = cache_core::clock::now() + DAY;
+    while cache_core::clock::now() < end {
         let load = |_| async move {
             tokio::time::sleep(LOAD).await;
             key

@@ -1,6 +1,6 @@
 //! What synchronous functions call. Their caches are of L1 alone.
 
-use super::{Entry, Found, Outcome, Returned, outcome::Holds};
+use super::{Ask, Entry, Found, Outcome, Returned, Told, outcome::Holds};
 use crate::{
     answer::Answer,
     cache::{CacheKey, CacheValue, Call},
@@ -27,7 +27,7 @@ pub trait EntryHere: Entry {
     fn refresh_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> Returned<Self>) -> Returned<Self>;
 
     /// Loads nothing.
-    fn get_here<D>(self, tags: impl FnOnce() -> Vec<String>) -> Option<D>
+    fn get_here<D>(self) -> Option<D>
     where
         Self::Outcome: Holds<D>;
 
@@ -39,11 +39,24 @@ pub trait EntryHere: Entry {
     where
         Self::Outcome: Holds<D>;
 
-    /// Revokes the entry here, and soon elsewhere.
-    ///
-    /// # Errors
-    /// The cache can't be made.
-    fn invalidate_here(self) -> Result<()>;
+    /// What a companion asks.
+    fn ask_here<D>(
+        self,
+        ask: Ask<D>,
+        tags: impl FnOnce() -> Vec<String>,
+        load: impl FnOnce() -> Returned<Self>,
+    ) -> Told<Returned<Self>, D>
+    where
+        Self::Outcome: Holds<D>,
+    {
+        match ask {
+            Ask::Refresh => Told::Returned(self.refresh_here(tags, load)),
+            Ask::Explain => Told::Explained(self.explain_here(tags, load)),
+            Ask::Get => Told::Found(self.get_here()),
+            Ask::Insert(value) => Told::Inserted(self.insert_here(tags, value)),
+            Ask::Warm => unreachable!("each call of a synchronous function waits for itself"),
+        }
+    }
 }
 
 impl<O, L> EntryHere for Found<O, L>
@@ -75,7 +88,7 @@ where
         O::join(self.answer_here(Mode::Refresh, tags, load).map(|answer| answer.value))
     }
 
-    fn get_here<D>(self, _: impl FnOnce() -> Vec<String>) -> Option<D>
+    fn get_here<D>(self) -> Option<D>
     where
         O: Holds<D>,
     {
@@ -98,12 +111,6 @@ where
         let call = Call { tags: tags(), ttl, ..Call::default() };
         let hash = cache.shared().hash(&self.key);
         cache.shared().clone().insert_here(self.key.to_key(), hash, value, call)
-    }
-
-    fn invalidate_here(self) -> Result<()> {
-        let cache = self.cache?;
-        let stack = Stack::from_inner(cache.shared().stack.clone());
-        stack.invalidation().key(&cache, self.key).send_soon()
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
 };
 
 use super::gathering::{Gathering, LoadMany, Loaded, When};
+use tokio::task::JoinSet;
+
 use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
@@ -72,6 +74,12 @@ pub struct AtMany<'a, K, V> {
     call: Call,
 }
 
+/// Keys that are asked for together: L2 must have answered for all of them within its deadline.
+const AT_ONCE: usize = 500;
+
+/// Likewise, of inserts.
+const INSERTS: usize = 64;
+
 type Tagger<'a, K> = Box<dyn Fn(&K) -> Vec<String> + Send + Sync + 'a>;
 
 impl<K: CacheKey, V: CacheValue> Cache<K, V> {
@@ -113,20 +121,23 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// # Cancellation
     /// Those that were begun are finished in the background.
     pub async fn insert_many(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<(), Vec<(K, Error)>> {
-        let mut writes = tokio::task::JoinSet::new();
-        for (key, value) in entries {
-            let cache = self.clone();
-            writes.spawn(async move {
-                let stored = cache.insert(&key, value).await;
-                (key, stored)
-            });
-        }
-        let mut failed = Vec::new();
-        while let Some(ended) = writes.join_next().await {
-            match ended {
-                Ok((_, Ok(()))) => {}
-                Ok((key, Err(error))) => failed.push((key, error)),
-                Err(end) => std::panic::resume_unwind(end.into_panic()),
+        let (mut writes, mut failed) = (JoinSet::new(), Vec::new());
+        let mut entries = entries.into_iter();
+        loop {
+            while writes.len() < INSERTS
+                && let Some((key, value)) = entries.next()
+            {
+                let cache = self.clone();
+                writes.spawn(async move {
+                    let stored = cache.insert(&key, value).await;
+                    (key, stored)
+                });
+            }
+            match writes.join_next().await {
+                Some(Ok((_, Ok(())))) => {}
+                Some(Ok((key, Err(error)))) => failed.push((key, error)),
+                Some(Err(end)) => std::panic::resume_unwind(end.into_panic()),
+                None => break,
             }
         }
         if failed.is_empty() { Ok(()) } else { Err(failed) }
@@ -189,19 +200,21 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
             missing.iter().for_each(|key| shared.note(Event::Miss, shared.hash(&key), key));
             return answers;
         }
-        let mut trips = Vec::with_capacity(missing.len());
-        for key in missing {
-            let (hash, call) = (shared.hash(&&key), self.call(&key));
-            match shared.depart::<NoLoad<V>, Infallible>(key.clone(), hash, call, &mut None) {
-                Ok(trip) => trips.push((key, trip)),
-                Err(error) => note(error),
+        for keys in missing.chunks(AT_ONCE) {
+            let mut trips = Vec::with_capacity(keys.len());
+            for key in keys.iter().cloned() {
+                let (hash, call) = (shared.hash(&&key), self.call(&key));
+                match shared.depart::<NoLoad<V>, Infallible>(key.clone(), hash, call, &mut None) {
+                    Ok(trip) => trips.push((key, trip)),
+                    Err(error) => note(error),
+                }
             }
-        }
-        for (key, trip) in trips {
-            match trip.arrive::<NoLoad<V>, Infallible>(None).await {
-                Ok(fetched) => answers.extend(fetched.map(|(entry, source)| (key, Answer::new(&entry, source)))),
-                Err(LoadError::Cache(error)) => note(error),
-                Err(LoadError::Loader(never)) => match *never {},
+            for (key, trip) in trips {
+                match trip.arrive::<NoLoad<V>, Infallible>(None).await {
+                    Ok(fetched) => answers.extend(fetched.map(|(entry, source)| (key, Answer::new(&entry, source)))),
+                    Err(LoadError::Cache(error)) => note(error),
+                    Err(LoadError::Loader(never)) => match *never {},
+                }
             }
         }
         answers
@@ -211,7 +224,8 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
     /// are being loaded already are awaited, here or in another process, and not loaded again.
     ///
     /// The loader names the keys that it knows; of the others nothing is cached, unless `V` is an `Option` and it names them
-    /// with `None`. It runs once, and once more for those that another process was to load and did not.
+    /// with `None`. It runs once for each 500 keys that are missing, and once more for those that another process was to load
+    /// and did not.
     ///
     /// Each load has the policy's [`hard_timeout`](crate::Policy::hard_timeout), and all of them one place among the
     /// [`max_loads`](crate::Policy::max_loads).
@@ -254,10 +268,23 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         let mut many = Many::default();
         let missing;
         (many.answers, missing) = self.hits(Asker::Loads);
-        let gathering = Gathering::new(shared, When::AllHaveCome, load);
+        for keys in missing.chunks(AT_ONCE) {
+            self.fetch_some(keys, &load, &mut many).await;
+        }
+        many
+    }
+
+    async fn fetch_some<E: Send + Sync + 'static>(
+        &self,
+        keys: &[K],
+        load: &Arc<LoadMany<K, V>>,
+        many: &mut Many<K, V, E>,
+    ) {
+        let shared = self.cache.shared();
+        let gathering = Gathering::new(shared, When::AllHaveCome, Arc::clone(load));
         let hold = gathering.hold();
-        let mut trips = Vec::with_capacity(missing.len());
-        for key in missing {
+        let mut trips = Vec::with_capacity(keys.len());
+        for key in keys.iter().cloned() {
             let (hash, call) = (shared.hash(&&key), self.call(&key));
             let share = gathering.share(key.clone());
             let place = share.place();
@@ -280,7 +307,6 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
                 Err(error) => _ = many.errors.insert(key, error),
             }
         }
-        many
     }
 
     /// What L1 has, and the keys of the rest.

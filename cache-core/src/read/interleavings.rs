@@ -1,6 +1,6 @@
 //! Boarding, landing, leaving and invalidating at once: whatever thread goes first at each lock, atomic and wake-up.
 
-use std::{future::Pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use shuttle::{
     check_random,

@@ -74,6 +74,19 @@ async fn one_load_answers_for_all_that_are_missing_and_each_is_cached_on_its_own
 }
 
 #[tokio::test(start_paused = true)]
+async fn very_many_keys_are_asked_for_in_parts() {
+    for process in both().await {
+        let (items, origin) = (squares(&process), Origin::default());
+        let values = items.many(&(0..1200).collect::<Vec<_>>()).get_with(origin.loader()).await.into_values();
+        assert_eq!((values.len(), values[&99]), (100, 9801));
+        assert_eq!(origin.asked().iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 200]);
+        assert_eq!(items.get_many(&(0..1200).collect::<Vec<_>>()).await.len(), 100);
+        items.insert_many((0..1200).map(|key| (key, 0))).await.unwrap();
+        assert_eq!(items.get_many(&(0..1200).collect::<Vec<_>>()).await.len(), 1200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_asked_for_where_nothing_is_missing() {
     for process in both().await {
         let (items, origin) = (squares(&process), Origin::default());

@@ -207,4 +207,5 @@ async fn a_subscription_ends_with_its_stack() {
     process.stack.shutdown().await.unwrap();
     assert_eq!(events.recv().await.map(|event| event.kind), Some(L1_HIT), "what was told is received yet");
     assert!(events.recv().await.is_none());
+    assert!(process.stack.events(10).recv().await.is_none(), "nothing will happen any more");
 }

@@ -10,6 +10,7 @@ mod failure;
 mod fleet;
 mod log;
 mod packed;
+mod policies;
 mod stale;
 
 use std::time::Duration;
