@@ -282,6 +282,11 @@ enum Role {
 }
 
 impl Permit<'_> {
+    /// Whether the call finds out if the store is back.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.role == Role::Probe
+    }
+
     /// The call was answered. Says whether that closed the breaker.
     pub(crate) fn succeeded(mut self) -> bool {
         if self.role == Role::Ordinary && !self.is_late() {

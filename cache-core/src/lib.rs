@@ -68,6 +68,7 @@
 //! | change policies, or switch a cache off, while it runs | [`Stack::reload_policies`], [`Cache::set_enabled`] |
 //! | go past the cache, or load anew: one call, or all of a task | [`At::bypass`], [`At::refresh_with`], [`scope`] |
 //! | warm up | [`warm`] |
+//! | be told what happens as it happens | [`Stack::events`], [`events`] |
 //! | watch it | [`Cache::stats`], [`stats`] for the `metrics` crate, [`Stack::health`], the feature `tracing` |
 //! | deploy a changed type | [`CacheBuilder::version`] |
 //! | compress what is large, seal what is shared with others | [`compression`](policy::Policy::compression), [`StackBuilder::integrity`] |
@@ -100,6 +101,7 @@ mod coherence;
 pub mod consistency;
 mod entry;
 pub mod error;
+pub mod events;
 mod flight;
 mod health;
 mod judge;

@@ -90,7 +90,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         trip.arrive(load).await
     }
 
-    /// The first half of a [fetch](Self::fetch): everything up to the wait.
+    /// The first half of a [fetch](Self::fetch): everything up to the wait. A batch begins many before it waits for any, so a
+    /// flight that is begun here must get on without being polled by its caller.
     pub(crate) fn depart<F, E>(
         self: &Arc<Self>,
         key: K,
@@ -168,7 +169,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                 Departure::Answered(Some((entry, Source::L1)))
             }
             Boarding::Stale(entry, behind) => {
-                self.cache.counters.count(Event::StaleHit);
+                self.cache.note(Event::StaleHit, self.hash, &self.key);
                 self.launch_behind::<F, E>(behind, load);
                 Departure::Answered(Some((entry, Source::Stale)))
             }
@@ -205,12 +206,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     Source::Stale => (Event::StaleHit, Source::Stale),
                     _ => (Event::Joined, Source::Joined),
                 };
-                self.cache.counters.count(event);
+                self.cache.note(event, self.hash, &self.key);
                 return Ok(Some(Some((entry, source))));
             }
             Outcome::Landed(..) => return Ok(None),
             Outcome::Absent => {
-                self.cache.counters.count(Event::Miss);
+                self.cache.note(Event::Miss, self.hash, &self.key);
                 return Ok(Some(None));
             }
             Outcome::Stale(_, failure) | Outcome::Failed(failure) => failure,
@@ -283,7 +284,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
     fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
         if !own {
-            self.cache.counters.count(Event::StaleHit);
+            self.cache.note(Event::StaleHit, self.hash, &self.key);
         }
         (entry, Source::Stale)
     }

@@ -19,8 +19,12 @@ use crate::{
     },
     entry::Entry,
     error::{Error, ErrorKind, Result},
+    events::{Hub, Kind, Subject},
     flight::Cargo,
-    key::{EntryKey, Mark, encode::KeyText},
+    key::{
+        EntryKey, Mark, Scope,
+        encode::{self, KeyText},
+    },
     load::panicked,
     policy::Policy,
     read::wait_here,
@@ -60,7 +64,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// What it takes to revoke one entry.
     pub(crate) fn revocation_of(self: Arc<Self>, key: K, hash: u64) -> Result<(Local, EntryKey)> {
         let entry_key = self.entry_key(&self.encode(&key)?);
-        self.counters.count(Event::Invalidation);
+        self.note(Event::Invalidation, hash, &key);
         let local = Local { counters: Arc::clone(&self.counters), drop: Box::new(move || self.drop_local(hash, &key)) };
         Ok((local, entry_key))
     }
@@ -95,6 +99,13 @@ impl Revocation {
         ledger.renew(&self.marks);
     }
 
+    /// Tells of tags and of the namespace. Entries and caches are told of where they are named.
+    fn tell(&self, hub: &Hub) {
+        for mark in self.marks.iter().filter(|mark| mark.scope() != Scope::Cache) {
+            hub.tell(Kind::Invalidated, Subject { key: &|| Some(mark.name().into()), ..Subject::NONE });
+        }
+    }
+
     fn count(&self, event: Event) {
         self.locals.iter().for_each(|local| local.counters.count(event));
     }
@@ -123,6 +134,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
                 let opened = self.stack.tell(slice::from_ref(&entry_key), &[], Some(Guard::Open { token, ttl })).await;
                 self.drop_local(hash, &key);
                 opened.map_err(|error| error.context("no guard could be opened, so nothing was committed"))?;
+                self.counters.tell(Kind::Invalidated, hash, || encode::text(&key));
                 let keeper = self.keep_guard(&entry_key, token);
                 let written = commit.await;
                 drop(keeper);
@@ -162,6 +174,7 @@ impl StackInner {
         let stack = Arc::clone(&self);
         stack
             .to_the_end(async move {
+                what.tell(&self.hub);
                 // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
                 what.apply(&self.ledger);
                 let told = match what.soft {
@@ -185,6 +198,7 @@ impl StackInner {
         if self.l2.is_some() {
             self.queue(what.targets());
         }
+        what.tell(&self.hub);
         what.apply(&self.ledger);
         self.ensure_tended();
         self.hurry.notify_one();

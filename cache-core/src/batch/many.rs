@@ -3,12 +3,16 @@
 use std::{
     collections::{HashMap, HashSet},
     convert::Infallible,
+    hash::Hash,
     sync::Arc,
     time::Duration,
 };
 
 use super::gathering::{Gathering, LoadMany, Loaded, When};
+use tokio::task::JoinSet;
+
 use crate::{
+    answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     coherence::course::Mode,
     entry::Asker,
@@ -24,28 +28,37 @@ use crate::{
 #[derive(Debug)]
 #[must_use = "it may hold errors"]
 pub struct Many<K, V, E = Infallible> {
-    /// What was cached or loaded.
-    pub values: HashMap<K, V>,
+    /// What was cached or loaded, and how each was come by.
+    pub answers: HashMap<K, Answer<V>>,
     /// What went wrong, key by key.
     pub errors: HashMap<K, LoadError<E>>,
 }
 
 impl<K, V, E> Many<K, V, E> {
+    /// The values of those that have one, whatever went wrong with others.
+    pub fn into_values(self) -> HashMap<K, V>
+    where
+        K: Hash + Eq,
+    {
+        self.answers.into_iter().map(|(key, answer)| (key, answer.value)).collect()
+    }
+
     /// The values, unless anything went wrong.
     ///
     /// # Errors
     /// One of the errors.
-    pub fn into_result(self) -> Result<HashMap<K, V>, LoadError<E>> {
-        match self.errors.into_values().next() {
-            Some(error) => Err(error),
-            None => Ok(self.values),
-        }
+    pub fn into_result(mut self) -> Result<HashMap<K, V>, LoadError<E>>
+    where
+        K: Hash + Eq,
+    {
+        let error = self.errors.drain().next();
+        error.map_or_else(|| Ok(self.into_values()), |(_, error)| Err(error))
     }
 }
 
 impl<K, V, E> Default for Many<K, V, E> {
     fn default() -> Self {
-        Self { values: HashMap::new(), errors: HashMap::new() }
+        Self { answers: HashMap::new(), errors: HashMap::new() }
     }
 }
 
@@ -55,15 +68,23 @@ impl<K, V, E> Default for Many<K, V, E> {
 #[must_use = "options do nothing until a call is made"]
 pub struct AtMany<'a, K, V> {
     cache: &'a Cache<K, V>,
-    keys: HashSet<K>,
+    /// In the order in which they came, each once.
+    keys: Vec<K>,
     tags: Option<Tagger<'a, K>>,
     call: Call,
 }
 
+/// Keys that are asked for together: L2 must have answered for all of them within its deadline.
+const AT_ONCE: usize = 500;
+
+/// Likewise, of inserts.
+const INSERTS: usize = 64;
+
 type Tagger<'a, K> = Box<dyn Fn(&K) -> Vec<String> + Send + Sync + 'a>;
 
 impl<K: CacheKey, V: CacheValue> Cache<K, V> {
-    /// One call on many keys, each of which is cached on its own; a key that comes twice counts once.
+    /// One call on many keys, each of which is cached on its own; a key that comes twice counts once. The loader is given those
+    /// that are missing in the order in which they came.
     ///
     /// ```
     /// # use std::collections::HashMap;
@@ -82,13 +103,14 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// # }
     /// ```
     pub fn many<L: Lookup<Key = K>>(&self, keys: impl IntoIterator<Item = L>) -> AtMany<'_, K, V> {
-        let keys = keys.into_iter().map(|key| key.to_key()).collect();
+        let mut seen = HashSet::new();
+        let keys = keys.into_iter().map(|key| key.to_key()).filter(|key| seen.insert(key.clone())).collect();
         AtMany { cache: self, keys, tags: None, call: Call { is_of_a_batch: true, ..Call::default() } }
     }
 
     /// The cached values of many keys: [`get`](Self::get), all at once.
     pub async fn get_many<L: Lookup<Key = K>>(&self, keys: impl IntoIterator<Item = L>) -> HashMap<K, V> {
-        self.many(keys).get().await
+        self.many(keys).get().await.into_iter().map(|(key, answer)| (key, answer.value)).collect()
     }
 
     /// Stores many values, all at once: [`insert`](Self::insert) for each.
@@ -99,20 +121,23 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// # Cancellation
     /// Those that were begun are finished in the background.
     pub async fn insert_many(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<(), Vec<(K, Error)>> {
-        let mut writes = tokio::task::JoinSet::new();
-        for (key, value) in entries {
-            let cache = self.clone();
-            writes.spawn(async move {
-                let stored = cache.insert(&key, value).await;
-                (key, stored)
-            });
-        }
-        let mut failed = Vec::new();
-        while let Some(ended) = writes.join_next().await {
-            match ended {
-                Ok((_, Ok(()))) => {}
-                Ok((key, Err(error))) => failed.push((key, error)),
-                Err(end) => std::panic::resume_unwind(end.into_panic()),
+        let (mut writes, mut failed) = (JoinSet::new(), Vec::new());
+        let mut entries = entries.into_iter();
+        loop {
+            while writes.len() < INSERTS
+                && let Some((key, value)) = entries.next()
+            {
+                let cache = self.clone();
+                writes.spawn(async move {
+                    let stored = cache.insert(&key, value).await;
+                    (key, stored)
+                });
+            }
+            match writes.join_next().await {
+                Some(Ok((_, Ok(())))) => {}
+                Some(Ok((key, Err(error)))) => failed.push((key, error)),
+                Some(Err(end)) => std::panic::resume_unwind(end.into_panic()),
+                None => break,
             }
         }
         if failed.is_empty() { Ok(()) } else { Err(failed) }
@@ -159,45 +184,48 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         self
     }
 
-    /// The values that are cached, in L1 or L2. Loads nothing.
-    pub async fn get(mut self) -> HashMap<K, V> {
+    /// The values that are cached, in L1 or L2, and how each was come by. Loads nothing.
+    pub async fn get(mut self) -> HashMap<K, Answer<V>> {
         self.call.mode = Mode::Lookup;
         let shared = self.cache.shared();
-        if shared.is_bypassed() {
+        if shared.is_bypassed() || scope::current().is_some() {
             return HashMap::new();
         }
-        let (mut values, missing) = self.hits(Asker::Looks);
+        let (mut answers, missing) = self.hits(Asker::Looks);
         let note = |error: Error| {
-            shared.counters.count(Event::Miss);
+            shared.counters.note(Event::Miss, None, || None);
             shared.stack.problems.report(&shared.label, "lookup", || error.to_string());
         };
         if shared.l2().is_none() {
-            shared.counters.add(Event::Miss, missing.len() as u64);
-            return values;
+            missing.iter().for_each(|key| shared.note(Event::Miss, shared.hash(&key), key));
+            return answers;
         }
-        let mut trips = Vec::with_capacity(missing.len());
-        for key in missing {
-            let (hash, call) = (shared.hash(&&key), self.call(&key));
-            match shared.depart::<NoLoad<V>, Infallible>(key.clone(), hash, call, &mut None) {
-                Ok(trip) => trips.push((key, trip)),
-                Err(error) => note(error),
+        for keys in missing.chunks(AT_ONCE) {
+            let mut trips = Vec::with_capacity(keys.len());
+            for key in keys.iter().cloned() {
+                let (hash, call) = (shared.hash(&&key), self.call(&key));
+                match shared.depart::<NoLoad<V>, Infallible>(key.clone(), hash, call, &mut None) {
+                    Ok(trip) => trips.push((key, trip)),
+                    Err(error) => note(error),
+                }
+            }
+            for (key, trip) in trips {
+                match trip.arrive::<NoLoad<V>, Infallible>(None).await {
+                    Ok(fetched) => answers.extend(fetched.map(|(entry, source)| (key, Answer::new(&entry, source)))),
+                    Err(LoadError::Cache(error)) => note(error),
+                    Err(LoadError::Loader(never)) => match *never {},
+                }
             }
         }
-        for (key, trip) in trips {
-            match trip.arrive::<NoLoad<V>, Infallible>(None).await {
-                Ok(fetched) => values.extend(fetched.map(|(entry, _)| (key, entry.value.clone()))),
-                Err(LoadError::Cache(error)) => note(error),
-                Err(LoadError::Loader(never)) => match *never {},
-            }
-        }
-        values
+        answers
     }
 
     /// The values that are cached, and for all other keys those of one run of `load`, each of which is then cached. Keys that
     /// are being loaded already are awaited, here or in another process, and not loaded again.
     ///
     /// The loader names the keys that it knows; of the others nothing is cached, unless `V` is an `Option` and it names them
-    /// with `None`. It runs once, and once more for those that another process was to load and did not.
+    /// with `None`. It runs once for each 500 keys that are missing, and once more for those that another process was to load
+    /// and did not.
     ///
     /// Each load has the policy's [`hard_timeout`](crate::Policy::hard_timeout), and all of them one place among the
     /// [`max_loads`](crate::Policy::max_loads).
@@ -239,11 +267,24 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         }
         let mut many = Many::default();
         let missing;
-        (many.values, missing) = self.hits(Asker::Loads);
-        let gathering = Gathering::new(shared, When::AllHaveCome, load);
+        (many.answers, missing) = self.hits(Asker::Loads);
+        for keys in missing.chunks(AT_ONCE) {
+            self.fetch_some(keys, &load, &mut many).await;
+        }
+        many
+    }
+
+    async fn fetch_some<E: Send + Sync + 'static>(
+        &self,
+        keys: &[K],
+        load: &Arc<LoadMany<K, V>>,
+        many: &mut Many<K, V, E>,
+    ) {
+        let shared = self.cache.shared();
+        let gathering = Gathering::new(shared, When::AllHaveCome, Arc::clone(load));
         let hold = gathering.hold();
-        let mut trips = Vec::with_capacity(missing.len());
-        for key in missing {
+        let mut trips = Vec::with_capacity(keys.len());
+        for key in keys.iter().cloned() {
             let (hash, call) = (shared.hash(&&key), self.call(&key));
             let share = gathering.share(key.clone());
             let place = share.place();
@@ -262,25 +303,25 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
         drop(hold);
         for (key, trip, load) in trips {
             match trip.arrive::<_, E>(load).await {
-                Ok(fetched) => many.values.extend(fetched.map(|(entry, _)| (key, entry.value.clone()))),
+                Ok(fetched) => many.answers.extend(fetched.map(|(entry, source)| (key, Answer::new(&entry, source)))),
                 Err(error) => _ = many.errors.insert(key, error),
             }
         }
-        many
     }
 
     /// What L1 has, and the keys of the rest.
-    fn hits(&mut self, to: Asker) -> (HashMap<K, V>, Vec<K>) {
+    fn hits(&mut self, to: Asker) -> (HashMap<K, Answer<V>>, Vec<K>) {
         let shared = self.cache.shared();
-        let (mut values, mut missing) = (HashMap::with_capacity(self.keys.len()), Vec::new());
+        let (mut answers, mut missing) = (HashMap::with_capacity(self.keys.len()), Vec::new());
+        let hit = |key: &K| shared.hit(shared.hash(&key), &key, to, |entry| Answer::new(entry, Source::L1));
         let asks_further = self.call.mode == Mode::Refresh || (self.call.validated && shared.l2().is_some());
-        for key in self.keys.drain() {
-            match (!asks_further).then(|| shared.value(&&key, to)).flatten() {
-                Some(value) => _ = values.insert(key, value),
+        for key in self.keys.drain(..) {
+            match (!asks_further).then(|| hit(&key)).flatten() {
+                Some(answer) => _ = answers.insert(key, answer),
                 None => missing.push(key),
             }
         }
-        (values, missing)
+        (answers, missing)
     }
 
     fn call(&self, key: &K) -> Call {
@@ -313,14 +354,14 @@ where
 
 /// Past the cache.
 pub(super) async fn bypassing<K: CacheKey, V, E: Send + Sync + 'static>(
-    keys: HashSet<K>,
+    keys: Vec<K>,
     load: &Arc<LoadMany<K, V>>,
 ) -> Many<K, V, E> {
     let mut many = Many::default();
     if keys.is_empty() {
         return many;
     }
-    let loaded: Loaded<K, V> = load(keys.iter().cloned().collect()).await;
+    let loaded: Loaded<K, V> = load(keys.clone()).await;
     let mut loaded = loaded.map_err(own_error);
     for key in keys {
         let outcome = match &mut loaded {
@@ -328,7 +369,7 @@ pub(super) async fn bypassing<K: CacheKey, V, E: Send + Sync + 'static>(
             Err(error) => Some(Err(error.clone())),
         };
         match outcome {
-            Some(Ok(value)) => _ = many.values.insert(key, value),
+            Some(Ok(value)) => _ = many.answers.insert(key, Answer::uncached(value)),
             Some(Err(error)) => _ = many.errors.insert(key, error),
             None => {}
         }

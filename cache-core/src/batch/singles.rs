@@ -1,6 +1,6 @@
 //! Calls of one key each that one load answers together.
 
-use std::{collections::HashSet, fmt, marker::PhantomData, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
     gathering::{Gathering, LoadMany, Pace, When},
@@ -23,9 +23,12 @@ pub struct Batched<K, V, E> {
     cache: Cache<K, V>,
     load: Arc<LoadMany<K, V>>,
     pace: Pace,
+    tags: Option<Tagger<K>>,
     gathering: Arc<Gathering<K, V>>,
     error: PhantomData<fn() -> E>,
 }
+
+type Tagger<K> = Arc<dyn Fn(&K) -> Vec<String> + Send + Sync>;
 
 impl<K, V, E> Clone for Batched<K, V, E> {
     fn clone(&self) -> Self {
@@ -33,6 +36,7 @@ impl<K, V, E> Clone for Batched<K, V, E> {
             cache: self.cache.clone(),
             load: Arc::clone(&self.load),
             pace: self.pace,
+            tags: self.tags.clone(),
             gathering: Arc::clone(&self.gathering),
             error: PhantomData,
         }
@@ -70,14 +74,14 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         I: IntoIterator<Item = (K, Result<V, E>)>,
         E: Send + Sync + 'static,
     {
-        Batched::new(self.clone(), erased(load), PACE)
+        Batched::new(self.clone(), erased(load), PACE, None)
     }
 }
 
 impl<K: CacheKey, V: CacheValue, E: Send + Sync + 'static> Batched<K, V, E> {
-    fn new(cache: Cache<K, V>, load: Arc<LoadMany<K, V>>, pace: Pace) -> Self {
+    fn new(cache: Cache<K, V>, load: Arc<LoadMany<K, V>>, pace: Pace, tags: Option<Tagger<K>>) -> Self {
         let gathering = Gathering::new(cache.shared(), When::Soon(pace), Arc::clone(&load));
-        Self { cache, load, pace, gathering, error: PhantomData }
+        Self { cache, load, pace, tags, gathering, error: PhantomData }
     }
 
     /// For how long the first call of a load waits for others. Default: 1 ms. Clones that were made before keep
@@ -85,14 +89,25 @@ impl<K: CacheKey, V: CacheValue, E: Send + Sync + 'static> Batched<K, V, E> {
     #[must_use]
     pub fn window(self, window: Duration) -> Self {
         let pace = Pace { window, ..self.pace };
-        Self::new(self.cache, self.load, pace)
+        Self::new(self.cache, self.load, pace, self.tags)
     }
 
     /// The most keys of one load, at least 1; so many don't wait for more. Default: 1,000.
     #[must_use]
     pub fn max_size(self, most: usize) -> Self {
         let pace = Pace { most: most.max(1), ..self.pace };
-        Self::new(self.cache, self.load, pace)
+        Self::new(self.cache, self.load, pace, self.tags)
+    }
+
+    /// The tags of each entry that is stored: as [`At::tag`](crate::At::tag). Default: none.
+    #[must_use]
+    pub fn tags<T, I>(self, tags: impl Fn(&K) -> I + Send + Sync + 'static) -> Self
+    where
+        T: Into<String>,
+        I: IntoIterator<Item = T>,
+    {
+        let tags: Tagger<K> = Arc::new(move |key| tags(key).into_iter().map(Into::into).collect());
+        Self { tags: Some(tags), ..self }
     }
 
     /// The cached value, or else that of a load that this call shares with others. None if the loader does not name the key,
@@ -111,15 +126,13 @@ impl<K: CacheKey, V: CacheValue, E: Send + Sync + 'static> Batched<K, V, E> {
         let hash = shared.hash(&key);
         let key = key.to_key();
         if shared.is_bypassed() || scope::current() == Some(Scope::Bypass) {
-            let mut many = bypassing(HashSet::from([key]), &self.load).await;
-            return match many.errors.drain().next() {
-                Some((_, error)) => Err(error),
-                None => Ok(many.values.into_values().next()),
-            };
+            let many = bypassing(vec![key], &self.load).await;
+            return many.into_result().map(|values| values.into_values().next());
         }
         let share = self.gathering.share(key.clone());
         let mut load = Some(move |handle: Load| share.into_load(&handle));
-        let call = Call { is_of_a_batch: true, ..Call::default() };
+        let tags = self.tags.as_ref().map(|tags| tags(&key)).unwrap_or_default();
+        let call = Call { is_of_a_batch: true, tags, ..Call::default() };
         let trip = shared.depart::<_, E>(key, hash, call, &mut load)?;
         let fetched = Box::pin(trip.arrive::<_, E>(load)).await?;
         Ok(fetched.map(|(entry, _)| entry.value.clone()))

@@ -123,7 +123,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
             return Ok(hit);
         }
         let loaded = Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await;
-        self.cache.or_default(loaded, self.default)
+        self.cache.or_default(hash, &self.key, loaded, self.default)
     }
 
     /// Loads whatever is cached, and caches the result in every tier. The old entry is served to others until then.
@@ -151,7 +151,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         let hash = self.cache.shared().hash(&self.key);
         let call = Call { mode: Mode::Refresh, ..self.call };
         let loaded = Box::pin(self.cache.load(self.key.to_key(), hash, call, load)).await;
-        self.cache.or_default(loaded, self.default)
+        self.cache.or_default(hash, &self.key, loaded, self.default)
     }
 
     /// [`Cache::insert`].

@@ -16,6 +16,7 @@ use crate::{
     coherence::course::Mode,
     entry::Asker,
     error::{Error, ErrorKind, LoadError, Result},
+    events::Events,
     load::Load,
     lookup::Lookup,
     policy::Policy,
@@ -177,7 +178,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// # Errors
     /// As for [`invalidate`](Self::invalidate).
     pub async fn invalidate_all(&self) -> Result<()> {
-        self.shared.counters.count(Event::Invalidation);
+        self.shared.counters.note(Event::Invalidation, None, || None);
         let told = self.shared.stack.clone().invalidate_marks(vec![self.shared.scopes[1].clone()]).await;
         if told.is_err() {
             self.shared.counters.count(Event::InvalidationQueued);
@@ -226,6 +227,13 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         self.shared.counters.snapshot()
     }
 
+    /// Subscribes to what happens in this cache, in this process: see [`Stack::events`](crate::Stack::events). What concerns
+    /// tags, the namespace and the shared store is told to subscribers of the stack alone.
+    #[must_use]
+    pub fn events(&self, capacity: usize) -> Events {
+        self.shared.stack.hub.subscribe(Some(Arc::clone(&self.shared.label)), capacity)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -264,14 +272,14 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             return None;
         }
         if self.shared.l2().is_none() {
-            self.shared.counters.count(Event::Miss);
+            self.shared.note(Event::Miss, hash, &key);
             return None;
         }
         let call = Call { mode: Mode::Lookup, ..call };
         match self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await {
             Ok(fetched) => fetched.map(|(entry, source)| Answer::new(&entry, source)),
             Err(error) => {
-                self.shared.counters.count(Event::Miss);
+                self.shared.counters.note(Event::Miss, Some(hash), || None);
                 self.shared.stack.problems.report(&self.shared.label, "lookup", || error.to_string());
                 None
             }
@@ -312,12 +320,14 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// What was loaded, or in place of a load that failed the value that was given for that.
     fn or_default<E>(
         &self,
+        hash: u64,
+        key: &impl Lookup<Key = K>,
         loaded: Result<Answer<V>, LoadError<E>>,
         default: Option<V>,
     ) -> Result<Answer<V>, LoadError<E>> {
         match (loaded, default) {
             (Err(error), Some(value)) if !is_a_mistake(&error) => {
-                self.shared.counters.count(Event::Default);
+                self.shared.note(Event::Default, hash, &key.to_key());
                 Ok(Answer::default(value))
             }
             (loaded, _) => loaded,

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
+    answer::Source,
     bulkhead::{Bulkhead, Rooms},
     clock,
     codec::{
@@ -29,6 +30,7 @@ use crate::{
     },
     entry::{Asker, Entry, Life, Name, Origin, Retry, Span},
     error::{Error, ErrorKind, Result},
+    events,
     flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
     judge::OTHER_SCHEMA,
     key::{
@@ -173,9 +175,19 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             && entry.is_servable(ledger, proof, to)
         {
             self.counters.count(Event::L1Hit);
+            if events::hits_are_wanted() {
+                self.tell_hit(entry);
+            }
             return Some(read(entry));
         }
         self.hit_behind(hash, key, to).map(|entry| read(&entry))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_hit(&self, entry: &Entry<K, V>) {
+        let hit = events::Kind::Hit { source: Source::L1 };
+        self.counters.tell(hit, entry.residence.hash, || encode::text(&entry.name.key));
     }
 
     /// A hit that is not in the front, where the next one is to find it.
@@ -186,7 +198,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if !entry.is_servable(ledger, proof, to) {
             return None;
         }
-        self.counters.count(Event::L1Hit);
+        self.note(Event::L1Hit, hash, &entry.name.key);
         // Who holds the lock already, or would have to wait for it, does without.
         if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
             store.promote(&self.front, self.id, key, &entry);
@@ -529,11 +541,19 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.stack.store.remove(&self.front, self.id, hash, key);
     }
 
-    pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
+    /// Counts what happened to an entry, and tells those who want to know.
+    #[inline]
+    pub(crate) fn note(&self, event: Event, hash: u64, key: &K) {
+        self.counters.note(event, Some(hash), || encode::text(key));
+    }
+
+    pub(crate) fn note_load(&self, took: Duration, succeeded: bool, hash: u64, key: &K) {
         self.counters.load(took);
         if !succeeded {
             self.counters.count(Event::LoadError);
         }
+        let kind = if succeeded { events::Kind::Loaded { took } } else { events::Kind::LoadFailed { took } };
+        self.counters.tell(kind, hash, || encode::text(key));
     }
 
     pub(crate) fn note_damage(&self, why: &'static str) {

@@ -16,6 +16,10 @@
 //! Bytes from L2 are untrusted. The built-in codecs refuse values that nest deeper than 128 levels (each option, newtype,
 //! enum, sequence, map, tuple and struct is one; JSON stops at 127 brackets as well), believe no length that was not
 //! compared with the bytes that are there, and take no bytes after the value.
+//!
+//! Large values can be [compressed](Compression), whatever the codec. No more is decompressed than a value may have bytes
+//! ([`max_value_size`](crate::policy::Policy::max_value_size)), and no room is made before that was checked. Where others can
+//! write to L2, an [`IntegrityKey`] tells their bytes from the fleet's before anything of them is decompressed or decoded.
 
 #[cfg(feature = "bincode")]
 mod bincode;

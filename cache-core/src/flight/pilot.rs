@@ -68,7 +68,7 @@ pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
     order: Order<K, V>,
 ) {
     let Behind { seat, place, .. } = behind;
-    landing.cache.counters.count(stats::Event::Refresh);
+    landing.cache.note(stats::Event::Refresh, landing.hash, &landing.key);
     launch(
         landing,
         Order {
@@ -383,7 +383,8 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn loaded(&mut self, loaded: Result<V, Failure>, started: Instant, leased: bool, wishes: Load) -> Loaded {
-        self.cache.note_load(clock::now() - started, loaded.is_ok());
+        let Landing { hash, key, .. } = self.landing;
+        self.cache.note_load(clock::now() - started, loaded.is_ok(), *hash, key);
         match loaded {
             Ok(value) => self.pack(value, started, leased, wishes),
             Err(failure) => {
@@ -580,7 +581,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn count(&self, event: stats::Event) {
-        self.cache.counters.count(event);
+        self.cache.note(event, self.landing.hash, &self.landing.key);
     }
 }
 

@@ -27,6 +27,8 @@
 //! ```
 //!
 //! A field that does not exist and a value that can't be are errors, when the map is read or when the stack is built.
+//!
+//! A stack takes another map while it runs, as a whole or not at all: [`Stack::reload_policies`](crate::Stack::reload_policies).
 
 mod adaptive;
 mod duration;

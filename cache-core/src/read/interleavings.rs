@@ -1,6 +1,6 @@
 //! Boarding, landing, leaving and invalidating at once: whatever thread goes first at each lock, atomic and wake-up.
 
-use std::{future::Pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use shuttle::{
     check_random,
@@ -67,6 +67,7 @@ impl Scene {
             value: OLD,
             started,
             ttl: LONGEST,
+            grace: Duration::ZERO,
             leased: true,
             tags,
             validator: None,
@@ -76,7 +77,7 @@ impl Scene {
         };
         let entry_key = self.cache.entry_key(&self.cache.encode(&KEY).unwrap());
         let entry = self.cache.landed(&KEY, &entry_key, flight.standing.born, cargo);
-        let order = self.passenger().order(None::<fn(Load) -> Pending<Result<u8, Error>>>);
+        let order = self.passenger().order::<fn(Load) -> BoxLoad<u8>, Error>(None);
         landing.land(Outcome::Landed(entry, Source::Loaded), End::Loaded { admit: true }, &order);
     }
 

@@ -21,6 +21,7 @@ use crate::{
     codec::{Format, IntegrityKey, seal::Seal},
     coherence::{course::Patience, follower::Follower, ledger::Ledger, outbox::Outbox, proof::Proof},
     error::{Error, ErrorKind, Result},
+    events::Hub,
     health::Problems,
     key::{Namespace, encode},
     l1::{L1, Store},
@@ -243,6 +244,7 @@ impl StackBuilder {
             seal.accepted = self.accepted;
         }
         let any_tag = namespace.any_tag();
+        let hub = Arc::<Hub>::default();
         let process = ProcessId::random();
         let (now, max_staleness) = (clock::now(), self.settings.max_staleness);
         let proof = match &self.l2 {
@@ -268,8 +270,9 @@ impl StackBuilder {
             settings: self.settings,
             policies: ArcSwap::from_pointee(self.policies),
             store: Store::new(self.l1),
-            l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker)),
+            l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker, Arc::clone(&hub))),
             ledger: Ledger::new(),
+            hub,
             problems: Problems::default(),
             warmers: Warmers::default(),
             queued: AtomicUsize::new(0),

@@ -39,6 +39,7 @@ use crate::{
         table::OperationId,
     },
     error::{Error, ErrorKind, Result},
+    events::{Events, Hub},
     health::{Health, Problems},
     key::{EntryKey, Log, Mark, Namespace},
     l1::Store,
@@ -86,6 +87,8 @@ pub(crate) struct StackInner {
     pub(crate) loads: Option<Bulkhead>,
     /// Our own messages that did not come back yet, and when the store had them.
     echoes: Mutex<VecDeque<(Position, Instant)>>,
+    /// Those who are told what happens.
+    pub(crate) hub: Arc<Hub>,
     pub(crate) problems: Problems,
     pub(crate) warmers: Warmers,
     outbox: Mutex<Outbox>,
@@ -190,6 +193,13 @@ impl Stack {
             proof_age: self.inner.l2.as_ref().map(|_| self.inner.proof.age(clock::now())),
             flushes: self.inner.coherence.flushes(),
         }
+    }
+
+    /// Subscribes to what happens in all caches of this stack, in this process: at most `capacity` events wait to be received,
+    /// and further ones are dropped. See [`events`](crate::events).
+    #[must_use]
+    pub fn events(&self, capacity: usize) -> Events {
+        self.inner.hub.subscribe(None, capacity)
     }
 
     /// How many entries L1 holds, and their weight in bytes if it is bound by weight (otherwise their number again).
@@ -332,6 +342,7 @@ impl StackInner {
             l2.close().await;
         }
         self.publish();
+        self.hub.close();
         if !landed {
             let context = format!("flights were still under way after {SHUTDOWN:?}");
             return Err(Error::new(ErrorKind::Timeout, "shutdown").context(context));
@@ -384,7 +395,7 @@ impl Registered {
     pub(crate) fn new(stack: &StackInner, name: &str) -> Self {
         Self {
             id: stack.cache_ids.fetch_add(1, Ordering::Relaxed),
-            counters: Arc::new(Counters::new(stack.namespace.name(), name)),
+            counters: Arc::new(Counters::new(stack.namespace.name(), name, &stack.hub)),
             cache: None,
         }
     }

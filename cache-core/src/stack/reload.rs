@@ -12,8 +12,9 @@ impl Stack {
     /// The map is checked as a whole, against every cache and what its definition says, before anything changes.
     ///
     /// Loads and inserts that begin from now on have the new policy. What is cached keeps the life that it was given; only its
-    /// stale windows are those of the new policy, if they are shorter. A cache that is disabled stops serving at once; enabled
-    /// again, it finds in L2 what was not invalidated meanwhile.
+    /// stale windows are those of the new policy, if they are shorter. Loads under way count for no new
+    /// [`max_loads`](crate::Policy::max_loads). A cache that is disabled stops serving at once; enabled again, it finds in L2
+    /// what was not invalidated meanwhile.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config), and nothing has changed: which field of which kind can't be, or that a

@@ -215,7 +215,7 @@ mod tests {
     fn a_recorder_learns_how_things_stand_when_it_is_told() {
         let ledger = Ledger::default();
         with_local_recorder(&ledger, || {
-            let counters = Counters::new("shop", "plan");
+            let counters = Counters::new("shop", "plan", &Arc::default());
             counters.add(Event::L1Hit, 3);
             counters.publish();
             counters.count(Event::L1Hit);
@@ -233,7 +233,7 @@ mod tests {
     fn each_load_is_recorded_in_seconds() {
         let ledger = Ledger::default();
         with_local_recorder(&ledger, || {
-            let counters = Counters::new("shop", "plan");
+            let counters = Counters::new("shop", "plan", &Arc::default());
             counters.load(Duration::from_millis(250));
             counters.load(Duration::from_secs(2));
         });
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_recorder_that_comes_late_is_told_too() {
-        let counters = Counters::new("shop", "plan");
+        let counters = Counters::new("shop", "plan", &Arc::default());
         counters.count(Event::Miss);
         counters.publish();
         let ledger = Ledger::default();
@@ -255,14 +255,14 @@ mod tests {
     #[test]
     fn hits_tell_a_recorder_nothing() {
         let ledger = Ledger::default();
-        with_local_recorder(&ledger, || Counters::new("shop", "plan").count(Event::L1Hit));
+        with_local_recorder(&ledger, || Counters::new("shop", "plan", &Arc::default()).count(Event::L1Hit));
         assert!(ledger.names().is_empty());
     }
 
     #[test]
     fn every_metric_is_described_to_the_recorder_and_in_the_documentation() {
         let ledger = Ledger::default();
-        with_local_recorder(&ledger, || Counters::new("shop", "plan").publish());
+        with_local_recorder(&ledger, || Counters::new("shop", "plan", &Arc::default()).publish());
         let mut exported = ledger.names();
         exported.insert(LOAD_TIME.to_owned());
         assert_eq!(exported, ledger.described.into_inner().unwrap());

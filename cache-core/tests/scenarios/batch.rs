@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use cache_core::{Batched, Cache, ErrorKind, LoadError, Many, Overrides, Stack, backend::Memory, testing::Operation};
+use cache_core::{
+    Batched, Cache, ErrorKind, LoadError, Many, Overrides, Source, Stack, backend::Memory, testing::Operation,
+};
 use tokio::time::advance;
 
 use crate::fleet::{Held, NAMESPACE, Process, cache_error, hold, settle, until};
@@ -72,6 +74,19 @@ async fn one_load_answers_for_all_that_are_missing_and_each_is_cached_on_its_own
 }
 
 #[tokio::test(start_paused = true)]
+async fn very_many_keys_are_asked_for_in_parts() {
+    for process in both().await {
+        let (items, origin) = (squares(&process), Origin::default());
+        let values = items.many(&(0..1200).collect::<Vec<_>>()).get_with(origin.loader()).await.into_values();
+        assert_eq!((values.len(), values[&99]), (100, 9801));
+        assert_eq!(origin.asked().iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 200]);
+        assert_eq!(items.get_many(&(0..1200).collect::<Vec<_>>()).await.len(), 100);
+        items.insert_many((0..1200).map(|key| (key, 0))).await.unwrap();
+        assert_eq!(items.get_many(&(0..1200).collect::<Vec<_>>()).await.len(), 1200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_asked_for_where_nothing_is_missing() {
     for process in both().await {
         let (items, origin) = (squares(&process), Origin::default());
@@ -129,9 +144,9 @@ async fn single_keys_may_fail_and_only_they_do() {
     for process in both().await {
         let items = squares(&process);
         let many = fail_some(&items).await;
-        assert_eq!(many.values, HashMap::from([(2, 4), (4, 16)]));
         assert_eq!(many.errors.len(), 2);
         assert!(many.errors.values().all(|error| matches!(error, LoadError::Loader(error) if **error == "odd")));
+        assert_eq!(many.into_values(), HashMap::from([(2, 4), (4, 16)]));
         assert_eq!((items.get(&2).await, items.get(&1).await), (Some(4), None));
     }
 }
@@ -143,7 +158,7 @@ async fn a_load_that_fails_as_a_whole_fails_all_and_the_cached_are_there_still()
         items.insert(&1, 1).await.unwrap();
         let load = |_| async { Err::<Vec<(u64, Result<u64, &str>)>, _>("no rows") };
         let many = items.many([&1, &2, &3]).try_get_with(load).await;
-        assert_eq!((many.values, many.errors.len()), (HashMap::from([(1, 1)]), 2));
+        assert_eq!((many.answers.len(), many.answers[&1].source, many.errors.len()), (1, Source::L1, 2));
         let panicking = |_| async { panic!("no luck") };
         let many: Many<u64, u64> = items.many([&1, &2, &3]).get_with::<_, _, Vec<_>>(panicking).await;
         assert_eq!(many.errors.len(), 2);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cache_core::{ErrorKind, Format, Overrides, Policies, Source, Stack, backend::Memory, scope};
 use tokio::time::advance;
 
-use crate::fleet::{Items, KEY, Origin, Process, call, hold, settle, stored};
+use crate::fleet::{Items, KEY, Origin, Process, call, hold, settle, stored, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -82,6 +82,28 @@ async fn a_map_that_does_not_fit_changes_nothing() {
     drop(own.unwrap());
     let named = map(MINUTE).kind("item", Overrides::new().codec(Format::Json));
     stack.reload_policies(named).expect("the same codec by its name");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_bound_for_loads_is_for_those_that_begin_then() {
+    let process = Process::on(&Memory::new()).await;
+    let (items, origin) = (process.items(), Origin::new());
+    let bound = |most| Policies::new().kind("item", Overrides::new().max_loads(most));
+    let begin = |key: &'static str| {
+        let (held, load) = origin.held();
+        let items = items.clone();
+        (held, tokio::spawn(async move { items.get_with(key, |_| load).await.unwrap() }))
+    };
+    process.stack.reload_policies(bound(1)).unwrap();
+    let (mut first, one) = begin("one");
+    first.reached().await;
+    let (second, two) = begin("two");
+    until("it waits", || items.stats().load_waits == 1).await;
+    process.stack.reload_policies(Policies::new()).unwrap();
+    let (mut third, three) = begin("three");
+    third.reached().await;
+    drop((first, second, third));
+    assert_eq!((one.await.unwrap(), two.await.unwrap(), three.await.unwrap()), (0, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,6 +209,7 @@ async fn all_calls_of_a_task_go_past_the_cache_or_load_anew() {
     assert_eq!((refreshed.0.source, refreshed.1.source, refreshed.2), (Source::Loaded, Source::Loaded, None));
     assert_eq!(get().await.source, Source::L1);
     assert_eq!((get().await.value, stored(&store).await), (commit, Some(commit)));
+    assert!(scope::refresh(items.get_many([KEY])).await.is_empty(), "nor many keys at once");
     scope::bypass(items.invalidate(KEY)).await.unwrap();
     assert_eq!(stored(&store).await, None, "an invalidation is what it always is");
 }

@@ -13,6 +13,7 @@ mod cancellation;
 mod coherence;
 mod compression;
 mod control;
+mod events;
 mod failure;
 mod guards;
 mod keys;

@@ -1,6 +1,6 @@
-//! Compressed and sealed entries in a real server.
+//! Compressed and sealed entries in a real server, and caches that are switched off over it.
 
-use cache_core::{Cache, Compression, L1, Overrides, Stack};
+use cache_core::{Cache, Compression, L1, Overrides, Policies, Stack};
 use cache_redis::{Redis, testing::RedisServer};
 
 type Texts = Cache<String, String>;
@@ -47,4 +47,22 @@ async fn an_entry_that_a_neighbour_moved_is_a_counted_miss() {
         assert_eq!(to.stats().unsealed, u64::from(key.is_some()));
         assert!(from.get("k").await.is_some());
     }
+}
+
+/// What a cache that is off must not lose, and must not bring back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cache_that_was_off_finds_again_what_nobody_invalidated() {
+    let server = RedisServer::start();
+    let (here, peer) = (stack(&server, None).await, stack(&server, None).await);
+    let (texts, theirs) = (texts(&here, Compression::None), texts(&peer, Compression::None));
+    for key in ["kept", "revoked", "replaced"] {
+        texts.insert(key, "old".to_owned()).await.unwrap();
+    }
+    here.reload_policies(Policies::new().enabled(false)).unwrap();
+    assert_eq!(texts.get("kept").await, None);
+    theirs.invalidate("revoked").await.unwrap();
+    texts.insert("replaced", "new".to_owned()).await.unwrap();
+    here.reload_policies(Policies::new()).unwrap();
+    assert_eq!(texts.get("kept").await.as_deref(), Some("old"));
+    assert_eq!((texts.get("revoked").await, texts.get("replaced").await), (None, None));
 }
