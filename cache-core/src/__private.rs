@@ -64,12 +64,18 @@ where
     Found::<O, L> { cache: site.cache(stack), key, bypassed: false, validated: false, keep: Keep::default() }
 }
 
-/// The cache of a function, the types of its key and its value as the signature shows them.
-pub fn handle<K: CacheKey, D, O>(site: &'static Site, stack: Option<&Stack>, _: O) -> Result<Cache<K, D>>
+/// The cache of a function, its value's type as the signature shows it. `key` is never called: it has the key's type.
+pub fn handle<O, D, A, L>(
+    site: &'static Site,
+    stack: Option<&Stack>,
+    _: O,
+    _: impl FnOnce(A) -> L,
+) -> Result<Cache<L::Key, D>>
 where
     O: Outcome<Value: CacheValue> + Holds<D>,
+    L: Lookup<Key: CacheKey>,
 {
-    O::typed(&*site.cache::<K, O::Value>(stack)?)
+    O::typed(&*site.cache::<L::Key, O::Value>(stack)?)
 }
 
 /// The statistics of a function's cache.

@@ -39,89 +39,74 @@ impl row {
     #[doc = r" Runs the function whatever is cached, and caches what it returns, for everyone."]
     #[doc = r""]
     #[doc = r" Others are served the old entry until then; if the function fails, it stays."]
-    async fn refresh<'a, T: Table, const N: usize>(id: &'a T::Id) -> Result<T, T::Error>
+    fn refresh<'a, T: Table, const N: usize>(id: &'a T::Id) -> impl ::core::future::Future<Output = Result<T, T::Error>>
     where
         T::Id: Ord,
     {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
+        ::cache_core::__private::later(
+            row::__ask::<T, N>(id, ::cache_core::__private::Ask::Refresh),
+            ::cache_core::__private::Told::returned,
         )
-        .refresh(|| ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
-        .await
     }
     #[doc = r" Calls the function, and says how the call was answered: from where, and how old the value is."]
-    async fn explain<'a, T: Table, const N: usize>(id: &'a T::Id) -> ::cache_core::Answer<Result<T, T::Error>>
+    fn explain<'a, T: Table, const N: usize>(
+        id: &'a T::Id,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Answer<Result<T, T::Error>>>
     where
         T::Id: Ord,
     {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
+        ::cache_core::__private::later(
+            row::__ask::<T, N>(id, ::cache_core::__private::Ask::Explain),
+            ::cache_core::__private::Told::explained,
         )
-        .explain(|| ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
-        .await
     }
     #[doc = r" What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    async fn get<'a, T: Table, const N: usize>(id: &'a T::Id) -> ::core::option::Option<T>
+    fn get<'a, T: Table, const N: usize>(
+        id: &'a T::Id,
+    ) -> impl ::core::future::Future<Output = ::core::option::Option<T>>
     where
         T::Id: Ord,
     {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
+        ::cache_core::__private::later(
+            row::__ask::<T, N>(id, ::cache_core::__private::Ask::Get),
+            ::cache_core::__private::Told::found,
         )
-        .get::<T>(|| ::std::vec![])
-        .await
     }
     #[doc = r" Caches a value for these arguments, in every tier, in the place of whatever is there or being loaded."]
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-    async fn insert<'a, T: Table, const N: usize>(id: &'a T::Id, value: T) -> ::cache_core::Result<()>
+    fn insert<'a, T: Table, const N: usize>(
+        id: &'a T::Id,
+        value: T,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<()>>
     where
         T::Id: Ord,
     {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
+        ::cache_core::__private::later(
+            row::__ask::<T, N>(id, ::cache_core::__private::Ask::Insert(value)),
+            ::cache_core::__private::Told::inserted,
         )
-        .insert::<T>(|| ::std::vec![], value)
-        .await
     }
     #[doc = r" Revokes the entry of these arguments, in every tier and with every load of it in flight."]
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    async fn invalidate<'a, T: Table, const N: usize>(id: &'a T::Id) -> ::cache_core::Result<()>
+    fn invalidate<'a, T: Table, const N: usize>(
+        id: &'a T::Id,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<()>>
+    where
+        T::Id: Ord,
+    {
+        ::cache_core::__private::Revocable::invalidate(row::__target::<T, N>(id))
+    }
+    #[doc(hidden)]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+    async fn __ask<'a, T: Table, const N: usize>(
+        id: &'a T::Id,
+        ask: ::cache_core::__private::Ask<T>,
+    ) -> ::cache_core::__private::Told<Result<T, T::Error>, T>
     where
         T::Id: Ord,
     {
@@ -135,7 +120,7 @@ impl row {
             ),
             ::cache_core::__private::key_part(&*id),
         )
-        .invalidate()
+        .ask::<T>(ask, || ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
         .await
     }
     #[doc(hidden)]
@@ -197,23 +182,13 @@ impl row {
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    async fn expire<'a, T: Table, const N: usize>(id: &'a T::Id) -> ::cache_core::Result<()>
+    fn expire<'a, T: Table, const N: usize>(
+        id: &'a T::Id,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<()>>
     where
         T::Id: Ord,
     {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
-        )
-        .expire()
-        .await
+        ::cache_core::__private::Revocable::expire(row::__target::<T, N>(id))
     }
     #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
     #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
@@ -221,14 +196,14 @@ impl row {
     #[doc = r" # Errors"]
     #[doc = r" No guard could be opened, and `commit` was not run."]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-    async fn write<'a, T: Table, const N: usize, Written: ::core::marker::Send + 'static>(
+    fn write<'a, T: Table, const N: usize, Written: ::core::marker::Send + 'static>(
         id: &'a T::Id,
         commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
-    ) -> ::cache_core::Result<Written>
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<Written>>
     where
         T::Id: Ord,
     {
-        ::cache_core::__private::Revocable::write(row::__target::<T, N>(id), commit).await
+        ::cache_core::__private::Revocable::write(row::__target::<T, N>(id), commit)
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]
@@ -238,38 +213,21 @@ impl row {
     #[doc = r" # Errors"]
     #[doc = r" It took longer than a minute."]
     #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    async fn warm<'a, T: Table, const N: usize>(
+    fn warm<'a, T: Table, const N: usize>(
         items: impl ::core::iter::IntoIterator<
             Item = impl ::core::borrow::Borrow<T::Id> + ::core::marker::Send + ::core::marker::Sync + 'static,
         >,
-    ) -> ::cache_core::Result<::cache_core::warm::Report>
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<::cache_core::warm::Report>>
     where
         T::Id: Ord,
     {
         ::cache_core::__private::warm(row::__site::<T, N>(), items, |id| {
             ::cache_core::__private::boxed(async move {
-                row::__warm::<T, N>(::core::borrow::Borrow::<T::Id>::borrow(&id)).await
+                row::__ask::<T, N>(::core::borrow::Borrow::<T::Id>::borrow(&id), ::cache_core::__private::Ask::Warm)
+                    .await
+                    .warmed()
             })
         })
-        .await
-    }
-    #[doc(hidden)]
-    async fn __warm<'a, T: Table, const N: usize>(id: &'a T::Id) -> ::cache_core::__private::Warmed
-    where
-        T::Id: Ord,
-    {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
-        )
-        .warm(|| ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
-        .await
     }
     #[doc(hidden)]
     #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]

@@ -35,59 +35,31 @@ pub async fn user_uncached(&self, #[allow(unused_variables, reason = "`#[cached]
 #[doc = r" Runs the function whatever is cached, and caches what it returns, for everyone."]
 #[doc = r""]
 #[doc = r" Others are served the old entry until then; if the function fails, it stays."]
-pub async fn user_refresh(&self, id: u64) -> Option<User> {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    let __bypassed = !::cache_core::__private::condition(|| self.is_open);
-    ::cache_core::__private::entry(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
+pub fn user_refresh(&self, id: u64) -> impl ::core::future::Future<Output = Option<User>> {
+    ::cache_core::__private::later(
+        Self::__user_ask(self, id, ::cache_core::__private::Ask::Refresh),
+        ::cache_core::__private::Told::returned,
     )
-    .bypassed(__bypassed)
-    .refresh(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
-    .await
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
 #[doc = ""]
 #[doc = r" Calls the function, and says how the call was answered: from where, and how old the value is."]
-pub async fn user_explain(&self, id: u64) -> ::cache_core::Answer<Option<User>> {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    let __bypassed = !::cache_core::__private::condition(|| self.is_open);
-    ::cache_core::__private::entry(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
+pub fn user_explain(&self, id: u64) -> impl ::core::future::Future<Output = ::cache_core::Answer<Option<User>>> {
+    ::cache_core::__private::later(
+        Self::__user_ask(self, id, ::cache_core::__private::Ask::Explain),
+        ::cache_core::__private::Told::explained,
     )
-    .bypassed(__bypassed)
-    .explain(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
-    .await
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
 #[doc = ""]
 #[doc = r" What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load."]
-#[allow(unused_variables, reason = "arguments that are no part of the key")]
-pub async fn user_get(&self, id: u64) -> ::core::option::Option<Option<User>> {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    let __bypassed = !::cache_core::__private::condition(|| self.is_open);
-    ::cache_core::__private::entry(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
+pub fn user_get(&self, id: u64) -> impl ::core::future::Future<Output = ::core::option::Option<Option<User>>> {
+    ::cache_core::__private::later(
+        Self::__user_ask(self, id, ::cache_core::__private::Ask::Get),
+        ::cache_core::__private::Told::found,
     )
-    .bypassed(__bypassed)
-    .get::<Option<User>>(|| ::std::vec![])
-    .await
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -96,9 +68,37 @@ pub async fn user_get(&self, id: u64) -> ::core::option::Option<Option<User>> {
 #[doc = r""]
 #[doc = r" # Errors"]
 #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
-#[allow(unused_variables, reason = "arguments that are no part of the key")]
 #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-pub async fn user_insert(&self, id: u64, value: Option<User>) -> ::cache_core::Result<()> {
+pub fn user_insert(
+    &self,
+    id: u64,
+    value: Option<User>,
+) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+    ::cache_core::__private::later(
+        Self::__user_ask(self, id, ::cache_core::__private::Ask::Insert(value)),
+        ::cache_core::__private::Told::inserted,
+    )
+}
+#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
+#[doc = "Goes with the cached method [`user`](Self::user)."]
+#[doc = ""]
+#[doc = r" Revokes the entry of these arguments, in every tier and with every load of it in flight."]
+#[doc = r""]
+#[doc = r" # Errors"]
+#[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
+pub fn user_invalidate(&self, id: u64) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+    ::cache_core::__private::Revocable::invalidate(Self::__user_target(self, id))
+}
+#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
+#[doc = "Goes with the cached method [`user`](Self::user)."]
+#[doc = ""]
+#[doc(hidden)]
+#[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+async fn __user_ask(
+    &self,
+    id: u64,
+    ask: ::cache_core::__private::Ask<Option<User>>,
+) -> ::cache_core::__private::Told<Option<User>, Option<User>> {
     #[allow(unused_imports, reason = "the return type decides which of them is used")]
     use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
     let __key = ::cache_core::__private::key(|| (self.tenant, id));
@@ -110,28 +110,7 @@ pub async fn user_insert(&self, id: u64, value: Option<User>) -> ::cache_core::R
         &__key,
     )
     .bypassed(__bypassed)
-    .insert::<Option<User>>(|| ::std::vec![], value)
-    .await
-}
-#[allow(dead_code, reason = "not every cached method needs all that goes with it")]
-#[doc = "Goes with the cached method [`user`](Self::user)."]
-#[doc = ""]
-#[doc = r" Revokes the entry of these arguments, in every tier and with every load of it in flight."]
-#[doc = r""]
-#[doc = r" # Errors"]
-#[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
-#[allow(unused_variables, reason = "arguments that are no part of the key")]
-pub async fn user_invalidate(&self, id: u64) -> ::cache_core::Result<()> {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    ::cache_core::__private::entry(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
-    )
-    .invalidate()
+    .ask::<Option<User>>(ask, || ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
     .await
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
@@ -174,19 +153,8 @@ pub fn user_stats() -> ::cache_core::Stats {
 #[doc = r""]
 #[doc = r" # Errors"]
 #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
-#[allow(unused_variables, reason = "arguments that are no part of the key")]
-pub async fn user_expire(&self, id: u64) -> ::cache_core::Result<()> {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    ::cache_core::__private::entry(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
-    )
-    .expire()
-    .await
+pub fn user_expire(&self, id: u64) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+    ::cache_core::__private::Revocable::expire(Self::__user_target(self, id))
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -197,12 +165,12 @@ pub async fn user_expire(&self, id: u64) -> ::cache_core::Result<()> {
 #[doc = r" # Errors"]
 #[doc = r" No guard could be opened, and `commit` was not run."]
 #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-pub async fn user_write<Written: ::core::marker::Send + 'static>(
+pub fn user_write<Written: ::core::marker::Send + 'static>(
     &self,
     id: u64,
     commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
-) -> ::cache_core::Result<Written> {
-    ::cache_core::__private::Revocable::write(Self::__user_target(self, id), commit).await
+) -> impl ::core::future::Future<Output = ::cache_core::Result<Written>> {
+    ::cache_core::__private::Revocable::write(Self::__user_target(self, id), commit)
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -215,33 +183,22 @@ pub async fn user_write<Written: ::core::marker::Send + 'static>(
 #[doc = r" # Errors"]
 #[doc = r" It took longer than a minute."]
 #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-pub async fn user_warm(
+pub fn user_warm(
     items: impl ::core::iter::IntoIterator<
         Item = (impl ::core::borrow::Borrow<Self> + ::core::marker::Send + ::core::marker::Sync + 'static, u64),
     >,
-) -> ::cache_core::Result<::cache_core::warm::Report> {
+) -> impl ::core::future::Future<Output = ::cache_core::Result<::cache_core::warm::Report>> {
     ::cache_core::__private::warm(Self::__user_site(), items, |(__instance, id)| {
         ::cache_core::__private::boxed(async move {
-            Self::__user_warm(::core::borrow::Borrow::<Self>::borrow(&__instance), id).await
+            Self::__user_ask(
+                ::core::borrow::Borrow::<Self>::borrow(&__instance),
+                id,
+                ::cache_core::__private::Ask::Warm,
+            )
+            .await
+            .warmed()
         })
     })
-    .await
-}
-#[doc(hidden)]
-async fn __user_warm(&self, id: u64) -> ::cache_core::__private::Warmed {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    let __bypassed = !::cache_core::__private::condition(|| self.is_open);
-    ::cache_core::__private::entry(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
-    )
-    .bypassed(__bypassed)
-    .warm(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
-    .await
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc(hidden)]

@@ -41,83 +41,54 @@ impl user {
     #[doc = r" Runs the function whatever is cached, and caches what it returns, for everyone."]
     #[doc = r""]
     #[doc = r" Others are served the old entry until then; if the function fails, it stays."]
-    pub async fn refresh(org: u32, name: &str) -> Result<User, DbError> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn refresh(org: u32, name: &str) -> impl ::core::future::Future<Output = Result<User, DbError>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Refresh),
+            ::cache_core::__private::Told::returned,
         )
-        .refresh(
-            || ::std::vec![::std::format!("org:{org}", org = org)],
-            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-        )
-        .await
     }
     #[doc = r" Calls the function, and says how the call was answered: from where, and how old the value is."]
-    pub async fn explain(org: u32, name: &str) -> ::cache_core::Answer<Result<User, DbError>> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn explain(
+        org: u32,
+        name: &str,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Answer<Result<User, DbError>>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Explain),
+            ::cache_core::__private::Told::explained,
         )
-        .explain(
-            || ::std::vec![::std::format!("org:{org}", org = org)],
-            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-        )
-        .await
     }
     #[doc = r" What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub async fn get(org: u32, name: &str) -> ::core::option::Option<User> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn get(org: u32, name: &str) -> impl ::core::future::Future<Output = ::core::option::Option<User>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Get),
+            ::cache_core::__private::Told::found,
         )
-        .get::<User>(|| ::std::vec![::std::format!("org:{org}", org = org)])
-        .await
     }
     #[doc = r" Caches a value for these arguments, in every tier, in the place of whatever is there or being loaded."]
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-    pub async fn insert(org: u32, name: &str, value: User) -> ::cache_core::Result<()> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn insert(org: u32, name: &str, value: User) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Insert(value)),
+            ::cache_core::__private::Told::inserted,
         )
-        .insert::<User>(|| ::std::vec![::std::format!("org:{org}", org = org)], value)
-        .await
     }
     #[doc = r" Revokes the entry of these arguments, in every tier and with every load of it in flight."]
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub async fn invalidate(org: u32, name: &str) -> ::cache_core::Result<()> {
+    pub fn invalidate(org: u32, name: &str) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+        ::cache_core::__private::Revocable::invalidate(user::__target(org, name))
+    }
+    #[doc(hidden)]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+    async fn __ask(
+        org: u32,
+        name: &str,
+        ask: ::cache_core::__private::Ask<User>,
+    ) -> ::cache_core::__private::Told<Result<User, DbError>, User> {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
         ::cache_core::__private::entry(
@@ -128,7 +99,11 @@ impl user {
             ),
             (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
         )
-        .invalidate()
+        .ask::<User>(
+            ask,
+            || ::std::vec![::std::format!("org:{org}", org = org)],
+            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+        )
         .await
     }
     #[doc(hidden)]
@@ -182,20 +157,8 @@ impl user {
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub async fn expire(org: u32, name: &str) -> ::cache_core::Result<()> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
-        .expire()
-        .await
+    pub fn expire(org: u32, name: &str) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+        ::cache_core::__private::Revocable::expire(user::__target(org, name))
     }
     #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
     #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
@@ -203,12 +166,12 @@ impl user {
     #[doc = r" # Errors"]
     #[doc = r" No guard could be opened, and `commit` was not run."]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-    pub async fn write<Written: ::core::marker::Send + 'static>(
+    pub fn write<Written: ::core::marker::Send + 'static>(
         org: u32,
         name: &str,
         commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
-    ) -> ::cache_core::Result<Written> {
-        ::cache_core::__private::Revocable::write(user::__target(org, name), commit).await
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<Written>> {
+        ::cache_core::__private::Revocable::write(user::__target(org, name), commit)
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]
@@ -218,35 +181,18 @@ impl user {
     #[doc = r" # Errors"]
     #[doc = r" It took longer than a minute."]
     #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-    pub async fn warm(
+    pub fn warm(
         items: impl ::core::iter::IntoIterator<
             Item = (u32, impl ::core::borrow::Borrow<str> + ::core::marker::Send + ::core::marker::Sync + 'static),
         >,
-    ) -> ::cache_core::Result<::cache_core::warm::Report> {
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<::cache_core::warm::Report>> {
         ::cache_core::__private::warm(user::__site(), items, |(org, name)| {
             ::cache_core::__private::boxed(async move {
-                user::__warm(org, ::core::borrow::Borrow::<str>::borrow(&name)).await
+                user::__ask(org, ::core::borrow::Borrow::<str>::borrow(&name), ::cache_core::__private::Ask::Warm)
+                    .await
+                    .warmed()
             })
         })
-        .await
-    }
-    #[doc(hidden)]
-    async fn __warm(org: u32, name: &str) -> ::cache_core::__private::Warmed {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
-        .warm(
-            || ::std::vec![::std::format!("org:{org}", org = org)],
-            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-        )
-        .await
     }
     #[doc(hidden)]
     #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]

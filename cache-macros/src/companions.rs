@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Ident;
 
 use crate::{
-    argument::{Mention, Passing, Role},
-    expand::{Entry, key_of, loader, outcome, parameter, parameters, place_of, private, stack, tags, views},
+    argument::{Argument, Mention, Passing, Role},
+    expand::{Entry, at, key_of, loader, outcome, parameter, parameters, place_of, private, stack, tags, views},
     model::{Key, Manner, Model},
     warm::warm,
 };
@@ -286,6 +286,14 @@ fn cache(model: &Model) -> Option<TokenStream> {
     let Located { parameters, preparation, stack } = Located::new(model);
     let outcome = outcome(model);
     let key = key_type(model);
+    let parts = model.arguments.iter().filter(|argument| argument.role == Role::Key);
+    let (names, types): (Vec<_>, Vec<_>) = parts.clone().map(|part| (&part.name, part.ty())).unzip();
+    let lookups: Vec<_> = parts.map(|part| lookup(model, part)).collect();
+    let lookup = match lookups.as_slice() {
+        [] => quote!(&()),
+        [one] => one.clone(),
+        lookups => quote!((#(#lookups),*)),
+    };
     Some(quote! {
         /// The function's cache, as a handle: for what the other companions don't do.
         ///
@@ -299,9 +307,17 @@ fn cache(model: &Model) -> Option<TokenStream> {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
             use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
             #preparation
-            #krate::__private::handle::<#key, #value, _>(#site(), #stack, #outcome)
+            #krate::__private::handle::<_, #value, _, _>(#site(), #stack, #outcome, |(#(#names,)*): (#(&'static #types,)*)| #lookup)
         }
     })
+}
+
+/// What a key part is looked up by, where the argument is a reference.
+fn lookup(model: &Model, part: &Argument) -> TokenStream {
+    let place = place_of(part.ty());
+    let private = private(model, place);
+    let name = at(&part.name, place);
+    quote_spanned!(place=> #private::key_part(&*#name))
 }
 
 /// The type of the key that is made of the arguments.
