@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout},
+};
 
 pub(crate) use self::pilot::{Order, Ticket, embark, fly, glance, launch, launch_behind};
 use crate::{
@@ -44,6 +47,8 @@ pub(crate) struct Flight<K, V> {
     pub(crate) unleased: OnceLock<Stamp>,
     /// An entry that may answer if the load is slow or fails.
     stand_in: Mutex<Option<Arc<Entry<K, V>>>>,
+    /// It is carried out in its leader's task, who may not be polled.
+    led_by_caller: AtomicBool,
     /// It goes on although everyone has left.
     unattended: AtomicBool,
     outcome: OnceLock<Outcome<K, V>>,
@@ -84,6 +89,7 @@ impl<K, V> Flight<K, V> {
             as_of,
             unleased: OnceLock::new(),
             stand_in: Mutex::new(None),
+            led_by_caller: AtomicBool::new(false),
             unattended: AtomicBool::new(false),
             outcome: OnceLock::new(),
             landed: Notify::new(),
@@ -106,6 +112,14 @@ impl<K, V> Flight<K, V> {
         *self.stand_in.lock().unwrap_or_else(PoisonError::into_inner) = entry;
     }
 
+    pub(crate) fn set_led_by_caller(&self, led_by_caller: bool) {
+        self.led_by_caller.store(led_by_caller, Ordering::Release);
+    }
+
+    fn is_led_by_caller(&self) -> bool {
+        self.led_by_caller.load(Ordering::Acquire)
+    }
+
     /// The first outcome is the one that counts.
     fn end(&self, outcome: Outcome<K, V>) {
         if self.outcome.set(outcome).is_ok() {
@@ -126,6 +140,11 @@ impl<K, V> Seat<K, V> {
     /// Leaves, and lets the flight go on.
     pub(crate) fn leave_unattended(self) {
         self.0.unattended.store(true, Ordering::Release);
+    }
+
+    /// Whether its leader has still not read L2 after `patience`: that call is not dropped, and not polled.
+    pub(crate) async fn is_stalled(&self, patience: Duration) -> bool {
+        self.0.is_led_by_caller() && timeout(patience, self.outcome()).await.is_err() && self.0.is_led_by_caller()
     }
 
     pub(crate) async fn outcome(&self) -> Outcome<K, V> {

@@ -50,6 +50,11 @@ impl L2 {
         }
     }
 
+    /// The longest that one operation takes.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Asks for a sign of life.
     ///
     /// # Errors

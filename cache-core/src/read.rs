@@ -175,10 +175,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                     Departure::Seated { seat, .. } => (seat, None),
                 },
             };
-            if let Some(flight) = &led
-                && let Some(entry) = self.embark::<F, E>(flight, load).await
-            {
-                return Ok(Some((entry, Source::L2)));
+            if let Some(flight) = &led {
+                let entry = self.embark::<F, E>(flight, load).await;
+                flight.set_led_by_caller(false);
+                if let Some(entry) = entry {
+                    return Ok(Some((entry, Source::L2)));
+                }
             }
             if let Some(fetched) = self.arrive(seat, led.is_some()).await? {
                 return Ok(fetched);
@@ -224,6 +226,10 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     where
         E: Send + Sync + 'static,
     {
+        if !own && self.is_stalled(&seat).await {
+            self.alone = true;
+            return Ok(None);
+        }
         let outcome = match self.wait(&seat).await {
             Some(outcome) => outcome,
             // The load is slow.
@@ -319,6 +325,14 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         }
     }
 
+    /// Whether another call's flight stands still because nobody polls that call.
+    async fn is_stalled(&self, seat: &Seat<K, V>) -> bool {
+        match self.cache.l2() {
+            Some(l2) => seat.is_stalled(2 * l2.deadline()).await,
+            None => false,
+        }
+    }
+
     /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
     fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
         if !own {
@@ -387,6 +401,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             self.launch::<F, E>(flight, load.take());
             return None;
         }
+        flight.set_led_by_caller(true);
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
         if let Some(resident) = self.cache.resident(self.hash, &self.key) {

@@ -241,3 +241,17 @@ async fn a33_an_invalidation_that_was_begun_is_finished() {
         assert_eq!(here.items().get(KEY).await, None);
     }
 }
+
+/// A call that is neither dropped nor polled keeps others waiting for a while at most.
+#[tokio::test(start_paused = true)]
+async fn a33_a_leader_that_is_not_polled_any_more_strands_nobody() {
+    let here = Process::on(&Memory::new()).await;
+    let items = here.items();
+    let gate = here.faults.hold(Operation::Read, Moment::Before);
+    let mut leader = Box::pin(items.get_with(KEY, |_| async { 1 }));
+    assert!(poll_fn(|context| Poll::Ready(leader.as_mut().poll(context))).await.is_pending());
+    gate.release();
+    assert_eq!(items.get_with(KEY, |_| async { 2 }).await.unwrap(), 2);
+    assert_eq!(leader.await.unwrap(), 2, "and finds what they brought when it goes on");
+    assert_eq!(items.in_flight(), 0);
+}
