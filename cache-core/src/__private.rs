@@ -18,6 +18,7 @@ pub use self::{
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
     site::{Site, Spec, path_of_method},
 };
+pub use crate::aside::aside;
 use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},

@@ -26,9 +26,9 @@ use crate::{
 /// One entry of one cache. What a hit looks at comes first, close together.
 #[repr(C)]
 pub(crate) struct Entry<K, V> {
-    pub(crate) name: Arc<Name<K>>,
-    pub(crate) residence: Residence<K, V>,
+    pub(crate) key: K,
     pub(crate) value: V,
+    pub(crate) residence: Residence<K, V>,
     pub(crate) origin: Origin,
     pub(crate) life: Life,
     pub(crate) standing: Standing,
@@ -46,14 +46,6 @@ pub(crate) struct Origin {
     /// None if L2 has no copy that is known to be this one.
     pub(crate) id: Option<EntryId>,
     pub(crate) tags: Tags,
-}
-
-/// What an entry is kept under. Apart from it, because L1 holds on to the name under which a place was first taken, and
-/// must not hold on to the value with it.
-pub(crate) struct Name<K> {
-    /// The cache it belongs to: two caches may have keys of one type.
-    pub(crate) cache: u32,
-    pub(crate) key: K,
 }
 
 /// The times of an entry, on this process's monotonic clock.
@@ -128,17 +120,23 @@ impl Life {
 
 impl<K, V> Entry<K, V> {
     /// Whether L1 may serve it to a call that begins now. Looks at the marks only if anything was invalidated since they were
-    /// last looked at, and at the exact clock only if the coarse one can't tell.
+    /// last looked at, at the proof only if the last one no longer serves, and at the exact clock only if the coarse one can't tell.
     ///
     /// In this order: the message that revokes it may come in between, and with it the proof that it has come.
     #[inline(always)]
     pub(crate) fn is_servable(&self, ledger: &Ledger, proof: &Proof) -> bool {
-        (proof.surely_holds(self.origin.as_of.get(), self.residence.until) || self.is_proven_at(clock::now(), proof))
+        (proof.is_before(self.residence.proven()) || self.is_proven_now(proof))
             && self.residence.stands(ledger.applied(), || self.standing.holds())
     }
 
     #[cold]
-    fn is_proven_at(&self, now: Instant, proof: &Proof) -> bool {
+    fn is_proven_now(&self, proof: &Proof) -> bool {
+        let until = proof.surely_until(self.origin.as_of.get(), self.residence.until);
+        if proof.is_before(until) {
+            self.residence.prove(until);
+            return true;
+        }
+        let now = clock::now();
         proof.holds(self.origin.as_of.get(), now) && self.life.is_fresh(now) && now < self.life.leaves_l1
     }
 

@@ -84,6 +84,7 @@
 #[doc(hidden)]
 pub mod __private;
 mod answer;
+mod aside;
 pub mod backend;
 mod breaker;
 mod cache;

@@ -11,12 +11,13 @@ pub async fn user(org: u32, name: &str) -> Result<User, DbError> {
     match ::cache_core::__private::hit(user::__site(), __of, &__outcome, __by) {
         ::core::option::Option::Some(hit) => hit,
         ::core::option::Option::None => {
-            ::cache_core::__private::entry(user::__site(), __of, __outcome, __by)
-                .call(
+            ::cache_core::__private::aside(|| {
+                ::cache_core::__private::entry(user::__site(), __of, __outcome, __by).call(
                     || ::std::vec![::std::format!("org:{org}", org = org)],
                     || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
                 )
-                .await
+            })
+            .await
         }
     }
 }

@@ -200,7 +200,10 @@ fn hit_or_call(model: &Model) -> TokenStream {
         match #hit {
             ::core::option::Option::Some(hit) => hit,
             ::core::option::Option::None => {
-                #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.call(#tags, #load).await
+                #krate::__private::aside(|| {
+                    #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.call(#tags, #load)
+                })
+                .await
             }
         }
     }

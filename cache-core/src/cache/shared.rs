@@ -1,6 +1,8 @@
 //! What all handles of one cache share.
 
 use std::{
+    hash::{BuildHasher, Hasher},
+    ops::{Deref, DerefMut},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -9,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use foldhash::quality::SeedableRandomState;
 use tokio::time::Instant;
 
 use super::{CacheKey, CacheValue};
@@ -24,7 +27,7 @@ use crate::{
         proof::AsOf,
         table::{Kind, Table},
     },
-    entry::{Entry, Life, Name, Origin, Retry, Span},
+    entry::{Entry, Life, Origin, Retry, Span},
     error::{Error, Result},
     flight::{Behind, Cargo, Flight, MIN_LIFE, Seat},
     judge::OTHER_SCHEMA,
@@ -32,7 +35,7 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::{ENTRY_OVERHEAD, Front, Residence},
+    l1::{ENTRY_OVERHEAD, Front, Pin, Residence, collect},
     lookup::Lookup,
     policy::{LONGEST, Policy},
     stack::StackInner,
@@ -63,6 +66,7 @@ pub(crate) struct Shared<K, V> {
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
+    hasher: SeedableRandomState,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
 }
@@ -94,6 +98,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
         let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.ttl + policy.grace()));
+        let hasher = stack.store.hasher(id);
         Self {
             stack,
             id,
@@ -110,36 +115,54 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
             unverified: AtomicU32::new(VERIFIED),
+            hasher,
         }
     }
 
     #[inline]
     pub(crate) fn hash<L: Lookup<Key = K>>(&self, key: &L) -> u64 {
-        self.stack.store.hash(self.id, key)
+        let mut hasher = self.hasher.build_hasher();
+        key.hash(&mut hasher);
+        hasher.finish()
     }
 
-    /// The value, if L1 may serve it now. Not inlined: among what a caller does on a miss, a hit would be short of registers.
-    #[inline(never)]
+    /// The value, if L1 may serve it now.
+    #[inline(always)]
     pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L) -> Option<V> {
-        self.hit(self.hash(key), key, |entry| entry.value.clone())
+        // Before the hash, which would have to be put aside for it.
+        let pin = Pin::new();
+        self.hit_by(pin, self.hash(key), key, |entry| entry.value.clone())
     }
 
     /// What `read` makes of the entry, if L1 may serve it now.
-    #[inline(always)]
     pub(crate) fn hit<L: Lookup<Key = K>, T>(
         &self,
         hash: u64,
         key: &L,
         read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
     ) -> Option<T> {
+        self.hit_by(Pin::new(), hash, key, read)
+    }
+
+    #[inline(always)]
+    fn hit_by<L: Lookup<Key = K>, T>(
+        &self,
+        pin: Pin,
+        hash: u64,
+        key: &L,
+        read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
+    ) -> Option<T> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
-        if let Some(found) = store.peek(&self.front, self.id, hash, key)
-            && let Some(entry) = &*found
+        if let Some(entry) = self.front.get(hash, key, &pin)
             && entry.is_servable(ledger, proof)
         {
+            if store.is_due(entry) {
+                store.tell(self.id, key, entry);
+            }
             self.counters.count(Event::L1Hit);
             return Some(read(entry));
         }
+        drop(pin);
         self.hit_behind(hash, key).map(|entry| read(&entry))
     }
 
@@ -153,9 +176,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         }
         self.counters.count(Event::L1Hit);
         // Who holds the lock already, or would have to wait for it, does without.
+        let pin = Pin::new();
         if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
             store.promote(&self.front, self.id, key, &entry);
         }
+        drop(pin);
+        collect();
         Some(entry)
     }
 
@@ -201,7 +227,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         entry_key: &EntryKey,
         tags: &Tags,
     ) -> Option<Behind<K, V>> {
-        let key = &entry.name.key;
+        let key = &entry.key;
         if entry.retry.is_paused(&self.stack.proof, clock::now()) || table.join(key, Kind::Load, |_| true).is_some() {
             return None;
         }
@@ -216,8 +242,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// The operations on the keys of one shard.
-    pub(crate) fn table(&self, hash: u64) -> MutexGuard<'_, Flights<K, V>> {
-        lock(&self.tables[hash as usize % TABLES])
+    pub(crate) fn table(&self, hash: u64) -> Locked<'_, K, V> {
+        let pin = Pin::new();
+        Locked { table: lock(&self.tables[hash as usize % TABLES]), _pin: pin, _collected: Collected }
     }
 
     pub(crate) fn in_flight(&self) -> usize {
@@ -391,7 +418,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let hash = self.hash(&key);
         let until = self.stack.proof.stamp(life.fresh_here_until());
         Arc::new(Entry {
-            name: Arc::new(Name { cache: self.id, key: key.clone() }),
+            key: key.clone(),
             value,
             life,
             standing,
@@ -408,9 +435,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
         if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
-            return self.remove(hash, &entry.name.key);
+            return self.remove(hash, &entry.key);
         }
-        self.stack.store.insert(&self.front, hash, Arc::clone(entry), stays);
+        self.stack.store.insert(&self.front, self.id, hash, Arc::clone(entry), stays);
     }
 
     /// Drops an entry from L1 and bars what is under way for it from being joined or stored.
@@ -455,6 +482,36 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     fn note_refused(&self, error: &Error) {
         self.counters.count(Event::CodecRefused);
         self.stack.problems.report(&self.label, "codec", || format!("values are not stored in L2: {error}"));
+    }
+}
+
+/// The operations on the keys of one shard, locked. Entries that were dropped meanwhile are freed when the lock is open again,
+/// for a value's `Drop` is the user's code: hence this order.
+pub(crate) struct Locked<'a, K, V> {
+    table: MutexGuard<'a, Flights<K, V>>,
+    _pin: Pin,
+    _collected: Collected,
+}
+
+struct Collected;
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        collect();
+    }
+}
+
+impl<K, V> Deref for Locked<'_, K, V> {
+    type Target = Flights<K, V>;
+
+    fn deref(&self) -> &Flights<K, V> {
+        &self.table
+    }
+}
+
+impl<K, V> DerefMut for Locked<'_, K, V> {
+    fn deref_mut(&mut self) -> &mut Flights<K, V> {
+        &mut self.table
     }
 }
 
