@@ -1,28 +1,40 @@
 //! What `#[cached]` and `#[invalidates]` call. Not part of the public interface: any release may change it, together with the attributes.
 
 mod argument;
+mod ask;
 mod gate;
+mod here;
 mod outcome;
 mod revoking;
 mod site;
+mod sites;
+mod spec;
+mod whole;
 
 use std::{
     convert::Infallible,
     future::ready,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 pub use self::{
-    argument::{AsStack, Lent, copy, key, key_part, lend, lent, tag},
+    argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag},
+    ask::{Ask, Told, later},
+    here::EntryHere,
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
-    site::{Site, Spec, path_of_method},
+    site::Site,
+    sites::Sites,
+    spec::Spec,
+    whole::{Failing, Whole, whole},
 };
 pub use crate::aside::aside;
 use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     codec::is_negative,
+    entry::Asker,
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
@@ -40,12 +52,12 @@ where
     L: Lookup<Key: CacheKey>,
 {
     let cache = site.first::<L::Key, O::Value>(stack)?.shared();
-    cache.value(&key).map(|value| O::join(Ok(value)))
+    cache.value(&key, Asker::Loads).map(|value| O::join(Ok(value)))
 }
 
 /// What a call of a cached function is about.
 #[inline]
-pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl Entry<Outcome = O> + use<O, L>
+pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> impl EntryHere<Outcome = O> + use<O, L>
 where
     O: Outcome<Value: CacheValue, Error: Clone>,
     L: Lookup<Key: CacheKey> + Send,
@@ -53,18 +65,12 @@ where
     Found::<O, L> { cache: site.cache(stack), key, bypassed: false, validated: false, keep: Keep::default() }
 }
 
-/// The cache of a function, its value's type as the signature shows it. `key` is never called: it has the key's type.
-pub fn handle<O, D, A, L>(
-    site: &'static Site,
-    stack: Option<&Stack>,
-    _: O,
-    _: impl FnOnce(A) -> L,
-) -> Result<Cache<L::Key, D>>
+/// The cache of a function, the types of its key and its value as the signature shows them.
+pub fn handle<K: CacheKey, D, O>(site: &'static Site, stack: Option<&Stack>, _: O) -> Result<Cache<K, D>>
 where
     O: Outcome<Value: CacheValue> + Holds<D>,
-    L: Lookup<Key: CacheKey>,
 {
-    O::typed(&*site.cache::<L::Key, O::Value>(stack)?)
+    O::typed(&*site.cache::<K, O::Value>(stack)?)
 }
 
 /// The statistics of a function's cache.
@@ -111,6 +117,9 @@ pub trait Entry: Sized {
     /// `cache_none = false`
     fn without_none(self) -> Self;
 
+    /// `cache_err = …`
+    fn errors_if(self, judge: fn(&<Self::Outcome as Outcome>::Error) -> bool) -> Self;
+
     /// `cache_if = …`
     fn only_if(self, judge: fn(&<Self::Outcome as Outcome>::Value) -> bool) -> Self;
 
@@ -156,11 +165,27 @@ pub trait Entry: Sized {
     where
         Self::Outcome: Holds<D>;
 
-    /// Revokes the entry.
-    fn invalidate(self) -> impl Future<Output = Result<()>> + Send;
-
-    /// Marks it as stale.
-    fn expire(self) -> impl Future<Output = Result<()>> + Send;
+    /// What a companion asks.
+    fn ask<D: Send>(
+        self,
+        ask: Ask<D>,
+        tags: impl FnOnce() -> Vec<String> + Send,
+        load: impl FnOnce() -> Loading<Returned<Self>> + Send,
+    ) -> impl Future<Output = Told<Returned<Self>, D>> + Send
+    where
+        Self: Send,
+        Self::Outcome: Holds<D>,
+    {
+        async {
+            match ask {
+                Ask::Refresh => Told::Returned(self.refresh(tags, load).await),
+                Ask::Explain => Told::Explained(self.explain(tags, load).await),
+                Ask::Get => Told::Found(self.get(tags).await),
+                Ask::Insert(value) => Told::Inserted(self.insert(tags, value).await),
+                Ask::Warm => Told::Warmed(self.warm(tags, load).await),
+            }
+        }
+    }
 }
 
 /// What the function returns.
@@ -171,7 +196,7 @@ struct Found<O: Outcome<Value: 'static>, L: Lookup<Key: 'static>> {
     key: L,
     bypassed: bool,
     validated: bool,
-    keep: Keep<O::Value>,
+    keep: Keep<O>,
 }
 
 impl<O, L> Entry for Found<O, L>
@@ -194,6 +219,11 @@ where
         self
     }
 
+    fn errors_if(mut self, judge: fn(&O::Error) -> bool) -> Self {
+        self.keep.errors = judge;
+        self
+    }
+
     fn only_if(mut self, judge: fn(&O::Value) -> bool) -> Self {
         self.keep.judge = Some(judge);
         self
@@ -212,14 +242,15 @@ where
             Err(error) => return O::join(Err(error.into())),
         };
         let (validated, keep) = (self.validated, self.keep);
-        if !(validated && cache.shared().stack.l2.is_some())
-            && let Some(value) = cache.shared().value(&self.key)
+        if !(validated && cache.shared().l2().is_some())
+            && let Some(value) = cache.shared().value(&self.key, Asker::Loads)
         {
             return O::join(Ok(value));
         }
         let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), validated, ..Call::default() };
-        let loader = |handle| split::<O>(load(), handle, keep);
+        let of_errors = cache.shared().policy().negative_ttl;
+        let loader = |handle| keep.split(load(), handle, of_errors);
         let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
         O::join(answer.map(|answer| answer.value))
     }
@@ -251,8 +282,9 @@ where
             Err(error) => return O::join(Err(error.into())),
         };
         let (key, keep) = (self.key.to_key(), self.keep);
+        let of_errors = cache.shared().policy().negative_ttl;
         let at = cache.at(&key).tags(tags());
-        let answer = at.try_refresh_with(|handle| split::<O>(load(), handle, keep)).await;
+        let answer = at.try_refresh_with(|handle| keep.split(load(), handle, of_errors)).await;
         if answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
             // What is cached yet is older than what must not be. If it can't be told, it is queued.
             let _ = cache.invalidate(&key).await;
@@ -284,7 +316,7 @@ where
             return None;
         }
         let cache = self.cache.ok()?;
-        if let Some(value) = cache.shared().value(&self.key) {
+        if let Some(value) = cache.shared().value(&self.key, Asker::Looks) {
             return Some(O::give(value));
         }
         let hash = cache.shared().hash(&self.key);
@@ -301,15 +333,12 @@ where
         if self.bypassed || !self.keep.says(&value) {
             return Ok(());
         }
-        self.cache?.at(self.key).tags(tags()).insert(value).await
-    }
-
-    async fn invalidate(self) -> Result<()> {
-        self.cache?.invalidate(self.key).await
-    }
-
-    async fn expire(self) -> Result<()> {
-        self.cache?.expire(self.key).await
+        let cache = self.cache?;
+        let at = cache.at(self.key).tags(tags());
+        match cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value)) {
+            Some(ttl) => at.ttl(ttl).insert(value).await,
+            None => at.insert(value).await,
+        }
     }
 }
 
@@ -326,47 +355,57 @@ where
         let (cache, keep) = (self.cache?, self.keep);
         let at = cache.at(self.key).tags(tags());
         let at = if self.validated { at.validated() } else { at };
-        at.try_get_with(|handle| split::<O>(load(), handle, keep)).await
+        let of_errors = cache.shared().policy().negative_ttl;
+        at.try_get_with(|handle| keep.split(load(), handle, of_errors)).await
     }
 }
 
-/// Which values are cached.
-struct Keep<V> {
+/// What is cached, and for how long.
+struct Keep<O: Outcome> {
     none: bool,
-    judge: Option<fn(&V) -> bool>,
+    judge: Option<fn(&O::Value) -> bool>,
+    errors: fn(&O::Error) -> bool,
 }
 
-impl<V> Clone for Keep<V> {
+impl<O: Outcome> Clone for Keep<O> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<V> Copy for Keep<V> {}
+impl<O: Outcome> Copy for Keep<O> {}
 
-impl<V> Default for Keep<V> {
+impl<O: Outcome> Default for Keep<O> {
     fn default() -> Self {
-        Self { none: true, judge: None }
+        Self { none: true, judge: None, errors: |_| true }
     }
 }
 
-impl<V: CacheValue> Keep<V> {
-    fn says(&self, value: &V) -> bool {
+impl<O: Outcome<Value: CacheValue>> Keep<O> {
+    fn says(&self, value: &O::Value) -> bool {
         (self.none || !is_negative(value)) && self.judge.is_none_or(|judge| judge(value))
     }
-}
 
-/// What the body returned, taken apart.
-async fn split<O: Outcome<Value: CacheValue>>(
-    loading: Loading<O::Return>,
-    load: Load,
-    keep: Keep<O::Value>,
-) -> Result<O::Value, O::Error> {
-    let value = O::split(loading.await)?;
-    if !keep.says(&value) {
-        load.no_store();
+    async fn split(
+        self,
+        loading: Loading<O::Return>,
+        load: Load,
+        of_errors: Option<Duration>,
+    ) -> Result<O::Value, O::Error> {
+        self.sort(loading.await, &load, of_errors)
     }
-    Ok(value)
+
+    /// What the body returned, taken apart. A remembered error lives as `None` does.
+    fn sort(self, returned: O::Return, load: &Load, of_errors: Option<Duration>) -> Result<O::Value, O::Error> {
+        let value = O::split(returned, self.errors)?;
+        if !self.says(&value) {
+            load.no_store();
+        }
+        if let Some(ttl) = of_errors.filter(|_| O::is_error(&value)) {
+            load.ttl(ttl);
+        }
+        Ok(value)
+    }
 }
 
 /// Evaluates `when = …`, in a closure so that the expression can't leave the function.

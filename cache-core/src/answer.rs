@@ -33,12 +33,19 @@ pub enum Source {
     Joined,
     /// An entry past its time to live, inside a stale window.
     Stale,
+    /// What the call gave for the case that its load fails.
+    Default,
 }
 
 impl<V> Answer<V> {
     /// Of a value that went past the cache.
     pub(crate) fn uncached(value: V) -> Self {
         Self { value, source: Source::Loaded, age: Duration::ZERO, remaining: Duration::ZERO }
+    }
+
+    /// Of the value that a call gave for the case that its load fails.
+    pub(crate) fn default(value: V) -> Self {
+        Self { source: Source::Default, ..Self::uncached(value) }
     }
 
     /// The same answer with another value, made of this one.

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -46,6 +46,8 @@ pub(crate) struct Origin {
     /// None if L2 has no copy that is known to be this one.
     pub(crate) id: Option<EntryId>,
     pub(crate) tags: Tags,
+    /// By which the origin knows what it gave.
+    pub(crate) validator: Option<Box<str>>,
 }
 
 /// The times of an entry, on this process's monotonic clock.
@@ -53,6 +55,8 @@ pub(crate) struct Origin {
 pub(crate) struct Life {
     /// When its load began: the value is known to have been current then, and not later.
     pub(crate) loaded: Instant,
+    /// When a call that can load has it loaded anew, although it is fresh.
+    pub(crate) due: Instant,
     /// When its time to live is over.
     pub(crate) expires: Instant,
     /// When its last stale window is over.
@@ -86,6 +90,7 @@ impl Life {
         };
         Self {
             loaded: now.checked_sub(span.age).unwrap_or(now),
+            due: expires,
             expires,
             ends: now + left,
             leaves_l1: now + left.min(l1_ttl),
@@ -102,9 +107,14 @@ impl Life {
         now < self.expires && !self.expired
     }
 
-    /// When L1 stops serving it as fresh.
-    pub(crate) fn fresh_here_until(&self) -> Instant {
-        if self.expired { self.loaded } else { self.expires.min(self.leaves_l1) }
+    /// The time to live that it was given.
+    pub(crate) fn ttl(&self) -> Duration {
+        self.expires - self.loaded
+    }
+
+    /// Until when L1 serves it with nothing else to do.
+    pub(crate) fn undisturbed_until(&self) -> Instant {
+        if self.expired { self.loaded } else { self.due.min(self.leaves_l1) }
     }
 
     /// Of its time to live.
@@ -119,25 +129,31 @@ impl Life {
 }
 
 impl<K, V> Entry<K, V> {
-    /// Whether L1 may serve it to a call that begins now. Looks at the marks only if anything was invalidated since they were
+    /// Whether L1 may serve it to a call that begins now, and that is all there is to do. Looks at the marks only if anything was invalidated since they were
     /// last looked at, at the proof only if the last one no longer serves, and at the exact clock only if the coarse one can't tell.
     ///
     /// In this order: the message that revokes it may come in between, and with it the proof that it has come.
     #[inline(always)]
-    pub(crate) fn is_servable(&self, ledger: &Ledger, proof: &Proof) -> bool {
-        (proof.is_before(self.residence.proven()) || self.is_proven_now(proof))
+    pub(crate) fn is_servable(&self, ledger: &Ledger, proof: &Proof, to: Asker) -> bool {
+        (proof.is_before(self.residence.proven()) || self.is_proven_now(proof, to))
             && self.residence.stands(ledger.applied(), || self.standing.holds())
     }
 
     #[cold]
-    fn is_proven_now(&self, proof: &Proof) -> bool {
+    fn is_proven_now(&self, proof: &Proof, to: Asker) -> bool {
         let until = proof.surely_until(self.origin.as_of.get(), self.residence.until);
         if proof.is_before(until) {
             self.residence.prove(until);
             return true;
         }
         let now = clock::now();
-        proof.holds(self.origin.as_of.get(), now) && self.life.is_fresh(now) && now < self.life.leaves_l1
+        let is_fresh_here = self.life.is_fresh(now) && now < self.life.leaves_l1;
+        proof.holds(self.origin.as_of.get(), now) && is_fresh_here && !(to == Asker::Loads && self.is_due(now, proof))
+    }
+
+    /// Whether a call that can load has it loaded anew, unless that is under way or has just failed.
+    pub(crate) fn is_due(&self, now: Instant, proof: &Proof) -> bool {
+        self.life.due <= now && !self.retry.is_under_way() && !self.retry.is_paused(proof, now)
     }
 
     /// Whether L1 may serve it at `now` to anybody.
@@ -147,9 +163,20 @@ impl<K, V> Entry<K, V> {
     }
 }
 
-/// When the load of a stale entry may be tried again after it failed. The pause doubles with each failure.
+/// Who asks for an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Asker {
+    /// A call that brings a loader.
+    Loads,
+    /// One that takes what there is.
+    Looks,
+}
+
+/// Where an entry's replacement stands: whether a load for it is under way, and when one may be tried again after it failed.
+/// That pause doubles with each failure.
 #[derive(Debug, Default)]
 pub(crate) struct Retry {
+    under_way: AtomicBool,
     failures: AtomicU32,
     not_before: AtomicU64,
 }
@@ -163,6 +190,14 @@ impl Retry {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(16);
         let pause = (Self::FIRST * (1 << failures)).min(Self::LONGEST);
         self.not_before.store(proof.stamp(now + pause).0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_under_way(&self, under_way: bool) {
+        self.under_way.store(under_way, Ordering::Relaxed);
     }
 
     /// Whether it is too early.

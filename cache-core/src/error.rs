@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Reentrant,
     /// The loader did not finish inside its deadline, and was cancelled.
     LoadTimeout,
+    /// Too many loads wait for room ([`max_loads`](crate::policy::Policy::max_loads)), or waiting for it took too long. Temporary.
+    Overloaded,
     /// The stack was shut down.
     Closed,
 }
@@ -51,7 +53,7 @@ impl ErrorKind {
     /// Whether the same call may succeed later with nothing changed on this side.
     #[must_use]
     pub const fn is_temporary(self) -> bool {
-        matches!(self, Self::Unavailable | Self::Timeout | Self::Refused | Self::LoadTimeout)
+        matches!(self, Self::Unavailable | Self::Timeout | Self::Refused | Self::LoadTimeout | Self::Overloaded)
     }
 }
 
@@ -113,6 +115,7 @@ impl fmt::Display for Error {
             ErrorKind::Panicked => "user code panicked",
             ErrorKind::Reentrant => "the loader asked for the entry that it was loading",
             ErrorKind::LoadTimeout => "the loader did not finish in time",
+            ErrorKind::Overloaded => "too many loads are under way",
             ErrorKind::Closed => "the stack was shut down",
         };
         write!(f, "{}: {what}", self.operation)?;

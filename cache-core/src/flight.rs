@@ -13,10 +13,11 @@ use std::{
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-pub(crate) use self::pilot::{Order, launch, launch_behind};
+pub(crate) use self::pilot::{Order, fly, launch, launch_behind};
 use crate::{
     answer::Source,
     cache::{CacheKey, CacheValue, Shared},
+    clock,
     codec::frame::Payload,
     coherence::{course::End, ledger::Standing, proof::Stamp, table::OperationId},
     entry::Entry,
@@ -179,16 +180,27 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
                 if matches!(end, End::Promote | End::Loaded { admit: true }) {
                     self.cache.admit(self.hash, entry);
                 }
-                if *source == Source::Stale && order.loader.is_some() {
+                let proof = &self.cache.stack.proof;
+                let is_wanting = match source {
+                    Source::Stale => true,
+                    Source::L1 | Source::L2 => entry.is_due(clock::now(), proof),
+                    _ => false,
+                };
+                if is_wanting && order.loader.is_some() {
                     behind = self.cache.behind(&mut table, entry, &order.entry_key, &order.tags);
                 }
             }
             Outcome::Stale(entry, _) if is_current => {
-                self.cache.counters.count(Event::StaleOnError);
+                self.cache.note(Event::StaleOnError, self.hash, &self.key);
                 let resident = self.cache.resident(self.hash, &self.key);
                 if resident.is_none_or(|resident| resident.origin.id == entry.origin.id) {
                     // So that the next call knows when to try again.
                     self.cache.admit(self.hash, entry);
+                }
+            }
+            Outcome::Failed(failure) if is_current && order.paused.is_none() && self.flight.stand_in().is_none() => {
+                if let Some(first) = self.cache.policy().error_backoff {
+                    self.cache.backoff.note(&self.key, failure, &self.flight.standing, first);
                 }
             }
             // What supersedes a flight may have revoked what it has.
@@ -220,15 +232,32 @@ impl<K: CacheKey, V: CacheValue> Drop for Landing<K, V> {
     }
 }
 
-/// A flight behind a stale answer, registered and ready to begin.
+/// A flight behind an answer, registered and ready to begin.
 pub(crate) struct Behind<K, V> {
     pub(crate) flight: Arc<Flight<K, V>>,
-    /// What it is to replace.
-    pub(crate) entry: Arc<Entry<K, V>>,
     /// A seat that nobody gives up.
     pub(crate) seat: Seat<K, V>,
-    /// Its place among such flights.
-    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) place: Place<K, V>,
+}
+
+/// A flight's place among those that go on behind an answer. There is one for each entry, and no more than so many in all.
+pub(crate) struct Place<K, V> {
+    /// What it is to replace.
+    pub(crate) entry: Arc<Entry<K, V>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl<K, V> Place<K, V> {
+    pub(crate) fn new(entry: &Arc<Entry<K, V>>, permit: OwnedSemaphorePermit) -> Self {
+        entry.retry.set_under_way(true);
+        Self { entry: Arc::clone(entry), _permit: permit }
+    }
+}
+
+impl<K, V> Drop for Place<K, V> {
+    fn drop(&mut self) {
+        self.entry.retry.set_under_way(false);
+    }
 }
 
 /// A loaded value on its way into the tiers.
@@ -237,9 +266,12 @@ pub(crate) struct Cargo<V> {
     /// When its load began.
     pub(crate) started: Instant,
     pub(crate) ttl: Duration,
+    /// For so long after it the entry may be served as stale.
+    pub(crate) grace: Duration,
     /// Whether L2 knew of the load, and so would have said that a guard is open.
     pub(crate) leased: bool,
     pub(crate) tags: Tags,
+    pub(crate) validator: Option<Box<str>>,
     /// The encoded value, if any tier needs it.
     pub(crate) payload: Option<Payload>,
     /// Its size in bytes.

@@ -9,11 +9,12 @@ use crate::{
     backend::{Found, Stored},
     codec::{
         ValueCodec,
-        frame::{Damage, Frame},
+        frame::{self, Damage, Frame},
+        seal::Seal,
     },
     coherence::validity::{Present, SCOPES, Validity},
     entry::Span,
-    key::Namespace,
+    key::{EntryKey, Namespace},
     tag::Tags,
     token::{EntryId, Epoch},
 };
@@ -22,8 +23,13 @@ use crate::{
 pub(crate) struct Judge<'a, V> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) codec: &'a dyn ValueCodec<V>,
+    pub(crate) entry: &'a EntryKey,
     /// The key's full text.
     pub(crate) key: &'a str,
+    /// Without which nothing is read, if there is one.
+    pub(crate) seal: Option<&'a Seal>,
+    /// The most bytes that a compressed value may become.
+    pub(crate) most: u64,
     /// The tags that the call names.
     pub(crate) declared: &'a Tags,
     /// The tags whose epochs were asked for, after those of namespace and cache.
@@ -54,10 +60,13 @@ pub(crate) struct Promotion<V> {
     pub(crate) value: V,
     pub(crate) id: EntryId,
     pub(crate) span: Span,
+    /// How long its load took.
+    pub(crate) cost: Duration,
     /// Whether it was marked as stale.
     pub(crate) expired: bool,
     pub(crate) tags: Tags,
-    /// Bytes of the frame.
+    pub(crate) validator: Option<Box<str>>,
+    /// Bytes of the frame, its payload as the codec wrote it.
     pub(crate) size: usize,
 }
 
@@ -75,6 +84,9 @@ impl<V> Judge<'_, V> {
             Ok(frame) => frame,
             Err(damage) => return Verdict::Damaged(stored.id, damage.name()),
         };
+        if self.seal.is_some_and(|seal| !frame::is_sealed(&stored.frame, seal, self.entry)) {
+            return Verdict::Damaged(stored.id, Damage::Seal.name());
+        }
         if let Some(why) = self.mismatch(&frame, stored) {
             return Verdict::Damaged(stored.id, why);
         }
@@ -88,7 +100,11 @@ impl<V> Judge<'_, V> {
             Validity::Dead => return Verdict::Dead(stored.id),
             Validity::Unknown => return Verdict::Unknown(stored.id, Tags::new(self.namespace, &frame.tags)),
         };
-        match self.codec.decode(frame.payload) {
+        let payload = match frame.unpacked(self.most) {
+            Ok(payload) => payload,
+            Err(damage) => return Verdict::Damaged(stored.id, damage.name()),
+        };
+        match self.codec.decode(&payload) {
             Ok(value) => {
                 let tags = self.asked.only(&frame.tags);
                 let span = span(&frame, remaining);
@@ -96,9 +112,11 @@ impl<V> Judge<'_, V> {
                     value,
                     id: stored.id,
                     span,
+                    cost: Duration::from_millis(frame.load_ms),
                     expired: is_expired,
                     tags,
-                    size: stored.frame.len(),
+                    validator: frame.validator.map(Into::into),
+                    size: stored.frame.len() - frame.payload.len() + payload.len(),
                 })
             }
             Err(error) => Verdict::Unreadable(stored.id, error),

@@ -18,9 +18,10 @@ use crate::{
         Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message,
         Position, Pulse, Put, Read,
     },
-    breaker::{Breaker, BreakerSettings},
+    breaker::{Breaker, BreakerSettings, BreakerState},
     clock,
     error::{Error, ErrorKind, Result},
+    events::{Hub, Kind, Subject},
     health::L2Health,
     key::{EntryKey, Log},
     stats::{Counters, Event},
@@ -32,16 +33,18 @@ pub(crate) struct L2 {
     backend: Arc<dyn Backend>,
     deadline: Duration,
     breaker: Breaker,
+    hub: Arc<Hub>,
     last_error: Mutex<Option<Error>>,
     closed: AtomicBool,
 }
 
 impl L2 {
-    pub(crate) fn new(backend: Arc<dyn Backend>, deadline: Duration, breaker: BreakerSettings) -> Self {
+    pub(crate) fn new(backend: Arc<dyn Backend>, deadline: Duration, breaker: BreakerSettings, hub: Arc<Hub>) -> Self {
         Self {
             backend,
             deadline,
             breaker: Breaker::new(breaker),
+            hub,
             last_error: Mutex::new(None),
             closed: AtomicBool::new(false),
         }
@@ -158,6 +161,9 @@ impl L2 {
         let Some(permit) = self.breaker.admit(clock::now()) else {
             return Err(Error::new(ErrorKind::Unavailable, operation).context("the circuit breaker is open"));
         };
+        if permit.is_probe() {
+            self.tell(BreakerState::HalfOpen);
+        }
         let result = match timeout(self.deadline, call).await {
             Ok(result) => result,
             Err(_) => Err(self.too_late(operation)),
@@ -166,16 +172,28 @@ impl L2 {
             Ok(_) => {
                 if permit.succeeded() {
                     trace::breaker_closed(self.backend.name());
+                    self.tell(BreakerState::Closed);
                 }
             }
             Err(error) => {
                 self.note(error);
-                if is_about_the_store(error) && permit.failed(clock::now()) {
-                    trace::breaker_opened(self.backend.name(), error);
+                let is_probe = permit.is_probe();
+                if is_about_the_store(error) {
+                    let opens = permit.failed(clock::now());
+                    if opens {
+                        trace::breaker_opened(self.backend.name(), error);
+                    }
+                    if opens || is_probe {
+                        self.tell(BreakerState::Open);
+                    }
                 }
             }
         }
         result
+    }
+
+    fn tell(&self, state: BreakerState) {
+        self.hub.tell(Kind::Breaker(state), Subject::NONE);
     }
 
     fn too_late(&self, operation: &'static str) -> Error {

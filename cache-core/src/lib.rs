@@ -60,13 +60,18 @@
 //! | know how a call was answered | [`Cache::at`], [`Answer`] |
 //! | revoke many things in one call, or bursts in few | [`Stack::invalidation`] |
 //! | serve an old value while a new one is loaded, or where its load fails or is slow | [`stale_while_revalidate`](policy::Policy::stale_while_revalidate), [`stale_if_error`](policy::Policy::stale_if_error), [`soft_timeout`](policy::Policy::soft_timeout), [`Cache::expire`] |
+//! | answer with a default where a load fails | [`At::default_on_error`] |
 //! | revoke what a function changes | [`#[invalidates]`](macro@invalidates) |
 //! | change data with no stale read in between | [`Cache::write`], [`At::validated`] |
 //! | give entries tags, revoke by tag | [`At::tag`], [`Load::tag`], [`Stack::invalidate_tags`] |
 //! | keep TTLs per kind of data in a file | [`policy`] |
+//! | change policies, or switch a cache off, while it runs | [`Stack::reload_policies`], [`Cache::set_enabled`] |
+//! | go past the cache, or load anew: one call, or all of a task | [`At::bypass`], [`At::refresh_with`], [`scope`] |
 //! | warm up | [`warm`] |
+//! | be told what happens as it happens | [`Stack::events`], [`events`] |
 //! | watch it | [`Cache::stats`], [`stats`] for the `metrics` crate, [`Stack::health`], the feature `tracing` |
 //! | deploy a changed type | [`CacheBuilder::version`] |
+//! | compress what is large, seal what is shared with others | [`compression`](policy::Policy::compression), [`StackBuilder::integrity`] |
 //! | bring a format or a store of one's own | [`codec::Codec`], [`backend::Backend`] |
 //! | test code that caches | a [`Stack`] per test, [`backend::Memory`] shared by several, tokio's paused clock ([`clock`]) |
 //! | end in good order | [`Stack::shutdown`] |
@@ -78,6 +83,7 @@
 //! | `macros` | yes | [`#[cached]`](macro@cached), [`#[invalidates]`](macro@invalidates) |
 //! | `toml` | yes | `Policies::from_toml` |
 //! | `bincode`, `postcard`, `messagepack` | | these codecs beside JSON |
+//! | `lz4`, `zstd` | | values compressed in L2 |
 //! | `tracing` | | a span round each load, events for what callers don't see |
 //! | `test-util` | | `testing`: the conformance suite for backends, fault injection |
 
@@ -86,7 +92,9 @@ pub mod __private;
 mod answer;
 mod aside;
 pub mod backend;
+mod batch;
 mod breaker;
+mod bulkhead;
 mod cache;
 pub mod clock;
 pub mod codec;
@@ -94,6 +102,7 @@ mod coherence;
 pub mod consistency;
 mod entry;
 pub mod error;
+pub mod events;
 mod flight;
 mod health;
 mod judge;
@@ -104,6 +113,7 @@ mod load;
 mod lookup;
 pub mod policy;
 mod read;
+pub mod scope;
 mod stack;
 pub mod stats;
 mod sync;
@@ -121,15 +131,16 @@ pub use cache_macros::{cached, invalidates};
 
 pub use self::{
     answer::{Answer, Source},
+    batch::{AtMany, Batched, Many},
     breaker::{BreakerSettings, BreakerState},
     cache::{At, Cache, CacheBuilder, CacheKey, CacheValue},
-    codec::{Codec, Format},
+    codec::{Codec, Compression, Format, IntegrityKey},
     error::{Error, ErrorKind, LoadError, Result},
     health::{Health, L2Health, Problem},
     l1::{ENTRY_OVERHEAD, L1},
     load::Load,
     lookup::Lookup,
-    policy::{Overrides, Policies, Policy},
+    policy::{Adaptive, Overrides, Policies, Policy, RefreshAhead, Tiers},
     stack::{Invalidation, Stack, StackBuilder},
     stats::Stats,
 };

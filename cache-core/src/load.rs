@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    fmt,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
@@ -12,24 +13,56 @@ use std::{
 use tokio::time::timeout;
 
 use crate::{
+    cache::{CacheKey, CacheValue},
     coherence::table::OperationId,
+    entry::Entry,
     error::{Error, ErrorKind},
 };
 
 /// Handed to a loader, so that it can say how its value is to be kept. A cheap clone of an `Arc`.
 ///
 /// What it is told counts when the loader ends with a value; afterwards it has no effect.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Load {
     wishes: Arc<Mutex<Wishes>>,
 }
 
+/// The longest validator that is kept, in bytes.
+const MAX_VALIDATOR: usize = 1024;
+
 /// What a loader asked for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Wishes {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) no_store: bool,
+    pub(crate) validator: Option<Box<str>>,
+    pub(crate) is_unchanged: bool,
+    earlier: Option<Arc<dyn Earlier>>,
+    /// Set for one that shares its load with others. To be called if it has to wait before it comes to that.
+    when_late: Option<Box<dyn Fn() + Send>>,
+}
+
+/// The entry that a load is to replace.
+pub(crate) trait Earlier: Send + Sync {
+    fn value(&self) -> &dyn Any;
+    fn validator(&self) -> Option<&str>;
+}
+
+impl<K: CacheKey, V: CacheValue> Earlier for Entry<K, V> {
+    fn value(&self) -> &dyn Any {
+        &self.value
+    }
+
+    fn validator(&self) -> Option<&str> {
+        self.origin.validator.as_deref()
+    }
+}
+
+impl fmt::Debug for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Load").finish_non_exhaustive()
+    }
 }
 
 impl Load {
@@ -52,6 +85,61 @@ impl Load {
         self.with(|wishes| wishes.no_store = true);
     }
 
+    /// The value that this load is to replace: one that is due for a [refresh ahead](crate::Policy::refresh_ahead) or past its
+    /// time to live, inside a stale window. None if there is none, if it was invalidated, or if `V` is not the cache's type.
+    #[must_use]
+    pub fn previous<V: Clone + 'static>(&self) -> Option<V> {
+        self.with(|wishes| wishes.earlier.as_ref()?.value().downcast_ref().cloned())
+    }
+
+    /// The [validator](Self::set_validator) of the [previous](Self::previous) value, for a conditional request.
+    #[must_use]
+    pub fn validator(&self) -> Option<String> {
+        self.with(|wishes| wishes.earlier.as_ref()?.validator().map(str::to_owned))
+    }
+
+    /// Keeps the origin's name for the content, such as an HTTP `ETag`, with the value in every tier. At most 1 KiB, or it is
+    /// not kept.
+    pub fn set_validator(&self, validator: impl Into<String>) {
+        let validator = validator.into();
+        self.with(|wishes| wishes.validator = (validator.len() <= MAX_VALIDATOR).then(|| validator.into()));
+    }
+
+    /// The [previous](Self::previous) value, to be returned by a loader whose origin says that it still holds. It is stored
+    /// for another time to live, with its validator and its tags.
+    #[must_use]
+    pub fn not_modified<V: Clone + 'static>(&self) -> Option<V> {
+        let previous = self.previous()?;
+        self.with(|wishes| {
+            wishes.validator = wishes.earlier.as_ref().and_then(|earlier| earlier.validator()).map(Into::into);
+            wishes.is_unchanged = true;
+        });
+        Some(previous)
+    }
+
+    /// It shares its load with others, who are not to wait for it beyond `when_late`.
+    pub(crate) fn set_batch(&self, when_late: impl Fn() + Send + 'static) {
+        self.with(|wishes| wishes.when_late = Some(Box::new(when_late)));
+    }
+
+    pub(crate) fn is_of_a_batch(&self) -> bool {
+        self.with(|wishes| wishes.when_late.is_some())
+    }
+
+    /// It has to wait before it comes to its load.
+    pub(crate) fn is_late(&self) {
+        let when_late = self.with(|wishes| wishes.when_late.take());
+        if let Some(when_late) = when_late {
+            when_late();
+            self.with(|wishes| wishes.when_late = Some(when_late));
+        }
+    }
+
+    /// Before the loader runs.
+    pub(crate) fn replaces<K: CacheKey, V: CacheValue>(&self, earlier: Option<Arc<Entry<K, V>>>) {
+        self.with(|wishes| wishes.earlier = earlier.map(|entry| entry as Arc<dyn Earlier>));
+    }
+
     /// What it was told so far; it forgets it.
     pub(crate) fn take(&self) -> Wishes {
         self.with(std::mem::take)
@@ -72,22 +160,32 @@ pub(crate) enum Failure {
     Loader(LoaderError),
     /// The load itself failed.
     Cache(Error),
+    /// A batch was loaded, and the key was not in it.
+    Missing,
     /// The flight's task was dropped before it ended: its runtime shut down.
     Abandoned,
 }
 
 /// A loader that is ready to run.
-pub(crate) type BoxLoad<V> = Pin<Box<dyn Future<Output = Result<V, LoaderError>> + Send>>;
+pub(crate) type BoxLoad<V> = Pin<Box<dyn Future<Output = Result<V, Failure>> + Send>>;
 
 /// Runs a loader to its end, at most for `deadline`.
 pub(crate) async fn run<V>(cache: &str, lineage: Lineage, deadline: Duration, load: BoxLoad<V>) -> Result<V, Failure> {
-    let load = LINEAGE.scope(lineage, catch_panic(load));
+    let load = Lineage::scope(lineage, catch_panic(load));
     match timeout(deadline, crate::trace::load(cache, load)).await {
-        Ok(Ok(loaded)) => loaded.map_err(Failure::Loader),
+        Ok(Ok(loaded)) => loaded,
         Ok(Err(panic)) => Err(Failure::Cache(panic)),
         Err(_) => Err(Failure::Cache(
             Error::new(ErrorKind::LoadTimeout, "load").context(format!("cancelled after {deadline:?}")),
         )),
+    }
+}
+
+/// Takes what a loader that has run already gave.
+pub(crate) async fn finish<V>(load: BoxLoad<V>) -> Result<V, Failure> {
+    match catch_panic(load).await {
+        Ok(loaded) => loaded,
+        Err(panic) => Err(Failure::Cache(panic)),
     }
 }
 
@@ -130,9 +228,36 @@ impl Lineage {
         Self(self.0.iter().copied().chain([flight]).collect())
     }
 
+    /// Runs a synchronous loader.
+    pub(crate) fn around<R>(self, load: impl FnOnce() -> R) -> R {
+        LINEAGE.sync_scope(self, load)
+    }
+
+    /// Whether nobody's load waits for this one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether another load waits for the flight that it is of.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// Runs a loader within it.
+    pub(crate) fn scope<F: Future>(lineage: Self, loading: F) -> impl Future<Output = F::Output> {
+        LINEAGE.scope(lineage, loading)
+    }
+
     /// Whether waiting for `flight` would be waiting for oneself.
     pub(crate) fn contains(&self, flight: OperationId) -> bool {
         self.0.contains(&flight)
+    }
+}
+
+/// That of a load for several flights.
+impl<'a> FromIterator<&'a Self> for Lineage {
+    fn from_iter<I: IntoIterator<Item = &'a Self>>(lineages: I) -> Self {
+        Self(lineages.into_iter().flat_map(|lineage| lineage.0.iter().copied()).collect())
     }
 }
 
@@ -140,7 +265,7 @@ impl Lineage {
 mod tests {
     use super::*;
 
-    async fn run_one(load: impl Future<Output = Result<u32, LoaderError>> + Send + 'static) -> Result<u32, Failure> {
+    async fn run_one(load: impl Future<Output = Result<u32, Failure>> + Send + 'static) -> Result<u32, Failure> {
         run("test", Lineage::default(), Duration::from_secs(1), Box::pin(load)).await
     }
 

@@ -2,9 +2,11 @@
 //!
 //! A hit ends in [`Shared::hit`] and never comes here.
 
+mod here;
+
 use std::sync::Arc;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     answer::Source,
@@ -12,25 +14,43 @@ use crate::{
     clock,
     codec::frame::MAX_TAGS,
     coherence::{course::Mode, ledger::Moment, table::Kind},
-    entry::Entry,
+    entry::{Asker, Entry},
     error::{Error, ErrorKind, LoadError},
     flight::{Behind, Flight, Landing, Order, Outcome, Seat, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
-    load::{BoxLoad, Failure, Lineage, Load, LoaderError},
+    load::{BoxLoad, Failure, Lineage, Load},
     stats::Event,
     tag::Tags,
 };
+
+pub(crate) use self::here::wait_here;
 
 /// An entry and where it came from.
 pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
 
 /// What a call found when it looked again under the lock.
 enum Boarding<K, V> {
-    Hit(Arc<Entry<K, V>>),
+    /// A fresh entry, with the flight that replaces it where that is due.
+    Hit(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     /// A stale entry, with the flight that replaces it where that is to be launched.
     Stale(Arc<Entry<K, V>>, Option<Behind<K, V>>),
     Joined(Seat<K, V>),
     Leads(Arc<Flight<K, V>>, Seat<K, V>),
+}
+
+/// A call that boarded.
+pub(crate) struct Trip<'a, K: CacheKey, V: CacheValue> {
+    passenger: Passenger<'a, K, V>,
+    departure: Departure<K, V>,
+}
+
+enum Departure<K, V> {
+    Answered(Fetched<K, V>),
+    /// On its own flight, or on another call's.
+    Seated {
+        seat: Seat<K, V>,
+        own: bool,
+    },
 }
 
 /// One call that was no hit in L1.
@@ -65,8 +85,49 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
+        let mut load = load.map(|load| |handle| erased(load(handle)));
+        let trip = self.depart::<_, E>(key, hash, call, &mut load)?;
+        trip.arrive(load).await
+    }
+
+    /// The first half of a [fetch](Self::fetch): everything up to the wait. A batch begins many before it waits for any, so a
+    /// flight that is begun here must get on without being polled by its caller.
+    pub(crate) fn depart<F, E>(
+        self: &Arc<Self>,
+        key: K,
+        hash: u64,
+        call: Call,
+        load: &mut Option<F>,
+    ) -> Result<Trip<'_, K, V>, Error>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
         let passenger = Passenger::new(self, key, hash, call)?;
-        passenger.travel(load).await
+        let departure = passenger.depart::<F, E>(load)?;
+        Ok(Trip { passenger, departure })
+    }
+}
+
+impl<K: CacheKey, V: CacheValue> Trip<'_, K, V> {
+    /// The second half, with what is left of the loader.
+    pub(crate) async fn arrive<F, E>(self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        let Self { mut passenger, mut departure } = self;
+        loop {
+            match departure {
+                Departure::Answered(fetched) => return Ok(fetched),
+                Departure::Seated { seat, own } => {
+                    if let Some(fetched) = passenger.arrive(seat, own).await? {
+                        return Ok(fetched);
+                    }
+                }
+            }
+            departure = passenger.depart::<F, E>(&mut load)?;
+        }
     }
 }
 
@@ -96,69 +157,77 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         })
     }
 
-    async fn travel<F, Fut, E>(mut self, mut load: Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    /// Boards: answers at once, or takes a seat. `load` is left where somebody else's flight was joined.
+    fn depart<F, E>(&self, load: &mut Option<F>) -> Result<Departure<K, V>, Error>
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
-        loop {
-            let (seat, own) = match self.board()? {
-                Boarding::Hit(entry) => return Ok(Some((entry, Source::L1))),
-                Boarding::Stale(entry, behind) => {
-                    self.cache.counters.count(Event::StaleHit);
-                    if let Some(behind) = behind {
-                        let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
-                        launch_behind(landing, behind, self.order(load.take()));
-                    }
-                    return Ok(Some((entry, Source::Stale)));
-                }
-                Boarding::Joined(seat) => (seat, false),
-                Boarding::Leads(flight, seat) => {
-                    self.launch(&flight, load.take());
-                    (seat, true)
-                }
-            };
-            let outcome = match self.wait(&seat).await {
-                Some(outcome) => outcome,
-                // The load is slow.
-                None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
-                    Some(entry) => {
-                        seat.leave_unattended();
-                        return Ok(Some(self.stale(entry, own)));
-                    }
-                    None => seat.outcome().await,
-                },
-            };
-            let outcome = match outcome {
-                Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(self.stale(entry, own))),
-                Outcome::Stale(_, failure) => Outcome::Failed(failure),
-                outcome => outcome,
-            };
-            match outcome {
-                Outcome::Landed(entry, source) if own => return Ok(Some((entry, source))),
-                // Asked once more when the entry is there: now the tags are known that only the loader named.
-                Outcome::Landed(entry, source) if entry.standing.may_serve(self.since) => {
-                    let (event, source) = match source {
-                        Source::Stale => (Event::StaleHit, Source::Stale),
-                        _ => (Event::Joined, Source::Joined),
-                    };
-                    self.cache.counters.count(event);
-                    return Ok(Some((entry, source)));
-                }
-                Outcome::Absent => {
-                    self.cache.counters.count(Event::Miss);
-                    return Ok(None);
-                }
-                Outcome::Failed(Failure::Cache(error)) => return Err(LoadError::Cache(error)),
-                Outcome::Failed(Failure::Loader(error)) => match error.downcast() {
-                    Ok(error) => return Err(LoadError::Loader(error)),
-                    Err(_) => self.alone = true,
-                },
-                Outcome::Failed(Failure::Abandoned) if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
-                Outcome::Landed(..) | Outcome::Stale(..) | Outcome::Failed(Failure::Abandoned) => {}
+        Ok(match self.board()? {
+            Boarding::Hit(entry, behind) => {
+                self.launch_behind::<F, E>(behind, load);
+                Departure::Answered(Some((entry, Source::L1)))
             }
+            Boarding::Stale(entry, behind) => {
+                self.cache.note(Event::StaleHit, self.hash, &self.key);
+                self.launch_behind::<F, E>(behind, load);
+                Departure::Answered(Some((entry, Source::Stale)))
+            }
+            Boarding::Joined(seat) => Departure::Seated { seat, own: false },
+            Boarding::Leads(flight, seat) => {
+                self.launch::<F, E>(&flight, load.take());
+                Departure::Seated { seat, own: true }
+            }
+        })
+    }
+
+    /// Waits for the flight to land. Nothing if its answer is none for this call, which is to board once more.
+    async fn arrive<E>(&mut self, seat: Seat<K, V>, own: bool) -> Result<Option<Fetched<K, V>>, LoadError<E>>
+    where
+        E: Send + Sync + 'static,
+    {
+        let outcome = match self.wait(&seat).await {
+            Some(outcome) => outcome,
+            // The load is slow.
+            None => match seat.stand_in().filter(|entry| self.may_stand_in(entry)) {
+                Some(entry) => {
+                    seat.leave_unattended();
+                    return Ok(Some(Some(self.stale(entry, own))));
+                }
+                None => seat.outcome().await,
+            },
+        };
+        let failure = match outcome {
+            Outcome::Stale(entry, _) if self.may_stand_in(&entry) => return Ok(Some(Some(self.stale(entry, own)))),
+            Outcome::Landed(entry, source) if own => return Ok(Some(Some((entry, source)))),
+            // Asked once more when the entry is there: now the tags are known that only the loader named.
+            Outcome::Landed(entry, source) if entry.standing.may_serve(self.since) => {
+                let (event, source) = match source {
+                    Source::Stale => (Event::StaleHit, Source::Stale),
+                    _ => (Event::Joined, Source::Joined),
+                };
+                self.cache.note(event, self.hash, &self.key);
+                return Ok(Some(Some((entry, source))));
+            }
+            Outcome::Landed(..) => return Ok(None),
+            Outcome::Absent => {
+                self.cache.note(Event::Miss, self.hash, &self.key);
+                return Ok(Some(None));
+            }
+            Outcome::Stale(_, failure) | Outcome::Failed(failure) => failure,
+        };
+        match failure {
+            Failure::Cache(error) => return Err(LoadError::Cache(error)),
+            Failure::Loader(error) => match error.downcast() {
+                Ok(error) => return Err(LoadError::Loader(error)),
+                Err(_) => self.alone = true,
+            },
+            Failure::Missing if self.call.is_of_a_batch => return Ok(Some(None)),
+            Failure::Missing => self.alone = true,
+            Failure::Abandoned if own => return Err(Error::new(ErrorKind::Closed, "load").into()),
+            Failure::Abandoned => {}
         }
+        Ok(None)
     }
 
     /// Under the lock of the key's table: looks at L1 once more (a flight may have landed since), joins, or registers a
@@ -166,9 +235,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
         if !self.asks_further()
-            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Arc::clone)
+            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Asker::Looks, Arc::clone)
         {
-            return Ok(Boarding::Hit(entry));
+            let is_due =
+                self.call.mode == Mode::Load && !self.call.here && entry.is_due(clock::now(), &self.cache.stack.proof);
+            let behind = is_due.then(|| self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags));
+            return Ok(Boarding::Hit(entry, behind.flatten()));
         }
         if self.serves_stale()
             && let Some(entry) = self.cache.resident(self.hash, &self.key)
@@ -194,17 +266,17 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// Whether neither L1 as it is nor another call's flight can answer.
     fn asks_further(&self) -> bool {
-        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.stack.l2.is_some())
+        self.call.mode == Mode::Refresh || (self.call.validated && self.cache.l2().is_some())
     }
 
     fn serves_stale(&self) -> bool {
-        self.call.mode == Mode::Load && !self.call.validated
+        self.call.mode == Mode::Load && !self.call.validated && !self.call.here
     }
 
     /// How a flight ended; nothing if that takes longer than the soft timeout.
     async fn wait(&self, seat: &Seat<K, V>) -> Option<Outcome<K, V>> {
-        match self.cache.policy.soft_timeout {
-            Some(patience) if self.serves_stale() => timeout(patience, seat.outcome()).await.ok(),
+        match self.cache.policy().soft_timeout {
+            Some(patience) if self.serves_stale() => timeout_at(self.began + patience, seat.outcome()).await.ok(),
             _ => Some(seat.outcome().await),
         }
     }
@@ -212,7 +284,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
     fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
         if !own {
-            self.cache.counters.count(Event::StaleHit);
+            self.cache.note(Event::StaleHit, self.hash, &self.key);
         }
         (entry, Source::Stale)
     }
@@ -220,7 +292,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// Whether an entry may answer in place of a load. It may be older than the flight that it comes by.
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
-        let is_servable = entry.life.is_within(Some(self.cache.policy.grace()), clock::now());
+        let is_servable = entry.life.is_within(Some(self.cache.policy().grace()), clock::now());
         // Revoked is asked last: what proves it may have come with what revokes it.
         self.serves_stale() && is_proven && is_servable && !entry.standing.is_revoked()
     }
@@ -238,10 +310,20 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         is_proven && flight.standing.may_serve(self.since)
     }
 
-    fn launch<F, Fut, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
+    fn launch_behind<F, E>(&self, behind: Option<Behind<K, V>>, load: &mut Option<F>)
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
+        E: Send + Sync + 'static,
+    {
+        if let Some(behind) = behind {
+            let landing = Landing::new(self.cache, &behind.flight, &self.key, self.hash);
+            launch_behind(landing, behind, self.order::<F, E>(load.take()));
+        }
+    }
+
+    fn launch<F, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
+    where
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
@@ -249,15 +331,14 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         let order = Order {
             resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
             _companion: self.call.to_the_end.then(|| flight.seat()),
-            ..self.order(load)
+            ..self.order::<F, E>(load)
         };
         launch(landing, order);
     }
 
-    fn order<F, Fut, E>(&self, load: Option<F>) -> Order<K, V>
+    fn order<F, E>(&self, load: Option<F>) -> Order<K, V>
     where
-        F: FnOnce(Load) -> Fut,
-        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
     {
         Order {
@@ -270,9 +351,24 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             loader: load.map(prepare),
             lineage: self.lineage.clone(),
             serves_stale: self.serves_stale(),
+            ran_from: None,
+            paused: self.paused::<E>(),
             behind: None,
             _companion: None,
         }
+    }
+
+    /// How the last load of the key failed, if that is to answer this call in place of another load. Its error must be of this
+    /// call's type.
+    fn paused<E: Send + Sync + 'static>(&self) -> Option<Failure> {
+        if self.call.mode != Mode::Load || self.alone {
+            return None;
+        }
+        self.cache.policy().error_backoff?;
+        self.cache.backoff.failure(&self.key).filter(|failure| match failure {
+            Failure::Loader(error) => error.is::<E>(),
+            _ => true,
+        })
     }
 
     fn kind(&self) -> Kind {
@@ -284,16 +380,16 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 }
 
 /// Makes the loader's future. It is not polled before the flight needs it.
-fn prepare<V, F, Fut, E>(load: F) -> (BoxLoad<V>, Load)
-where
-    F: FnOnce(Load) -> Fut,
-    Fut: Future<Output = Result<V, E>> + Send + 'static,
-    E: Send + Sync + 'static,
-{
+fn prepare<V>(load: impl FnOnce(Load) -> BoxLoad<V>) -> (BoxLoad<V>, Load) {
     let handle = Load::default();
-    let loading = load(handle.clone());
-    let erased = async move { loading.await.map_err(|error| Arc::new(error) as LoaderError) };
-    (Box::pin(erased), handle)
+    (load(handle.clone()), handle)
+}
+
+/// A loader's future without the type of its error.
+pub(crate) fn erased<V, E: Send + Sync + 'static>(
+    loading: impl Future<Output = Result<V, E>> + Send + 'static,
+) -> BoxLoad<V> {
+    Box::pin(async move { loading.await.map_err(|error| Failure::Loader(Arc::new(error))) })
 }
 
 #[cfg(all(test, shuttle))]

@@ -214,7 +214,8 @@ impl Progress {
         match outcome {
             Ok(Source::Loaded | Source::Joined) => self.warmed += 1,
             Ok(Source::L1 | Source::L2 | Source::Stale) => self.skipped += 1,
-            Err(_) => self.failed += 1,
+            // A default is no value that anything was warmed with.
+            Ok(Source::Default) | Err(_) => self.failed += 1,
         }
     }
 

@@ -19,9 +19,15 @@ use crate::{
     },
     entry::Entry,
     error::{Error, ErrorKind, Result},
+    events::{Hub, Kind, Subject},
     flight::Cargo,
-    key::{EntryKey, Mark, encode::KeyText},
+    key::{
+        EntryKey, Mark, Scope,
+        encode::{self, KeyText},
+    },
     load::panicked,
+    policy::Policy,
+    read::wait_here,
     stack::StackInner,
     stats::{Counters, Event},
     tag::Tags,
@@ -34,17 +40,31 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if self.stack.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "insert"));
         }
+        let stack = Arc::clone(&self.stack);
         if self.is_bypassed() {
+            // What is there must not be taken for this value when the cache is switched on again.
+            let (local, key) = self.revocation_of(key, hash)?;
+            return stack
+                .invalidate(Revocation { keys: vec![key], locals: vec![local], ..Revocation::default() })
+                .await;
+        }
+        stack.to_the_end(insert(self, key, hash, value, call)).await
+    }
+
+    /// [`insert`](Self::insert) into a cache of L1 alone, where nothing waits.
+    pub(crate) fn insert_here(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
+        if self.is_bypassed() {
+            self.drop_local(hash, &key);
             return Ok(());
         }
-        let stack = Arc::clone(&self.stack);
-        stack.to_the_end(insert(self, key, hash, value, call)).await
+        let stored = wait_here(insert(self, key, hash, value, call), Duration::ZERO);
+        stored.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "insert")))
     }
 
     /// What it takes to revoke one entry.
     pub(crate) fn revocation_of(self: Arc<Self>, key: K, hash: u64) -> Result<(Local, EntryKey)> {
         let entry_key = self.entry_key(&self.encode(&key)?);
-        self.counters.count(Event::Invalidation);
+        self.note(Event::Invalidation, hash, &key);
         let local = Local { counters: Arc::clone(&self.counters), drop: Box::new(move || self.drop_local(hash, &key)) };
         Ok((local, entry_key))
     }
@@ -79,6 +99,13 @@ impl Revocation {
         ledger.renew(&self.marks);
     }
 
+    /// Tells of tags and of the namespace. Entries and caches are told of where they are named.
+    fn tell(&self, hub: &Hub) {
+        for mark in self.marks.iter().filter(|mark| mark.scope() != Scope::Cache) {
+            hub.tell(Kind::Invalidated, Subject { key: &|| Some(mark.name().into()), ..Subject::NONE });
+        }
+    }
+
     fn count(&self, event: Event) {
         self.locals.iter().for_each(|local| local.counters.count(event));
     }
@@ -107,6 +134,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
                 let opened = self.stack.tell(slice::from_ref(&entry_key), &[], Some(Guard::Open { token, ttl })).await;
                 self.drop_local(hash, &key);
                 opened.map_err(|error| error.context("no guard could be opened, so nothing was committed"))?;
+                self.counters.tell(Kind::Invalidated, hash, || encode::text(&key));
                 let keeper = self.keep_guard(&entry_key, token);
                 let written = commit.await;
                 drop(keeper);
@@ -146,6 +174,7 @@ impl StackInner {
         let stack = Arc::clone(&self);
         stack
             .to_the_end(async move {
+                what.tell(&self.hub);
                 // Once before, so that a reader meets the old entry here no longer than it must; the one that counts is after.
                 what.apply(&self.ledger);
                 let told = match what.soft {
@@ -169,6 +198,7 @@ impl StackInner {
         if self.l2.is_some() {
             self.queue(what.targets());
         }
+        what.tell(&self.hub);
         what.apply(&self.ledger);
         self.ensure_tended();
         self.hurry.notify_one();
@@ -248,12 +278,23 @@ async fn insert<K: CacheKey, V: CacheValue>(
 ) -> Result<()> {
     let text = cache.encode(&key)?;
     let tags = Tags::new(&cache.stack.namespace, &call.tags);
-    let ttl = cache.lifetime(&value, call.ttl);
-    let mut cargo =
-        Cargo { value, started: clock::now(), ttl, leased: true, tags, payload: None, size: None, id: None };
+    let policy = cache.policy();
+    let (ttl, grace) = (cache.lifetime(&policy, &value, call.ttl), policy.grace());
+    let mut cargo = Cargo {
+        value,
+        started: clock::now(),
+        ttl,
+        grace,
+        leased: true,
+        tags,
+        validator: None,
+        payload: None,
+        size: None,
+        id: None,
+    };
     let write = Write::begin(&cache, key, hash);
-    let stored = match cache.pack(&mut cargo) {
-        Loaded::Keep => put(&cache, &text, &mut cargo).await,
+    let stored = match cache.pack(&policy, &mut cargo) {
+        Loaded::Keep => put(&cache, &policy, &text, &mut cargo).await,
         _ => Err(unstorable()),
     };
     if stored.is_ok() {
@@ -262,21 +303,28 @@ async fn insert<K: CacheKey, V: CacheValue>(
     stored
 }
 
-async fn put<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>, text: &KeyText, cargo: &mut Cargo<V>) -> Result<()> {
-    let Some(l2) = &cache.stack.l2 else { return Ok(()) };
+async fn put<K: CacheKey, V: CacheValue>(
+    cache: &Shared<K, V>,
+    policy: &Policy,
+    text: &KeyText,
+    cargo: &mut Cargo<V>,
+) -> Result<()> {
+    let Some(l2) = cache.l2() else { return Ok(()) };
     let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
     let names = cargo.tags.names().collect();
-    let life = cargo.ttl + cache.policy.grace();
-    let frame = cache.frame(text, cargo, payload, names, clock::now() - cargo.started, life).ok_or_else(unstorable)?;
+    let life = cargo.ttl + cargo.grace;
+    let entry_key = cache.entry_key(text);
+    let took = clock::now() - cargo.started;
+    let frame = cache.frame(policy, (text, &entry_key), cargo, payload, names, took, life).ok_or_else(unstorable)?;
     let marks: Vec<Mark> = cache.scopes.iter().chain(cargo.tags.marks()).cloned().collect();
     let id = EntryId::random();
     let put = Put {
-        key: &cache.entry_key(text),
+        key: &entry_key,
         id,
         marks: &marks,
         frame: &frame,
         ttl: life,
-        retain: cache.retain(Some(cargo.ttl)),
+        retain: policy.retain(Some(cargo.ttl)),
         log: &cache.stack.log,
         from: cache.stack.process,
     };

@@ -42,131 +42,74 @@ impl user {
     #[doc = r" Runs the function whatever is cached, and caches what it returns, for everyone."]
     #[doc = r""]
     #[doc = r" Others are served the old entry until then; if the function fails, it stays."]
-    pub async fn refresh(org: u32, name: &str) -> Result<User, DbError> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn refresh(org: u32, name: &str) -> impl ::core::future::Future<Output = Result<User, DbError>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Refresh),
+            ::cache_core::__private::Told::returned,
         )
-        .refresh(
-            || ::std::vec![::std::format!("org:{org}", org = org)],
-            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-        )
-        .await
     }
     #[doc = r" Calls the function, and says how the call was answered: from where, and how old the value is."]
-    pub async fn explain(org: u32, name: &str) -> ::cache_core::Answer<Result<User, DbError>> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn explain(
+        org: u32,
+        name: &str,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Answer<Result<User, DbError>>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Explain),
+            ::cache_core::__private::Told::explained,
         )
-        .explain(
-            || ::std::vec![::std::format!("org:{org}", org = org)],
-            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-        )
-        .await
     }
     #[doc = r" What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub async fn get(org: u32, name: &str) -> ::core::option::Option<User> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn get(org: u32, name: &str) -> impl ::core::future::Future<Output = ::core::option::Option<User>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Get),
+            ::cache_core::__private::Told::found,
         )
-        .get::<User>(|| ::std::vec![::std::format!("org:{org}", org = org)])
-        .await
     }
     #[doc = r" Caches a value for these arguments, in every tier, in the place of whatever is there or being loaded."]
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-    pub async fn insert(org: u32, name: &str, value: User) -> ::cache_core::Result<()> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+    pub fn insert(org: u32, name: &str, value: User) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+        ::cache_core::__private::later(
+            user::__ask(org, name, ::cache_core::__private::Ask::Insert(value)),
+            ::cache_core::__private::Told::inserted,
         )
-        .insert::<User>(|| ::std::vec![::std::format!("org:{org}", org = org)], value)
-        .await
     }
     #[doc = r" Revokes the entry of these arguments, in every tier and with every load of it in flight."]
     #[doc = r""]
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub async fn invalidate(org: u32, name: &str) -> ::cache_core::Result<()> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
-        .invalidate()
-        .await
+    pub fn invalidate(org: u32, name: &str) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+        ::cache_core::__private::Revocable::invalidate(user::__target(org, name))
     }
-    #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub async fn expire(org: u32, name: &str) -> ::cache_core::Result<()> {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
-        .expire()
-        .await
-    }
-    #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
-    #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" No guard could be opened, and `commit` was not run."]
+    #[doc(hidden)]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-    pub async fn write<Written: ::core::marker::Send + 'static>(
+    async fn __ask(
         org: u32,
         name: &str,
-        commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
-    ) -> ::cache_core::Result<Written> {
-        ::cache_core::__private::Revocable::write(user::__target(org, name), commit).await
+        ask: ::cache_core::__private::Ask<User>,
+    ) -> ::cache_core::__private::Told<Result<User, DbError>, User> {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        ::cache_core::__private::entry(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+        .ask::<User>(
+            ask,
+            || ::std::vec![::std::format!("org:{org}", org = org)],
+            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
+        )
+        .await
     }
     #[doc(hidden)]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable + use<> {
+    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
         ::cache_core::__private::target(
@@ -177,43 +120,6 @@ impl user {
             ),
             (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
         )
-    }
-    #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
-    #[doc = r""]
-    #[doc = r" Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls"]
-    #[doc = r" that fail are counted in the report."]
-    #[doc = r""]
-    #[doc = r" # Errors"]
-    #[doc = r" It took longer than a minute."]
-    pub async fn warm(
-        items: impl ::core::iter::IntoIterator<
-            Item = (u32, impl ::core::borrow::Borrow<str> + ::core::marker::Send + ::core::marker::Sync + 'static),
-        >,
-    ) -> ::cache_core::Result<::cache_core::warm::Report> {
-        ::cache_core::__private::warm(user::__site(), items, |(org, name)| {
-            ::cache_core::__private::boxed(async move {
-                user::__warm(org, ::core::borrow::Borrow::<str>::borrow(&name)).await
-            })
-        })
-        .await
-    }
-    #[doc(hidden)]
-    async fn __warm(org: u32, name: &str) -> ::cache_core::__private::Warmed {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::entry(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
-        .warm(
-            || ::std::vec![::std::format!("org:{org}", org = org)],
-            || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-        )
-        .await
     }
     #[doc = r" The key of these arguments."]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
@@ -237,18 +143,57 @@ impl user {
     pub fn cache() -> ::cache_core::Result<::cache_core::Cache<(u32, <str as ::std::borrow::ToOwned>::Owned), User>> {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        ::cache_core::__private::handle::<_, User, _, _>(
+        ::cache_core::__private::handle::<(u32, <str as ::std::borrow::ToOwned>::Owned), User, _>(
             user::__site(),
             ::core::option::Option::None,
             ::cache_core::__private::outcome(
                 (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
             ),
-            |(org, name): (&'static u32, &'static str)| {
-                (::cache_core::__private::key_part(&*org), ::cache_core::__private::key_part(&*name))
-            },
         )
     }
+    #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
+    pub fn expire(org: u32, name: &str) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
+        ::cache_core::__private::Revocable::expire(user::__target(org, name))
+    }
+    #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
+    #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" No guard could be opened, and `commit` was not run."]
+    #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+    pub fn write<Written: ::core::marker::Send + 'static>(
+        org: u32,
+        name: &str,
+        commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<Written>> {
+        ::cache_core::__private::Revocable::write(user::__target(org, name), commit)
+    }
+    #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
+    #[doc = r""]
+    #[doc = r" Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls"]
+    #[doc = r" that fail are counted in the report."]
+    #[doc = r""]
+    #[doc = r" # Errors"]
+    #[doc = r" It took longer than a minute."]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+    pub fn warm(
+        items: impl ::core::iter::IntoIterator<
+            Item = (u32, impl ::core::borrow::Borrow<str> + ::core::marker::Send + ::core::marker::Sync + 'static),
+        >,
+    ) -> impl ::core::future::Future<Output = ::cache_core::Result<::cache_core::warm::Report>> {
+        ::cache_core::__private::warm(user::__site(), items, |(org, name)| {
+            ::cache_core::__private::boxed(async move {
+                user::__ask(org, ::core::borrow::Borrow::<str>::borrow(&name), ::cache_core::__private::Ask::Warm)
+                    .await
+                    .warmed()
+            })
+        })
+    }
     #[doc(hidden)]
+    #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
     fn __load(
         org: u32,
         name: ::cache_core::__private::Lent<str>,
@@ -258,7 +203,7 @@ impl user {
     #[doc(hidden)]
     fn __site() -> &'static ::cache_core::__private::Site {
         static SITE: ::cache_core::__private::Site = ::cache_core::__private::Site::new(
-            ::cache_core::__private::Spec::new(::core::any::type_name::<user>)
+            ::cache_core::__private::Spec::new()
                 .cache("user")
                 .overrides(|__overrides| __overrides.ttl(::core::time::Duration::new(300u64, 0u32))),
         );

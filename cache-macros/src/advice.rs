@@ -1,23 +1,34 @@
 //! What to say of an option that does not exist.
 
-const OPTIONS: [&str; 22] = [
+const OPTIONS: [&str; 33] = [
+    "adaptive",
+    "associated",
     "cache",
+    "cache_err",
     "cache_if",
     "cache_none",
     "codec",
+    "compress_above",
+    "compression",
     "crate",
+    "enabled",
+    "error_backoff",
     "hard_timeout",
     "jitter",
     "key",
     "l1_ttl",
+    "max_loads",
+    "max_value_size",
     "negative_ttl",
     "policy",
+    "refresh_ahead",
     "skip",
     "soft_timeout",
     "stack",
     "stale_if_error",
     "stale_while_revalidate",
     "tags",
+    "tiers",
     "ttl",
     "unless",
     "validated",
@@ -33,9 +44,8 @@ const ELSEWHERE: [(&[&str], &str); 8] = [
     (&["tag"], "tags are given as a list: `tags = [\"org:{org}\"]`"),
     (&["skip_args", "ignore", "exclude"], "arguments are kept out of the key by `skip(…)`"),
     (
-        &["cache_err", "cache_errors", "result"],
-        "an `Err` is never cached, because it would have to be stored with the values: put what is to be remembered into \
-         `Ok`, such as `None` or an enum; `stale_if_error` covers a source that fails",
+        &["cache_errors", "result"],
+        "an `Err` is not cached, unless by `cache_err`; `stale_if_error` covers a source that fails",
     ),
     (&["option"], "`None` is cached, unless by `cache_none = false`"),
     (
@@ -87,7 +97,7 @@ mod tests {
             assert!(advice.ends_with(&format!("did you mean `{option}`?")), "{advice}");
         }
         assert!(on_unknown("negativ_ttl").contains("`negative_ttl`?"));
-        assert!(on_unknown("colour").contains("there are: cache, cache_if"));
+        assert!(on_unknown("colour").contains("there are: adaptive, associated"));
     }
 
     #[test]
@@ -103,6 +113,6 @@ mod tests {
     #[test]
     fn names_of_other_crates_are_translated() {
         assert!(on_unknown("time").contains("given by `ttl`"));
-        assert!(on_unknown("cache_err").contains("stale_if_error"));
+        assert!(on_unknown("result").contains("stale_if_error"));
     }
 }

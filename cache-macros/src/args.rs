@@ -12,14 +12,16 @@ use crate::{advice, error::Mistakes, setting::Setting, template::Template};
 
 /// The options as they were written.
 pub(crate) struct Args {
-    pub(crate) cache: Option<LitStr>,
+    pub(crate) cache: Option<Name>,
+    pub(crate) associated: bool,
     pub(crate) stack: Option<Expr>,
     pub(crate) settings: Vec<Setting>,
     pub(crate) key: Option<Given<Expr>>,
     pub(crate) condition: Option<Condition>,
     pub(crate) cache_none: bool,
+    pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
-    pub(crate) validated: bool,
+    pub(crate) validated: Option<Span>,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) version: Option<u32>,
@@ -31,13 +33,15 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             cache: None,
+            associated: false,
             stack: None,
             settings: Vec::new(),
             key: None,
             condition: None,
             cache_none: true,
+            cache_err: None,
             cache_if: None,
-            validated: false,
+            validated: None,
             skip: None,
             tags: Vec::new(),
             version: None,
@@ -45,6 +49,13 @@ impl Default for Args {
             krate: None,
         }
     }
+}
+
+/// What a cache is called.
+pub(crate) enum Name {
+    Text(String),
+    /// Evaluated once for each instance of a generic function.
+    Expr(Expr),
 }
 
 /// When calls go past the cache.
@@ -59,6 +70,23 @@ impl Condition {
     pub(crate) fn expr(&self) -> &Expr {
         let (Self::When(expr) | Self::Unless(expr)) = self;
         expr
+    }
+}
+
+/// Which errors are cached.
+pub(crate) enum CacheErr {
+    /// `cache_err`
+    All,
+    /// `cache_err = …`: those that it says yes to.
+    If(Expr),
+}
+
+impl CacheErr {
+    pub(crate) fn judge(&self) -> Option<&Expr> {
+        match self {
+            Self::All => None,
+            Self::If(judge) => Some(judge),
+        }
     }
 }
 
@@ -100,14 +128,16 @@ impl Args {
             return Err(syn::Error::new(name.span(), format!("`{name}` is given twice")));
         }
         match name.to_string().as_str() {
-            "cache" => self.cache = Some(value(input, &name, named)?),
+            "cache" => self.cache = Some(value(input, &name, cache_name)?),
+            "associated" => self.associated = flag(input, &name)?,
             "stack" => self.stack = Some(value(input, &name, expr)?),
             "key" => self.key = Some(Given { name: name.span(), value: value(input, &name, expr)? }),
             "when" => self.set_condition(&name, Condition::When(value(input, &name, expr)?))?,
             "unless" => self.set_condition(&name, Condition::Unless(value(input, &name, expr)?))?,
             "cache_none" => self.cache_none = value(input, &name, |input| input.parse::<LitBool>())?.value,
+            "cache_err" => self.cache_err = Some(cache_err(input, &name)?),
             "cache_if" => self.cache_if = Some(value(input, &name, expr)?),
-            "validated" => self.validated = flag(input, &name)?,
+            "validated" => self.validated = flag(input, &name)?.then(|| name.span()),
             "skip" => self.skip = Some(Given { name: name.span(), value: skipped(input, &name)? }),
             "tags" => self.tags = value(input, &name, tags)?,
             "version" => self.version = Some(value(input, &name, version)?),
@@ -149,6 +179,26 @@ pub(crate) fn flag(input: ParseStream, name: &Ident) -> Result<bool> {
 
 fn expr(input: ParseStream) -> Result<Expr> {
     input.parse()
+}
+
+fn cache_err(input: ParseStream, name: &Ident) -> Result<CacheErr> {
+    if !input.peek(Token![=]) {
+        return Ok(CacheErr::All);
+    }
+    match bare(value(input, name, expr)?) {
+        Expr::Lit(_) => {
+            let message = "`cache_err` alone caches every `Err`; `cache_err = |error| …` those that it says yes to; without it there are none";
+            Err(syn::Error::new(name.span(), message))
+        }
+        judge => Ok(CacheErr::If(judge)),
+    }
+}
+
+fn cache_name(input: ParseStream) -> Result<Name> {
+    match bare(input.fork().parse()?) {
+        Expr::Lit(_) => named(input).map(|name| Name::Text(name.value())),
+        _ => expr(input).map(Name::Expr),
+    }
 }
 
 /// A name for people: the text of a cache's or a policy's name.

@@ -18,6 +18,8 @@ pub(crate) struct Argument {
     /// As generated code knows it: its own name where it has one.
     pub(crate) name: Ident,
     pub(crate) passing: Passing,
+    /// Where its type has an `impl Trait`.
+    pub(crate) opaque: Option<Span>,
     pub(crate) role: Role,
     pub(crate) mention: Mention,
     /// Whether `stack = …` speaks of it.
@@ -70,7 +72,9 @@ impl Argument {
             Some(name) => name.clone(),
             None => format_ident!("__argument_{index}", span = Span::mixed_site()),
         };
-        Some(Self { written, receiver, name, passing, role: Role::Key, mention: Mention::Nowhere, gives_stack: false })
+        let opaque = opaque(&written.ty);
+        let (role, mention) = (Role::Key, Mention::Nowhere);
+        Some(Self { written, receiver, name, passing, opaque, role, mention, gives_stack: false })
     }
 
     /// Whether it has a pattern where others have a name.
@@ -107,7 +111,7 @@ impl Argument {
     }
 }
 
-fn plain_name(pattern: &Pat) -> Option<&Ident> {
+pub(crate) fn plain_name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
         Pat::Ident(pattern) if pattern.subpat.is_none() => Some(&pattern.ident),
         _ => None,
@@ -124,9 +128,9 @@ const NO_CHANGES: &str = "a method that changes its instance can't be cached, be
 pub(crate) const NO_INSTANCE: &str = "say how the instance enters the key: `key = (self.id, id)` if two of them have different \
                                       answers, or `skip(self)` if they don't";
 
-/// Without a receiver it can be told by `Self` alone.
-pub(crate) const NOT_ASSOCIATED: &str = "an associated function can't be cached, because what goes with a cached function has no \
-                                         place in an `impl`; cache a free function beside it, and call that";
+/// For an argument of which there are many types, and so no type of key.
+pub(crate) const OPAQUE: &str = "an `impl Trait` can't be part of the key as it is, because callers with different types would have \
+                                 different entries; say what of it is, by `key = …`, keep it out by `skip(…)`, or name its type: `<T: Trait>`";
 
 /// The instance as an argument: `self: &Self`.
 fn instance(receiver: &Receiver) -> Result<PatType, &'static str> {
@@ -174,6 +178,18 @@ fn refuse_object(ty: &Type, mistakes: &mut Mistakes) {
         }
         _ => {}
     }
+}
+
+fn opaque(ty: &Type) -> Option<Span> {
+    struct Opaque(Option<Span>);
+    impl Visit<'_> for Opaque {
+        fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
+            self.0.get_or_insert(ty.impl_token.span);
+        }
+    }
+    let mut found = Opaque(None);
+    found.visit_type(ty);
+    found.0
 }
 
 fn is_static(lifetime: &Option<Lifetime>) -> bool {
@@ -237,7 +253,9 @@ impl Visit<'_> for Unfit<'_> {
     }
 
     fn visit_type_impl_trait(&mut self, ty: &TypeImplTrait) {
-        self.refuse(ty.impl_token.span, "be an `impl Trait`, because a cache is made for one type; name that type");
+        if self.what != What::Argument {
+            self.refuse(ty.impl_token.span, "be an `impl Trait`, because a cache is made for one type; name that type");
+        }
     }
 
     fn visit_type_ptr(&mut self, pointer: &TypePtr) {

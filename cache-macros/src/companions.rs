@@ -1,13 +1,14 @@
 //! The functions that go with a cached one, each in code.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::{Ident, Lifetime, visit::Visit};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Ident;
 
 use crate::{
-    argument::{Argument, Mention, Passing, Role},
-    expand::{Entry, at, call, key_of, outcome, parameter, parameters, place_of, private, stack, tags, views},
-    model::{Key, Model},
+    argument::{Mention, Passing, Role},
+    expand::{Entry, key_of, loader, outcome, parameter, parameters, place_of, private, stack, tags, views},
+    model::{Key, Manner, Model},
+    warm::warm,
 };
 
 /// All of them, for the type of the function's name.
@@ -19,13 +20,15 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
         get(model),
         insert(model),
         invalidate(model),
-        expire(model),
-        write(model),
-        warm(model),
+        ask(model),
+        target(model),
         key(model),
         stats(model),
     ];
     companions.extend(cache(model));
+    if model.is_async {
+        companions.extend([expire(model), write(model), warm(model)]);
+    }
     companions
 }
 
@@ -33,6 +36,7 @@ pub(crate) fn companions(model: &Model) -> Vec<TokenStream> {
 fn uncached(model: &Model) -> TokenStream {
     let it = model.companion("uncached");
     let Model { visibility, generics, output, body, .. } = model;
+    let asyncness = model.manner("uncached").asyncness;
     let attributes = model.attributes.lints.iter().chain(&model.attributes.body);
     let parameters = model.arguments.iter().map(|argument| {
         if argument.receiver.is_some() {
@@ -47,130 +51,158 @@ fn uncached(model: &Model) -> TokenStream {
     quote! {
         /// Runs the function itself; the cache is neither read nor written.
         #(#attributes)*
-        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause #body
+        #visibility #asyncness fn #it #generics(#(#parameters),*) -> #output #where_clause #body
+    }
+}
+
+/// How a companion is written: its parameters, and what it hands on to one of the hidden functions.
+struct Handed<'m> {
+    model: &'m Model,
+    parameters: Vec<TokenStream>,
+    names: Vec<&'m Ident>,
+}
+
+impl<'m> Handed<'m> {
+    fn new(model: &'m Model) -> Self {
+        let names = model.arguments.iter().map(|argument| &argument.name).collect();
+        Self { model, parameters: parameters(model), names }
+    }
+
+    /// One that asks `__ask`, and takes `take` of what it is told.
+    fn question(&self, name: &str, question: &TokenStream, take: &str, gives: &TokenStream) -> TokenStream {
+        let names = &self.names;
+        let (ask, take) = (self.model.path("__ask"), format_ident!("{take}"));
+        let here = private(self.model, Span::call_site());
+        let told = quote!(#ask(#(#names,)* #here::Ask::#question));
+        let answer = match self.model.is_async {
+            true => quote!(#here::later(#told, #here::Told::#take)),
+            false => quote!(#told.#take()),
+        };
+        self.companion(name, &quote!(), gives, &answer)
+    }
+
+    /// One that asks the entry alone, by a verb of `Revocable`.
+    fn revocation(&self, name: &str) -> TokenStream {
+        let names = &self.names;
+        let (krate, target) = (&self.model.krate, self.model.path("__target"));
+        let here = private(self.model, Span::call_site());
+        let verb = self.model.manner(name).verb;
+        self.companion(
+            name,
+            &quote!(),
+            &quote!(#krate::Result<()>),
+            &quote!(#here::Revocable::#verb(#target(#(#names),*))),
+        )
+    }
+
+    fn companion(&self, name: &str, more: &TokenStream, gives: &TokenStream, answer: &TokenStream) -> TokenStream {
+        let Model { visibility, generics, is_async, .. } = self.model;
+        let it = self.model.companion(name);
+        let where_clause = &generics.where_clause;
+        let parameters = &self.parameters;
+        let gives = if *is_async { quote!(impl ::core::future::Future<Output = #gives>) } else { gives.clone() };
+        quote!(#visibility fn #it #generics(#(#parameters,)* #more) -> #gives #where_clause { #answer })
+    }
+}
+
+/// Whatever is asked of an entry, but for the call itself.
+fn ask(model: &Model) -> TokenStream {
+    let it = model.companion("__ask");
+    let Model { output, value, generics, .. } = model;
+    let Manner { asyncness, verb, wait } = model.manner("ask");
+    let where_clause = &generics.where_clause;
+    let parameters = parameters(model);
+    let entry = Entry::to_read(model);
+    let (preparation, entry) = (&entry.preparation, entry.code(model));
+    let (tags, load) = (tags(model), loader(model));
+    let here = private(model, Span::call_site());
+    let question = Ident::new("ask", Span::mixed_site());
+    quote! {
+        #[doc(hidden)]
+        #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
+        #asyncness fn #it #generics(
+            #(#parameters,)* #question: #here::Ask<#value>
+        ) -> #here::Told<#output, #value> #where_clause {
+            #preparation
+            #entry.#verb::<#value>(#question, #tags, #load) #wait
+        }
     }
 }
 
 fn refresh(model: &Model) -> TokenStream {
-    let it = model.companion("refresh");
-    let Model { visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let call = call(model, "refresh");
+    let refresh = Handed::new(model).question("refresh", &quote!(Refresh), "returned", &model.output.to_token_stream());
     quote! {
         /// Runs the function whatever is cached, and caches what it returns, for everyone.
         ///
         /// Others are served the old entry until then; if the function fails, it stays.
-        #visibility async fn #it #generics(#(#parameters),*) -> #output #where_clause {
-            #call
-        }
+        #refresh
     }
 }
 
 fn explain(model: &Model) -> TokenStream {
-    let it = model.companion("explain");
-    let Model { krate, visibility, generics, output, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let call = call(model, "explain");
+    let (krate, output) = (&model.krate, &model.output);
+    let explain =
+        Handed::new(model).question("explain", &quote!(Explain), "explained", &quote!(#krate::Answer<#output>));
     quote! {
         /// Calls the function, and says how the call was answered: from where, and how old the value is.
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Answer<#output> #where_clause {
-            #call
-        }
+        #explain
     }
 }
 
 fn get(model: &Model) -> TokenStream {
-    let it = model.companion("get");
-    let Model { visibility, generics, value, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::to_read(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
-    let tags = tags(model);
+    let value = &model.value;
+    let get = Handed::new(model).question("get", &quote!(Get), "found", &quote!(::core::option::Option<#value>));
     quote! {
         /// What is cached for these arguments, in L1 or in L2. Runs nothing, and waits for no load.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> ::core::option::Option<#value> #where_clause {
-            #preparation
-            #entry.get::<#value>(#tags).await
-        }
+        #get
     }
 }
 
 fn insert(model: &Model) -> TokenStream {
-    let it = model.companion("insert");
-    let Model { krate, visibility, generics, value, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::to_read(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
-    let tags = tags(model);
+    let (krate, value) = (&model.krate, &model.value);
     let inserted = Ident::new("value", Span::mixed_site());
+    let mut handed = Handed::new(model);
+    handed.parameters.push(quote!(#inserted: #value));
+    let insert = handed.question("insert", &quote!(Insert(#inserted)), "inserted", &quote!(#krate::Result<()>));
     quote! {
         /// Caches a value for these arguments, in every tier, in the place of whatever is there or being loaded.
         ///
         /// # Errors
         /// The shared store could not be written, or the value can't be stored; L1 then holds nothing for the arguments.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility async fn #it #generics(#(#parameters,)* #inserted: #value) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.insert::<#value>(#tags, #inserted).await
-        }
+        #insert
     }
 }
 
 fn invalidate(model: &Model) -> TokenStream {
-    let it = model.companion("invalidate");
-    let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::new(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
+    let invalidate = Handed::new(model).revocation("invalidate");
     quote! {
         /// Revokes the entry of these arguments, in every tier and with every load of it in flight.
         ///
         /// # Errors
         /// The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.invalidate().await
-        }
+        #invalidate
     }
 }
 
 fn expire(model: &Model) -> TokenStream {
-    let it = model.companion("expire");
-    let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let where_clause = &generics.where_clause;
-    let entry = Entry::new(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
+    let expire = Handed::new(model).revocation("expire");
     quote! {
         /// Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else.
         ///
         /// # Errors
         /// The shared store could not be told; the entry is stale here all the same, and an invalidation is queued.
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility async fn #it #generics(#(#parameters),*) -> #krate::Result<()> #where_clause {
-            #preparation
-            #entry.expire().await
-        }
+        #expire
     }
 }
 
 fn write(model: &Model) -> TokenStream {
     let it = model.companion("write");
-    let (hidden, target) = (model.companion("__target"), model.path("__target"));
+    let target = model.path("__target");
     let Model { krate, visibility, generics, .. } = model;
-    let parameters = parameters(model);
-    let names = model.arguments.iter().map(|argument| &argument.name);
+    let Handed { parameters, names, .. } = Handed::new(model);
     let where_clause = &generics.where_clause;
-    let lifetimes = generics.lifetimes();
-    let Entry { preparation, subject, .. } = Entry::new(model);
+    let inherited = generics.params.iter();
     let here = private(model, Span::call_site());
     let (commit, written) = (Ident::new("commit", Span::mixed_site()), Ident::new("Written", Span::mixed_site()));
     let future = quote!(::core::future::Future<Output = #written> + ::core::marker::Send + 'static);
@@ -181,67 +213,28 @@ fn write(model: &Model) -> TokenStream {
         /// # Errors
         /// No guard could be opened, and `commit` was not run.
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
-        #visibility async fn #it<#(#lifetimes,)* #written: ::core::marker::Send + 'static>(
+        #visibility fn #it<#(#inherited,)* #written: ::core::marker::Send + 'static>(
             #(#parameters,)* #commit: impl #future
-        ) -> #krate::Result<#written> #where_clause {
-            #here::Revocable::write(#target(#(#names),*), #commit).await
-        }
-
-        #[doc(hidden)]
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility fn #hidden #generics(
-            #(#parameters),*
-        ) -> impl #here::Revocable + use<> #where_clause {
-            #preparation
-            #here::target(#subject)
+        ) -> impl ::core::future::Future<Output = #krate::Result<#written>> #where_clause {
+            #here::Revocable::write(#target(#(#names),*), #commit)
         }
     }
 }
 
-/// Takes what the arguments can be made of, since each call runs in a task of its own.
-fn warm(model: &Model) -> TokenStream {
-    let it = model.companion("warm");
-    let (hidden, warmed_one, site) = (model.companion("__warm"), model.path("__warm"), model.path("__site"));
-    let Model { krate, visibility, generics, .. } = model;
+/// The entry, for `write` and for `#[invalidates]`.
+fn target(model: &Model) -> TokenStream {
+    let it = model.companion("__target");
+    let Model { visibility, generics, .. } = model;
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
-    let warmed = call(model, "warm");
+    let Entry { preparation, subject, .. } = Entry::new(model);
     let here = private(model, Span::call_site());
-    let names: Vec<_> = model.arguments.iter().map(Argument::local).collect();
-    let types = model.arguments.iter().map(|Argument { passing, .. }| match passing {
-        Passing::Owned(ty) => quote!(#ty),
-        Passing::Borrowed(ty) => {
-            quote!(impl ::core::borrow::Borrow<#ty> + ::core::marker::Send + ::core::marker::Sync + 'static)
-        }
-    });
-    let (item, pattern) = match names.as_slice() {
-        [one] => (quote!(#(#types)*), quote!(#one)),
-        names => (quote!((#(#types),*)), quote!((#(#names),*))),
-    };
-    let passed = model.arguments.iter().zip(&names).map(|(Argument { passing, .. }, name)| match passing {
-        Passing::Owned(_) => quote!(#name),
-        Passing::Borrowed(ty) => quote!(::core::borrow::Borrow::<#ty>::borrow(&#name)),
-    });
-    let items = Ident::new("items", Span::mixed_site());
     quote! {
-        /// Calls the function for each of these arguments, some at a time: what is not cached is then.
-        ///
-        /// Several arguments are given as a tuple; what the function borrows is given as anything that lends it. Calls
-        /// that fail are counted in the report.
-        ///
-        /// # Errors
-        /// It took longer than a minute.
-        #visibility async fn #it(
-            #items: impl ::core::iter::IntoIterator<Item = #item>
-        ) -> #krate::Result<#krate::warm::Report> {
-            #here::warm(#site(), #items, |#pattern| {
-                #here::boxed(async move { #warmed_one(#(#passed),*).await })
-            }).await
-        }
-
         #[doc(hidden)]
-        async fn #hidden #generics(#(#parameters),*) -> #here::Warmed #where_clause {
-            #warmed
+        #[allow(unused_variables, reason = "arguments that are no part of the key")]
+        #visibility fn #it #generics(#(#parameters),*) -> impl #here::Revocable #where_clause {
+            #preparation
+            #here::target(#subject)
         }
     }
 }
@@ -253,7 +246,7 @@ fn key(model: &Model) -> TokenStream {
     let where_clause = &generics.where_clause;
     let ty = match &model.key {
         Key::Arguments => key_type(model),
-        Key::Expr(_) => quote!(impl #krate::CacheKey + use<>),
+        Key::Expr(_) => quote!(impl #krate::CacheKey),
     };
     let mut preparation = views(model, |_| true);
     let key = key_of(model, &mut preparation);
@@ -270,12 +263,13 @@ fn key(model: &Model) -> TokenStream {
 fn stats(model: &Model) -> TokenStream {
     let it = model.companion("stats");
     let site = model.path("__site");
-    let Model { krate, visibility, .. } = model;
-    let Located { generics, parameters, preparation, stack } = Located::new(model);
+    let Model { krate, visibility, generics, .. } = model;
+    let where_clause = &generics.where_clause;
+    let Located { parameters, preparation, stack } = Located::new(model);
     quote! {
         /// What happened to the function's cache so far in this process.
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
-        #visibility fn #it #generics(#(#parameters),*) -> #krate::Stats {
+        #visibility fn #it #generics(#(#parameters),*) -> #krate::Stats #where_clause {
             #preparation
             #krate::__private::stats(#site(), #stack)
         }
@@ -287,18 +281,11 @@ fn cache(model: &Model) -> Option<TokenStream> {
     let Key::Arguments = model.key else { return None };
     let it = model.companion("cache");
     let site = model.path("__site");
-    let Model { krate, visibility, value, .. } = model;
-    let Located { generics, parameters, preparation, stack } = Located::new(model);
+    let Model { krate, visibility, value, generics, .. } = model;
+    let where_clause = &generics.where_clause;
+    let Located { parameters, preparation, stack } = Located::new(model);
     let outcome = outcome(model);
     let key = key_type(model);
-    let parts = model.arguments.iter().filter(|argument| argument.role == Role::Key);
-    let (names, types): (Vec<_>, Vec<_>) = parts.clone().map(|part| (&part.name, part.ty())).unzip();
-    let lookups: Vec<_> = parts.map(|part| lookup(model, part)).collect();
-    let lookup = match lookups.as_slice() {
-        [] => quote!(&()),
-        [one] => one.clone(),
-        lookups => quote!((#(#lookups),*)),
-    };
     Some(quote! {
         /// The function's cache, as a handle: for what the other companions don't do.
         ///
@@ -308,21 +295,13 @@ fn cache(model: &Model) -> Option<TokenStream> {
         #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
         #visibility fn #it #generics(
             #(#parameters),*
-        ) -> #krate::Result<#krate::Cache<#key, #value>> {
+        ) -> #krate::Result<#krate::Cache<#key, #value>> #where_clause {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
             use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
             #preparation
-            #krate::__private::handle::<_, #value, _, _>(#site(), #stack, #outcome, |(#(#names,)*): (#(&'static #types,)*)| #lookup)
+            #krate::__private::handle::<#key, #value, _>(#site(), #stack, #outcome)
         }
     })
-}
-
-/// What a key part is looked up by, where the argument is a reference.
-fn lookup(model: &Model, part: &Argument) -> TokenStream {
-    let place = place_of(part.ty());
-    let private = private(model, place);
-    let name = at(&part.name, place);
-    quote_spanned!(place=> #private::key_part(&*#name))
 }
 
 /// The type of the key that is made of the arguments.
@@ -342,7 +321,6 @@ fn key_type(model: &Model) -> TokenStream {
 
 /// A companion that needs no arguments but those that give the stack.
 struct Located {
-    generics: Option<TokenStream>,
     parameters: Vec<TokenStream>,
     preparation: TokenStream,
     stack: TokenStream,
@@ -350,26 +328,9 @@ struct Located {
 
 impl Located {
     fn new(model: &Model) -> Self {
-        let needed: Vec<_> = model.arguments.iter().filter(|argument| argument.gives_stack).collect();
-        let mut mentioned = Lifetimes(Vec::new());
-        needed.iter().for_each(|argument| mentioned.visit_type(&argument.written.ty));
-        let lifetimes = model.generics.lifetimes().map(|parameter| &parameter.lifetime);
-        let lifetimes: Vec<_> = lifetimes.filter(|lifetime| mentioned.0.contains(lifetime)).collect();
+        let needed = model.arguments.iter().filter(|argument| argument.gives_stack);
         let mut preparation = views(model, |argument| argument.gives_stack);
         let stack = stack(model, &mut preparation);
-        Self {
-            generics: (!lifetimes.is_empty()).then(|| quote!(<#(#lifetimes),*>)),
-            parameters: needed.into_iter().map(parameter).collect(),
-            preparation,
-            stack,
-        }
-    }
-}
-
-struct Lifetimes(Vec<Lifetime>);
-
-impl Visit<'_> for Lifetimes {
-    fn visit_lifetime(&mut self, lifetime: &Lifetime) {
-        self.0.push(lifetime.clone());
+        Self { parameters: needed.map(parameter).collect(), preparation, stack }
     }
 }

@@ -1,20 +1,20 @@
 //! A [`Model`] as code. Nothing is decided here, and what can be ordinary Rust is: it lives in `cache_core::__private`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, Path, ext::IdentExt, spanned::Spanned};
 
 use crate::{
-    args::{Condition, Tag},
+    args::{CacheErr, Condition, Tag},
     argument::{Argument, Passing, Role},
     companions::companions,
-    model::{Key, Model, Reading},
-    setting::{Setting, Value},
+    model::{Key, Manner, Model, Reading},
+    site::site,
 };
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
     let function = function(model);
-    let companions = if model.is_method { beside(model) } else { name_space(model) };
+    let companions = if model.is_associated { beside(model) } else { name_space(model) };
     quote!(#function #companions)
 }
 
@@ -26,12 +26,13 @@ fn function(model: &Model) -> TokenStream {
     let lints = model.attributes.tolerances();
     let parameters = parameters(model);
     let where_clause = &generics.where_clause;
+    let asyncness = model.manner("call").asyncness;
     let call = hit_or_call(model);
     quote! {
         #(#conditions)*
         #(#outside)*
         #(#lints)*
-        #visibility async fn #name #generics(#(#parameters),*) -> #output #where_clause {
+        #visibility #asyncness fn #name #generics(#(#parameters),*) -> #output #where_clause {
             #call
         }
     }
@@ -75,7 +76,7 @@ fn beside(model: &Model) -> TokenStream {
     let plain = model.name.unraw();
     let summary = format!("Goes with the cached method [`{plain}`](Self::{plain}).");
     let companions = companions(model).into_iter().map(|companion| quote!(#[doc = #summary] #[doc = ""] #companion));
-    let items = companions.chain([load(model), site(model)]).map(|item| {
+    let items = companions.chain(load(model)).chain([site(model)]).map(|item| {
         let lints = model.attributes.tolerances();
         quote! {
             #(#conditions)*
@@ -87,9 +88,13 @@ fn beside(model: &Model) -> TokenStream {
     quote!(#(#items)*)
 }
 
-/// Binds the body to arguments that it owns, so that it can outlive the call.
-fn load(model: &Model) -> TokenStream {
-    let Model { name, output, .. } = model;
+/// Binds the body to arguments that it owns, so that it can outlive the call; one that is not asynchronous runs in the call.
+fn load(model: &Model) -> Option<TokenStream> {
+    if !model.is_async {
+        return None;
+    }
+    let Model { name, output, generics, .. } = model;
+    let where_clause = &generics.where_clause;
     let here = private(model, Span::call_site());
     let (it, uncached) = (model.companion("__load"), model.path("uncached"));
     let arguments = || model.arguments.iter().map(|argument| (argument.local(), &argument.passing));
@@ -105,94 +110,36 @@ fn load(model: &Model) -> TokenStream {
     let place = place_of(name);
     let at_name = private(model, place);
     let boxed = quote_spanned!(place=> #at_name::boxed(async move { #uncached(#(#arguments),*).await }));
-    quote! {
+    Some(quote! {
         #[doc(hidden)]
-        fn #it(#(#parameters),*) -> #here::Loading<#output> {
+        #[allow(unused_lifetimes, single_use_lifetimes, reason = "those of the function")]
+        fn #it #generics(#(#parameters),*) -> #here::Loading<#output> #where_clause {
             #boxed
         }
-    }
-}
-
-fn site(model: &Model) -> TokenStream {
-    let Model { krate, name, site, .. } = model;
-    let cache = match &site.cache {
-        Some(cache) => quote!(.cache(#cache)),
-        None => quote!(),
-    };
-    let policy = site.policy.iter();
-    let version = site.version.iter();
-    let overrides = overrides(model);
-    let it = model.companion("__site");
-    // Nothing inside of a method may name its type; but what is declared there has a path, and the type is asked for later.
-    let plain = name.unraw().to_string();
-    let (marker, path, site) = match model.is_method {
-        true => (
-            Some(quote!(
-                struct Method;
-            )),
-            quote!(|| #krate::__private::path_of_method(::core::any::type_name::<Method>(), #plain)),
-            quote!(SITE.of::<Self>()),
-        ),
-        false => (None, quote!(::core::any::type_name::<#name>), quote!(&SITE)),
-    };
-    quote! {
-        #[doc(hidden)]
-        fn #it() -> &'static #krate::__private::Site {
-            #marker
-            static SITE: #krate::__private::Site = #krate::__private::Site::new(
-                #krate::__private::Spec::new(#path)
-                    #cache
-                    #(.policy(#policy))*
-                    #(.version(#version))*
-                    #overrides
-            );
-            #site
-        }
-    }
-}
-
-/// The fields of the policy that the attribute names; each is written at its option, where a message about its type belongs.
-fn overrides(model: &Model) -> Option<TokenStream> {
-    let settings = &model.site.settings;
-    let fields = settings.iter().map(|Setting { name, value }| {
-        let field = at(name, place_of(name));
-        let value = setting(model, value);
-        quote!(.#field(#value))
-    });
-    (!settings.is_empty()).then(|| quote!(.overrides(|__overrides| __overrides #(#fields)*)))
-}
-
-fn setting(model: &Model, value: &Value) -> TokenStream {
-    match value {
-        Value::Time(time) => {
-            let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
-            quote!(::core::time::Duration::new(#seconds, #nanos))
-        }
-        Value::Fraction(fraction) => quote!(#fraction),
-        Value::Format(variant) => {
-            let krate = &model.krate;
-            let variant = format_ident!("{variant}");
-            quote!(#krate::Format::#variant)
-        }
-        Value::Expr(expr) => quote!(#expr),
-    }
+    })
 }
 
 /// L1 is asked before anything else is made, unless it does not count.
 fn hit_or_call(model: &Model) -> TokenStream {
     let Model { krate, .. } = model;
     if model.reading.validated {
-        return call(model, "call");
+        return call(model);
     }
     let Entry { preparation, subject, adverbs, bypassed } = Entry::to_read(model);
     let tags = tags(model);
     let load = loader(model);
     let Subject { site, stack, outcome, key } = &subject;
     let [stack_, outcome_, key_] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
+    let Manner { verb, wait, .. } = model.manner("call");
     let hit = quote!(#krate::__private::hit(#site, #stack_, &#outcome_, #key_));
     let hit = match bypassed {
         Some(bypassed) => quote!(if #bypassed { ::core::option::Option::None } else { #hit }),
         None => hit,
+    };
+    let missed = quote!(#krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.#verb(#tags, #load));
+    let missed = match wait.is_empty() {
+        true => missed,
+        false => quote!(#krate::__private::aside(|| #missed) #wait),
     };
     quote! {
         #preparation
@@ -200,25 +147,22 @@ fn hit_or_call(model: &Model) -> TokenStream {
         match #hit {
             ::core::option::Option::Some(hit) => hit,
             ::core::option::Option::None => {
-                #krate::__private::aside(|| {
-                    #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.call(#tags, #load)
-                })
-                .await
+                #missed
             }
         }
     }
 }
 
-/// The entry is asked for its value, by one of the verbs of `__private::Entry`.
-pub(crate) fn call(model: &Model, verb: &str) -> TokenStream {
-    let verb = format_ident!("{verb}");
+/// L2 is asked first, or may be.
+fn call(model: &Model) -> TokenStream {
+    let Manner { verb, wait, .. } = model.manner("call");
     let entry = Entry::to_read(model);
     let (preparation, entry) = (&entry.preparation, entry.code(model));
     let tags = tags(model);
     let load = loader(model);
     quote! {
         #preparation
-        #entry.#verb(#tags, #load).await
+        #entry.#verb(#tags, #load) #wait
     }
 }
 
@@ -252,9 +196,10 @@ impl Entry {
         let krate = &model.krate;
         let site = model.path("__site");
         let mut preparation = views(model, |_| true);
+        let here = (!model.is_async).then(|| quote!(, EntryHere as _));
         preparation.extend(quote! {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
-            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _ #here};
         });
         let stack = stack(model, &mut preparation);
         let key = key_of(model, &mut preparation);
@@ -268,11 +213,15 @@ impl Entry {
     /// With what is said of calls: when they go past the cache, and what they store.
     pub(crate) fn to_read(model: &Model) -> Self {
         let Self { mut preparation, subject, mut adverbs, .. } = Self::new(model);
-        let Reading { condition, validated, cache_none, cache_if } = &model.reading;
+        let Reading { condition, validated, cache_none, cache_err, cache_if } = &model.reading;
         let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, &mut preparation));
         adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
         adverbs.extend(validated.then(|| quote!(.validated())));
         adverbs.extend((!cache_none).then(|| quote!(.without_none())));
+        adverbs.extend(cache_err.as_ref().and_then(CacheErr::judge).map(|judge| {
+            let verb = Ident::new("errors_if", place_of(judge));
+            quote!(.#verb(#judge))
+        }));
         adverbs.extend(cache_if.as_ref().map(|judge| {
             let verb = Ident::new("only_if", place_of(judge));
             quote!(.#verb(#judge))
@@ -305,7 +254,11 @@ pub(crate) fn outcome(model: &Model) -> TokenStream {
     let output = &model.output;
     let place = place_of(output);
     let private = private(model, place);
-    quote_spanned!(place=> #private::outcome((&&&#private::Returns::<#output>::new()).outcome()))
+    let returned = quote_spanned!(place=> (&&&#private::Returns::<#output>::new()).outcome());
+    match model.reading.cache_err {
+        Some(_) => quote_spanned!(place=> #private::outcome(#private::whole(#returned))),
+        None => quote_spanned!(place=> #private::outcome(#returned)),
+    }
 }
 
 pub(crate) fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream {
@@ -394,14 +347,16 @@ pub(crate) fn tags(model: &Model) -> TokenStream {
 }
 
 /// Makes the future of a load; it runs on a miss only.
-fn loader(model: &Model) -> TokenStream {
-    let load = model.path("__load");
+pub(crate) fn loader(model: &Model) -> TokenStream {
+    let load = model.path(if model.is_async { "__load" } else { "uncached" });
     let arguments = model.arguments.iter().map(|argument| {
         let place = place_of(argument.ty());
         let private = private(model, place);
         let reference = reference(argument);
         match argument.passing {
             Passing::Owned(_) if argument.is_moved() => argument.name.to_token_stream(),
+            Passing::Owned(_) if !model.is_async => quote_spanned!(place=> #private::again(#reference)),
+            Passing::Borrowed(_) if !model.is_async => argument.name.to_token_stream(),
             Passing::Owned(_) => quote_spanned!(place=> #private::copy(#reference)),
             Passing::Borrowed(_) => quote_spanned!(place=> #private::lend(#reference)),
         }

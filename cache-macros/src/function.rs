@@ -32,7 +32,7 @@ impl Parse for Function {
     fn parse(input: ParseStream) -> Result<Self> {
         let attributes = Attributes::sort(input.call(Attribute::parse_outer)?);
         let visibility = input.parse()?;
-        let signature = input.parse().map_err(|_| input.error("`#[cached]` goes on an `async fn`"))?;
+        let signature = input.parse().map_err(|_| input.error("`#[cached]` goes on a function"))?;
         let body = body(input)?;
         Ok(Self { attributes, visibility, signature, body })
     }
@@ -46,7 +46,7 @@ fn body(input: ParseStream) -> Result<Group> {
 }
 
 impl Attributes {
-    fn sort(attributes: Vec<Attribute>) -> Self {
+    pub(crate) fn sort(attributes: Vec<Attribute>) -> Self {
         let mut sorted = Self::default();
         for attribute in attributes {
             match Place::of(&attribute.meta) {

@@ -7,18 +7,21 @@ mod companions;
 mod error;
 mod expand;
 mod function;
+mod implementation;
 mod invalidates;
 mod model;
 mod setting;
+mod site;
 mod template;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 use proc_macro::TokenStream;
 
 use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 
-/// Caches what an `async fn` returns, by its arguments.
+/// Caches what a function returns, by its arguments.
 ///
 /// ```
 /// # use cache_core::{Error, Stack, cached};
@@ -51,8 +54,7 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// | `Result<T, E>`, `Result<Option<T>, E>` | what is in `Ok` | `Err`: the next call loads again |
 ///
 /// That can be narrowed, by [`cache_none`](#cache_none-cache_if), [`cache_if`](#cache_none-cache_if) and
-/// [`when`](#when-unless). It can't be widened to an `Err`, which would have to be stored with the values: put what is to be
-/// remembered into `Ok`. Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
+/// [`when`](#when-unless), and widened, by [`cache_err`](#cache_err). Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
 /// the policy's `negative_ttl`. A value has to be `Clone`, `serde::Serialize` and `serde::Deserialize`, and
 /// `Send + Sync + 'static`; wrap what is costly to clone in an `Arc`.
 ///
@@ -76,11 +78,16 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// The name of the cache, in the keys of L2, in statistics, and in the TTL map. Default: the path of the function.
 ///
 /// Give one to every function whose stack has an L2: a path changes when code is moved, and then what an old process
-/// invalidates is not what a new one reads. Functions may share a name if their keys, values and settings agree.
+/// invalidates is not what a new one reads. Functions may share a name if their keys, values and settings agree. An
+/// expression is evaluated once; that of a [generic function](#generic-functions), once for each of its instances.
 /// ```
 /// # use cache_core::cached;
+/// # const PRICES: &str = "price";
 /// #[cached(cache = "price")]
 /// async fn price(article: u64) -> u32 { 100 }
+///
+/// #[cached(cache = format!("{PRICES}:net"))]
+/// async fn net_price(article: u64) -> u32 { 84 }
 /// ```
 ///
 /// ## `ttl`
@@ -119,13 +126,42 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn rates(currency: String) -> Result<Vec<u32>, String> { Ok(vec![]) }
 /// ```
 ///
-/// ## `jitter`, `codec`
-/// The largest part of a lifetime that chance takes away, from 0 to less than 1; and how values are encoded for L2: `"json"`,
-/// `"bincode"`, `"postcard"`, `"messagepack"`, or a `cache_core::Format`.
+/// ## `jitter`, `codec`, `compression`, `compress_above`
+/// The largest part of a lifetime that chance takes away, from 0 to less than 1; how values are encoded for L2: `"json"`,
+/// `"bincode"`, `"postcard"`, `"messagepack"`, or a `cache_core::Format`; how they are compressed: `"lz4"`, `"zstd"`, or a
+/// `cache_core::Compression`, and from how many bytes on.
 /// ```
 /// # use cache_core::cached;
 /// #[cached(jitter = 0.3, codec = "json")]
 /// async fn thumbnail(image: u64) -> Vec<u8> { vec![] }
+/// ```
+///
+/// ## `refresh_ahead`, `adaptive`, `error_backoff`
+/// Loads anew what is still fresh and asked for, behind the call that finds it due: when a part of the time to live is over, or, by
+/// `"xfetch"`, as early as the load takes long. Lets the time to live of each entry grow and shrink with how often it changes, between
+/// two bounds, a text or a range of `Duration`s. And leaves a source that failed alone for a while.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "5m", refresh_ahead = 0.8, adaptive = "1m..1h", error_backoff = 2)]
+/// async fn headlines(topic: String) -> Vec<String> { vec![] }
+/// ```
+///
+/// ## `tiers`
+/// Which tiers of the stack are used: `"both"`, `"l1"`, `"l2"`, or a `cache_core::policy::Tiers`. `"l1"` is for what is cheaper to
+/// make than to fetch, and `"l2"` for what is large, or rarely asked for twice. Invalidations reach every process in any case.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(tiers = "l1")]
+/// async fn rendered(template: String) -> String { template }
+/// ```
+///
+/// ## `max_loads`, `max_value_size`, `enabled`
+/// How many loads run at once in this process, how many bytes a value may have, encoded, to be stored, and whether anything is
+/// cached: numbers and a `bool`, or expressions.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(max_loads = 4, max_value_size = 1 << 20, enabled = !cfg!(debug_assertions))]
+/// async fn report(year: u16) -> String { String::new() }
 /// ```
 ///
 /// ## `policy`
@@ -174,6 +210,22 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # use cache_core::cached;
 /// #[cached(cache_none = false, cache_if = |hits: &Option<Vec<u64>>| hits.iter().flatten().count() > 0)]
 /// async fn search(query: String) -> Option<Vec<u64>> { None }
+/// ```
+///
+/// ## `cache_err`
+/// Caches an `Err` too, or those that a closure or a function says yes to: the answer that something can't be had, which would
+/// be found out again by each call. It lives as long as `None` does, by the policy's `negative_ttl`. The whole `Result` is the value
+/// then: the error has to be what a value is, `serde::Serialize` and `serde::Deserialize` above all, and [what goes with the
+/// function](#what-goes-with-the-function) gives and takes `Result`s. An `Err` that is cached takes the place of the old value, so
+/// `stale_if_error` covers those alone that are not.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "1h", negative_ttl = "10s", cache_err = |why| why != "timeout")]
+/// async fn whois(domain: String) -> Result<String, String> { Err("no such domain".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # whois("example".into()).await.unwrap_err();
+/// # assert!(whois::get("example".into()).await.unwrap().is_err());
+/// # }
 /// ```
 ///
 /// ## `when`, `unless`
@@ -294,18 +346,113 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # Ok(()) }
 /// ```
 ///
+/// ## `associated`
+/// Says that a function without a receiver stands in an `impl`, which the attribute sees only where `Self` is mentioned. What goes
+/// with it are associated functions too: `Users::count_get()`. Without a word, it is taken for a free function, and the compiler
+/// says that a struct is not supported in an `impl`.
+/// ```
+/// # use cache_core::cached;
+/// # struct Users;
+/// impl Users {
+///     #[cached(associated)]
+///     async fn count() -> u64 { 7 }
+/// }
+/// ```
+///
+/// ## In the implementation of a trait
+/// What goes with a method has no place there. So `#[cached]` is put on the `impl` as well, above `#[async_trait]` if there is
+/// that too: then the methods that are cached move to an `impl` of the type, with all that goes with them, and the trait's call
+/// them there. The type has to be one of your own, without a method of that name.
+/// ```
+/// # use cache_core::cached;
+/// # #[derive(Clone)] struct Shop;
+/// trait Prices {
+///     async fn price(&self, article: u64) -> u32;
+/// }
+///
+/// #[cached]
+/// impl Prices for Shop {
+///     #[cached(cache = "price", skip(self))]
+///     async fn price(&self, article: u64) -> u32 { 100 }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # let shop = Shop;
+/// Prices::price(&shop, 7).await;
+/// shop.price_invalidate(7).await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Generic functions
+///
+/// Each instance has a cache of its own: each choice of the type and constant parameters of a function, of a method, and of
+/// the type whose method it is. Keys and values may depend on them. The settings are expressions over them, if need be.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use cache_core::{CacheValue, cached};
+/// trait Table: CacheValue {
+///     const NAME: &'static str;
+///     const TTL: Duration;
+///     fn read(id: u64) -> Option<Self>;
+/// }
+///
+/// #[cached(cache = T::NAME, ttl = T::TTL)]
+/// async fn row<T: Table>(id: u64) -> Option<T> { T::read(id) }
+///
+/// # type User = String;
+/// # impl Table for User {
+/// #     const NAME: &'static str = "user";
+/// #     const TTL: Duration = Duration::from_secs(60);
+/// #     fn read(id: u64) -> Option<Self> { Some(format!("user {id}")) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(row::<User>(7).await, Some("user 7".into()));
+/// row::invalidate::<User>(7).await?;
+/// # Ok(()) }
+/// ```
+///
+/// By default the names of the parameters are part of the name of the cache, `shop::row<shop::User>`, and of a given one too:
+/// `row<shop::User>` by `cache = "row"`. They are the compiler's names for types; another compiler may have others, and types move. Where an L2
+/// is shared with processes of another build, name the caches by an expression as above, which tells all instances apart:
+/// for a second one with the name of a first, calls fail.
+///
+/// An argument that is an `impl Trait` is no instance: callers of all types share the entries, by what `key = …` makes of it.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(key = name.as_ref().to_lowercase())]
+/// async fn user(name: impl AsRef<str> + Clone + Send + Sync + 'static) -> String { name.as_ref().into() }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// user(String::from("Ada")).await;
+/// assert_eq!(user::get("ada").await, Some("Ada".into()));
+/// # }
+/// ```
+///
 /// # What it goes on
 ///
-/// Asynchronous functions, in modules and in other functions, and methods; they may call themselves. Arguments are owned or
+/// Functions, in modules and in other functions, and methods; they may call themselves. Arguments are owned or
 /// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
 /// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
 ///
-/// It does not go on these, for which a cached function beside them is the way out, that they call:
+/// # Synchronous functions
 ///
-/// - methods of traits, declared or implemented, and associated functions without a receiver: what goes with them has no place
-///   there. [`#[invalidates]`](macro@invalidates) does go on them.
-/// - methods of generic types, and functions that are generic over types or constants: a cache holds one type of value.
-/// - synchronous functions: a miss waits for the shared store, and for whoever loads already.
+/// They are cached in L1 alone: to wait for the shared store would block a thread that its answer may need. An `async fn` can be
+/// called from them, by `tokio::runtime::Handle::block_on`, from a thread that may block.
+///
+/// The body runs in the call, on its thread, on the arguments themselves: they need be neither `Send` nor `'static`. Threads that
+/// ask for the same meanwhile wait for it, at most for the policy's `hard_timeout`; then they run the body by themselves. So nothing of
+/// it needs a runtime, and none can be brought to a standstill. The options that are about loads apart from their callers don't go with
+/// it, and what the TTL map says of them has no effect.
+///
+/// What goes with the function is synchronous too: `uncached`, `refresh`, `explain`, `get`, `insert`, `invalidate`, `key`, `stats` and
+/// `cache`. An invalidation is done here when it returns, and elsewhere soon after, if ever there is a runtime to send it.
+/// ```
+/// # use cache_core::cached;
+/// #[cached]
+/// fn digits(number: u64) -> usize { number.to_string().len() }
+///
+/// assert_eq!((digits(1000), digits::get(1000)), (4, Some(4)));
+/// ```
 #[proc_macro_attribute]
 pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
     expansion(options.into(), item.into()).into()
@@ -368,6 +515,9 @@ pub fn invalidates(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// The generated code; where there were mistakes, they and the function as it was, so that an editor still knows it.
 fn expansion(options: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    if implementation::is_one(&item) {
+        return implementation::expansion(&options, item);
+    }
     let mut mistakes = Mistakes::default();
     let args = Args::parse(options, &mut mistakes);
     let function = mistakes.keep(syn::parse2::<Function>(item.clone()));

@@ -8,11 +8,11 @@ use syn::{
 };
 
 use crate::{
-    args::{Args, Condition, Given, Tag},
-    argument::{Argument, Mention, NO_INSTANCE, NOT_ASSOCIATED, Role, bindings, refuse_in_return},
+    args::{Args, CacheErr, Condition, Given, Name, Tag},
+    argument::{Argument, Mention, NO_INSTANCE, OPAQUE, Role, bindings, refuse_in_return},
     error::Mistakes,
-    function::{Attributes, Function, find, mentions},
-    setting::{Setting, Value, check_times},
+    function::{Attributes, Function, mentions},
+    setting::{Setting, check_synchronous, check_tiers, check_times},
 };
 
 pub(crate) struct Model {
@@ -25,9 +25,9 @@ pub(crate) struct Model {
     pub(crate) attributes: Attributes,
     pub(crate) visibility: Visibility,
     pub(crate) name: Ident,
-    /// Whether it has a receiver, which is its first argument.
-    pub(crate) is_method: bool,
-    /// Lifetimes and the `where` clause.
+    pub(crate) is_async: bool,
+    /// Whether it stands in an `impl`; a receiver is its first argument.
+    pub(crate) is_associated: bool,
     pub(crate) generics: Generics,
     pub(crate) arguments: Vec<Argument>,
     /// The arguments of which tags, stack or key name a part.
@@ -40,7 +40,7 @@ pub(crate) struct Model {
 
 /// What is known of the cache before any call.
 pub(crate) struct Site {
-    pub(crate) cache: Option<String>,
+    pub(crate) cache: Option<Name>,
     pub(crate) policy: Option<String>,
     pub(crate) version: Option<u32>,
     pub(crate) settings: Vec<Setting>,
@@ -51,7 +51,15 @@ pub(crate) struct Reading {
     pub(crate) condition: Option<Condition>,
     pub(crate) validated: bool,
     pub(crate) cache_none: bool,
+    pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
+}
+
+/// What tells an asynchronous function from one that is not.
+pub(crate) struct Manner {
+    pub(crate) asyncness: TokenStream,
+    pub(crate) verb: Ident,
+    pub(crate) wait: TokenStream,
 }
 
 pub(crate) enum Key {
@@ -68,22 +76,31 @@ impl Model {
     pub(crate) fn new(mut args: Args, function: Function, mistakes: &mut Mistakes) -> Self {
         let Function { attributes, visibility, signature, body } = function;
         check_signature(&signature, mistakes);
-        check_place(&signature, &body, mistakes);
+        let is_associated = args.associated || stands_in_impl(&signature, &body);
         let output = output(&signature);
-        refuse_in_return(&output, mistakes);
+        if !is_rewritten(&signature) && !returns_future(&signature.output) {
+            refuse_in_return(&output, mistakes);
+        }
         let mut arguments = read_arguments(&signature, mistakes);
         skip(&args, &signature, &mut arguments, mistakes);
         settle_instance(&args, &mut arguments, mistakes);
         settle_key(&args, &mut arguments, mistakes);
         resolve_templates(&mut args.tags, &signature.ident, &arguments, mistakes);
         check_times(&args.settings, mistakes);
+        check_tiers(&args.settings, args.validated, mistakes);
+        if signature.asyncness.is_none() && !is_rewritten(&signature) {
+            check_synchronous(&args.settings, args.validated, mistakes);
+        }
+        check_name(args.cache.as_ref(), &arguments, mistakes);
         check_settings(&args.settings, &arguments, mistakes);
-        check_judge(args.cache_if.as_ref(), &arguments, mistakes);
+        check_judge("cache_if", args.cache_if.as_ref(), &arguments, mistakes);
+        check_judge("cache_err", args.cache_err.as_ref().and_then(CacheErr::judge), &arguments, mistakes);
         let viewed = find_mentions(&args, &mut arguments);
+        let keeps_errors = args.cache_err.is_some();
         Self {
             krate: args.krate.unwrap_or_else(|| parse_quote!(::cache_core)),
             site: Site {
-                cache: args.cache.map(|name| name.value()),
+                cache: args.cache,
                 policy: args.policy.map(|kind| kind.value()),
                 version: args.version,
                 settings: args.settings,
@@ -92,44 +109,79 @@ impl Model {
             key: args.key.map_or(Key::Arguments, |key| Key::Expr(key.value)),
             reading: Reading {
                 condition: args.condition,
-                validated: args.validated,
+                validated: args.validated.is_some(),
                 cache_none: args.cache_none,
+                cache_err: args.cache_err,
                 cache_if: args.cache_if,
             },
             tags: args.tags,
             attributes,
             visibility,
-            is_method: signature.receiver().is_some(),
+            is_async: signature.asyncness.is_some(),
+            is_associated,
             name: signature.ident,
             generics: signature.generics,
             arguments,
             viewed,
-            value: in_ok(&output).unwrap_or_else(|| output.clone()),
+            value: in_ok(&output).filter(|_| !keeps_errors).unwrap_or_else(|| output.clone()),
             output,
             body,
         }
     }
 
+    /// How its functions begin, the verb that an entry is asked by, and how they wait for the answer.
+    pub(crate) fn manner(&self, verb: &str) -> Manner {
+        match self.is_async {
+            true => Manner { asyncness: quote!(async), verb: format_ident!("{verb}"), wait: quote!(.await) },
+            false => Manner { asyncness: quote!(), verb: format_ident!("{verb}_here"), wait: quote!() },
+        }
+    }
+
     /// The name of something that goes with the function: in its own name space, or as a method beside it.
     pub(crate) fn companion(&self, what: &str) -> Ident {
-        let Self { name, is_method, .. } = self;
-        match (is_method, what.strip_prefix("__")) {
+        let Self { name, is_associated, .. } = self;
+        match (is_associated, what.strip_prefix("__")) {
             (false, _) => Ident::new(what, Span::call_site()),
             (true, None) => format_ident!("{name}_{what}"),
             (true, Some(hidden)) => format_ident!("__{name}_{hidden}", span = name.span()),
         }
     }
 
-    /// The path of something that goes with the function.
+    /// The path of something that goes with the function, and is generic as it is.
     pub(crate) fn path(&self, what: &str) -> TokenStream {
         let (name, companion) = (&self.name, self.companion(what));
-        if self.is_method { quote!(Self::#companion) } else { quote!(#name::#companion) }
+        let instance = instance(&self.generics);
+        if self.is_associated { quote!(Self::#companion #instance) } else { quote!(#name::#companion #instance) }
+    }
+
+    /// Whether there are many of it: over types or constants of its own.
+    pub(crate) fn is_generic(&self) -> bool {
+        self.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
     }
 }
 
+/// Types and constants, as they are passed on: `::<T, N>`.
+pub(crate) fn instance(generics: &Generics) -> Option<TokenStream> {
+    let parameters = generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Lifetime(_) => None,
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+    });
+    let parameters: Vec<_> = parameters.collect();
+    (!parameters.is_empty()).then(|| quote!(::<#(#parameters),*>))
+}
+
 fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
-    if signature.asyncness.is_none() {
-        mistakes.at(signature.fn_token.span, "`#[cached]` is for asynchronous functions, since a miss waits for the shared store and for whoever loads already; write `async fn`, or keep what is merely computed in a `std::sync::LazyLock` or a moka cache");
+    if is_rewritten(signature) {
+        let message = "`#[async_trait]` rewrote this method before `#[cached]` saw it; put a `#[cached]` on the `impl` too, above \
+                       `#[async_trait]`";
+        mistakes.at(signature.ident.span(), message);
+    }
+    if signature.asyncness.is_none() && returns_future(&signature.output) {
+        mistakes.at(
+            signature.fn_token.span,
+            "a function that returns a future gives nothing to cache when it returns; write `async fn`",
+        );
     }
     if let Some(token) = &signature.constness {
         mistakes.at(token.span, "a cached function can't be `const`");
@@ -143,31 +195,27 @@ fn check_signature(signature: &Signature, mistakes: &mut Mistakes) {
     if let Some(abi) = &signature.abi {
         mistakes.at(abi.extern_token.span, "a cached function can't be `extern`");
     }
-    for parameter in &signature.generics.params {
-        let (what, name) = match parameter {
-            GenericParam::Lifetime(_) => continue,
-            GenericParam::Type(parameter) => ("type", &parameter.ident),
-            GenericParam::Const(parameter) => ("constant", &parameter.ident),
-        };
-        mistakes.at(
-            name.span(),
-            format!("a cached function can't be generic over the {what} `{name}`, because a cache holds one type of value; write one cached function per {what} and let them call a generic one"),
-        );
-    }
 }
 
-/// What says `Self` without a receiver is an associated function; a body may hold an `impl` of its own.
-fn check_place(signature: &Signature, body: &Group, mistakes: &mut Mistakes) {
-    if signature.receiver().is_some() {
-        return;
-    }
+/// Whether it is an `async fn` by other words.
+fn returns_future(output: &ReturnType) -> bool {
+    let future = Ident::new("Future", Span::call_site());
+    matches!(output, ReturnType::Type(_, ty) if matches!(**ty, Type::ImplTrait(_)) && mentions(ty, &future))
+}
+
+/// Whether `#[async_trait]` was there first.
+fn is_rewritten(signature: &Signature) -> bool {
+    signature.generics.lifetimes().any(|parameter| parameter.lifetime.ident == "async_trait")
+}
+
+/// What has a receiver does, and what says `Self`; but a body may hold an `impl` of its own.
+fn stands_in_impl(signature: &Signature, body: &Group) -> bool {
     let own = Ident::new("Self", Span::call_site());
     let says = |word: &str| mentions(body, &Ident::new(word, Span::call_site()));
-    let in_signature = find(&signature.inputs, &own).or_else(|| find(&signature.output, &own));
-    let in_body = || (says("Self") && !says("impl") && !says("trait")).then(|| signature.ident.span());
-    if let Some(place) = in_signature.or_else(in_body) {
-        mistakes.at(place, NOT_ASSOCIATED);
-    }
+    signature.receiver().is_some()
+        || mentions(&signature.inputs, &own)
+        || mentions(&signature.output, &own)
+        || (says("Self") && !says("impl") && !says("trait"))
 }
 
 fn output(signature: &Signature) -> Type {
@@ -254,6 +302,7 @@ fn settle_key(args: &Args, arguments: &mut [Argument], mistakes: &mut Mistakes) 
         return;
     }
     let mut parts = arguments.iter().filter(|argument| argument.role == Role::Key);
+    parts.clone().filter_map(|part| part.opaque).for_each(|place| mistakes.at(place, OPAQUE));
     if let Some(extra) = parts.nth(MOST_KEY_PARTS) {
         mistakes.at(
             extra.written.span(),
@@ -277,13 +326,24 @@ fn resolve_templates(tags: &mut [Tag], function: &Ident, arguments: &[Argument],
     }
 }
 
+/// A cache has one name for all calls.
+fn check_name(name: Option<&Name>, arguments: &[Argument], mistakes: &mut Mistakes) {
+    let Some(Name::Expr(name)) = name else { return };
+    if let Some(argument) = names(arguments).find(|argument| mentions(name, argument)) {
+        mistakes.at(
+            name.span(),
+            format!("`cache` names one cache for all calls, so it can't depend on the argument `{argument}`"),
+        );
+    }
+}
+
 /// The policy belongs to the cache, not to a call.
 fn check_settings(settings: &[Setting], arguments: &[Argument], mistakes: &mut Mistakes) {
     for Setting { name: setting, value } in settings {
-        let Value::Expr(value) = value else { continue };
-        if let Some(argument) = names(arguments).find(|argument| mentions(value, argument)) {
+        let place = value.span().unwrap_or_else(|| setting.span());
+        if let Some(argument) = names(arguments).find(|argument| value.mentions(argument)) {
             mistakes.at(
-                value.span(),
+                place,
                 format!("`{setting}` is evaluated once for all calls, so it can't depend on the argument `{argument}`"),
             );
         }
@@ -291,7 +351,7 @@ fn check_settings(settings: &[Setting], arguments: &[Argument], mistakes: &mut M
 }
 
 /// What is loaded is judged in the load's task, on its own.
-fn check_judge(judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mistakes) {
+fn check_judge(option: &str, judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mistakes) {
     let Some(judge) = judge else { return };
     let own = match judge {
         Expr::Closure(closure) => closure.inputs.iter().flat_map(bindings).collect(),
@@ -300,7 +360,7 @@ fn check_judge(judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mist
     if let Some(argument) = names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument)) {
         mistakes.at(
             judge.span(),
-            format!("`cache_if` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
+            format!("`{option}` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
         );
     }
 }

@@ -135,7 +135,7 @@ fn all_mistakes_are_reported() {
                 fn user<T>(d: &mut T, e: *const u8) {}
             )
         ),
-        11
+        9
     );
 }
 
@@ -236,4 +236,39 @@ fn a_guarded_function() {
         }
     );
     assert_snapshot("guarded", &invalidates::expansion(quote!(balance(account), guarded), function));
+}
+
+#[test]
+fn a_generic_function() {
+    let function = quote!(
+        async fn row<'a, T: Table, const N: usize>(id: &'a T::Id) -> Result<T, T::Error>
+        where
+            T::Id: Ord,
+        {
+            T::row(id).await
+        }
+    );
+    assert_snapshot("generic", &expansion(quote!(cache = T::NAME, ttl = T::TTL), function));
+}
+
+#[test]
+fn an_implementation_of_a_trait() {
+    let implementation = quote!(
+        #[async_trait]
+        impl<T: Table> Users for Repository<T> {
+            type Error = DbError;
+
+            /// Documented.
+            #[cached(key = id, tags = [Self::tag()])]
+            async fn user(&self, id: u64, (a, mut b): (u8, u8)) -> Result<User, Self::Error> {
+                b = Self::tag().len();
+                self.load(id, a, b).await.map_err(Self::Error::from)
+            }
+
+            fn tag() -> String {
+                T::NAME.into()
+            }
+        }
+    );
+    assert_snapshot("implementation", &expansion(quote!(), implementation));
 }

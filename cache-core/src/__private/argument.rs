@@ -53,11 +53,17 @@ pub fn copy<T: Kept<Way, Owned = T>, Way>(argument: &T) -> T {
     argument.keep()
 }
 
+/// Copies an argument that is still needed, for a body that runs in the call.
+#[inline]
+pub fn again<T: Clone>(argument: &T) -> T {
+    argument.clone()
+}
+
 /// What an argument has to be, to be a part of the key.
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` can't be part of a cache key",
     label = "needs `Clone`, `Eq`, `Hash` and `serde::Serialize`, and to be `Send + Sync + 'static`",
-    note = "derive what is missing, keep the argument out of the key by `skip(…)`, or name the key by `key = …`"
+    note = "derive what is missing, keep the argument out of the key by `skip(…)`, or name the key by `key = …`; a type parameter has it by the bound `cache_core::CacheKey`"
 )]
 pub trait KeyPart<Way> {
     /// `T`.
@@ -145,4 +151,27 @@ impl<T: Into<String>> Tag for T {
 /// Evaluates an item of `tags = […]`.
 pub fn tag(tag: impl Tag) -> String {
     tag.into_text()
+}
+
+/// What `cache = …` may evaluate to.
+#[diagnostic::on_unimplemented(
+    message = "the name of a cache is a text, and a `{Self}` is none",
+    label = "neither a `String` nor something that can be made into one",
+    note = "write it out, or give an expression: `cache = T::TABLE`, `cache = format!(…)`"
+)]
+pub trait CacheName {
+    /// The text.
+    fn into_text(self) -> String;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<String>> CacheName for T {
+    fn into_text(self) -> String {
+        self.into()
+    }
+}
+
+/// Evaluates `cache = …`.
+pub fn cache_name(name: impl CacheName) -> String {
+    name.into_text()
 }

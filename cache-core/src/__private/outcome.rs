@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How a return type falls into a value to cache and an error to pass on.
-pub trait Outcome: 'static {
+pub trait Outcome: Sized + 'static {
     /// What the function returns.
     type Return: 'static;
     /// What is cached.
@@ -20,8 +20,16 @@ pub trait Outcome: 'static {
     /// What is not.
     type Error: Send + Sync + 'static;
 
-    /// Takes apart what the body returned.
-    fn split(returned: Self::Return) -> Result<Self::Value, Self::Error>;
+    /// Itself; it is of a size of zero.
+    fn it() -> Self;
+
+    /// Takes apart what the body returned. An error becomes a part of the value where it is one that is to be remembered.
+    fn split(returned: Self::Return, remembers: fn(&Self::Error) -> bool) -> Result<Self::Value, Self::Error>;
+
+    /// Whether the value is a remembered error.
+    fn is_error(_: &Self::Value) -> bool {
+        false
+    }
 
     /// Makes what the function returns.
     ///
@@ -67,7 +75,7 @@ impl<E: Never> Shared<Closed> for E {
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` can't be cached",
     label = "needs `Clone`, `serde::Serialize` and `serde::Deserialize`, and to be `Send + Sync + 'static`",
-    note = "derive what is missing, or return a type that has it"
+    note = "derive what is missing, or return a type that has it; a type parameter has it by the bound `cache_core::CacheValue`"
 )]
 pub trait Value<Way> {
     /// `T`.
@@ -194,7 +202,11 @@ impl<T: 'static, E: Send + Sync + 'static, W: Way<E>> Outcome for Fallible<T, E,
     type Value = T;
     type Error = E;
 
-    fn split(returned: Result<T, E>) -> Result<T, E> {
+    fn it() -> Self {
+        Self(PhantomData)
+    }
+
+    fn split(returned: Result<T, E>, _: fn(&E) -> bool) -> Result<T, E> {
         returned
     }
 
@@ -214,7 +226,11 @@ impl<T: 'static> Outcome for Plain<T> {
     type Value = T;
     type Error = Infallible;
 
-    fn split(returned: T) -> Result<T, Infallible> {
+    fn it() -> Self {
+        Self(PhantomData)
+    }
+
+    fn split(returned: T, _: fn(&Infallible) -> bool) -> Result<T, Infallible> {
         Ok(returned)
     }
 

@@ -37,6 +37,18 @@ pub trait Revocable: Send + 'static {
         commit: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = Result<T>> + Send;
 
+    /// Revokes it.
+    fn invalidate(self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Revokes it here, and soon elsewhere.
+    ///
+    /// # Errors
+    /// The cache can't be made.
+    fn invalidate_here(self) -> Result<()>;
+
+    /// Marks it as stale.
+    fn expire(self) -> impl Future<Output = Result<()>> + Send;
+
     /// Adds it to what is to be revoked. A cache that can't be made holds nothing.
     fn into_revocation(self) -> Option<Revocation>;
 }
@@ -44,6 +56,20 @@ pub trait Revocable: Send + 'static {
 impl<K: CacheKey, V: CacheValue> Revocable for Target<K, V> {
     async fn write<T: Send + 'static>(self, commit: impl Future<Output = T> + Send + 'static) -> Result<T> {
         self.cache?.write(&self.key, commit).await
+    }
+
+    async fn invalidate(self) -> Result<()> {
+        self.cache?.invalidate(&self.key).await
+    }
+
+    fn invalidate_here(self) -> Result<()> {
+        let cache = self.cache?;
+        let stack = Stack::from_inner(Arc::clone(&cache.shared().stack));
+        stack.invalidation().key(&cache, &self.key).send_soon()
+    }
+
+    async fn expire(self) -> Result<()> {
+        self.cache?.expire(&self.key).await
     }
 
     fn into_revocation(self) -> Option<Revocation> {

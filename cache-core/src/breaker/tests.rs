@@ -46,6 +46,88 @@ fn a_success_between_failures_starts_the_count_again() {
     assert_eq!((breaker.state(now), breaker.openings()), (BreakerState::Closed, 0));
 }
 
+fn by_rate() -> (Breaker, Instant) {
+    let settings = BreakerSettings::new().failures(100).error_rate(0.5, 1000 * MS, 10);
+    settings.check().unwrap();
+    (Breaker::new(settings), clock::now())
+}
+
+#[test]
+fn it_opens_when_too_many_of_the_last_calls_failed() {
+    let (breaker, now) = by_rate();
+    for call in 1..=9 {
+        let permit = breaker.admit(now).unwrap();
+        let opened = if call % 2 == 0 { permit.failed(now) } else { permit.succeeded() };
+        assert!(!opened, "{call}");
+    }
+    assert!(breaker.admit(now).unwrap().failed(now), "five of ten");
+    assert_eq!(breaker.state(now), BreakerState::Open);
+}
+
+#[test]
+fn few_calls_and_few_failures_of_many_open_nothing() {
+    let (breaker, now) = by_rate();
+    for _ in 0..9 {
+        assert!(!breaker.admit(now).unwrap().failed(now), "too few to judge by");
+    }
+    let later = now + 2000 * MS;
+    for call in 0..1000 {
+        let permit = breaker.admit(later).unwrap();
+        let opened = if call % 3 == 0 && call > 10 { permit.failed(later) } else { permit.succeeded() };
+        assert!(!opened, "a third is not half, and what is long past does not count: {call}");
+    }
+}
+
+#[test]
+fn a_rate_is_counted_anew_when_the_breaker_has_closed() {
+    let (breaker, now) = by_rate();
+    for _ in 0..10 {
+        breaker.admit(now).unwrap().failed(now);
+    }
+    let later = now + 500 * MS;
+    assert!(breaker.admit(later).unwrap().succeeded());
+    assert!(!breaker.admit(later).unwrap().failed(later), "though the window is not over");
+}
+
+#[test]
+fn as_many_probes_as_are_asked_for_succeed_one_after_the_other() {
+    let breaker = Breaker::new(BreakerSettings::new().failures(1).probes(3));
+    let now = clock::now();
+    breaker.admit(now).unwrap().failed(now);
+    let later = now + 500 * MS;
+    for _ in 0..2 {
+        let probe = breaker.admit(later).unwrap();
+        assert!(breaker.admit(later).is_none(), "one at a time");
+        assert!(!probe.succeeded());
+        assert_eq!(breaker.state(later), BreakerState::HalfOpen);
+    }
+    assert!(breaker.admit(later).unwrap().succeeded());
+    breaker.admit(later).unwrap().failed(later);
+    let again = later + 500 * MS;
+    assert!(!breaker.admit(again).unwrap().succeeded());
+    breaker.admit(again).unwrap().failed(again);
+    let at_last = again + 1000 * MS;
+    for closes in [false, false, true] {
+        assert_eq!(breaker.admit(at_last).unwrap().succeeded(), closes, "a failed probe starts the count again");
+    }
+}
+
+#[test]
+fn a_rate_that_can_not_be_is_refused() {
+    let settings = BreakerSettings::new();
+    for (settings, complaint) in [
+        (settings.error_rate(0.0, 1000 * MS, 10), "share of error_rate is 0"),
+        (settings.error_rate(1.5, 1000 * MS, 10), "share of error_rate is 1.5"),
+        (settings.error_rate(f64::NAN, 1000 * MS, 10), "share of error_rate is NaN"),
+        (settings.error_rate(0.5, MS, 10), "window of error_rate is 1ms"),
+        (settings.error_rate(0.5, 1000 * MS, 0), "wants 0 calls"),
+        (settings.probes(0), "probes is 0"),
+    ] {
+        let error = settings.check().unwrap_err();
+        assert!(error.to_string().contains(complaint), "{error}");
+    }
+}
+
 #[test]
 fn a_call_that_is_cancelled_counts_for_nothing() {
     let (breaker, now) = breaker();

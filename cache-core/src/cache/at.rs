@@ -8,9 +8,11 @@ use super::{Cache, CacheKey, CacheValue, Call, infallible, only_cache};
 use crate::{
     answer::{Answer, Source},
     coherence::course::Mode,
+    entry::Asker,
     error::{LoadError, Result},
     load::Load,
     lookup::Lookup,
+    scope,
     write::Revocation,
 };
 
@@ -22,11 +24,12 @@ pub struct At<'a, K, V, L> {
     cache: &'a Cache<K, V>,
     key: L,
     call: Call,
+    default: Option<V>,
 }
 
 impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     pub(super) fn new(cache: &'a Cache<K, V>, key: L) -> Self {
-        Self { cache, key, call: Call::default() }
+        Self { cache, key, call: Call::default(), default: None }
     }
 
     /// Adds a tag to the entry that this call stores. An entry in L2 that lacks it is not served to this call. At most 64.
@@ -55,10 +58,26 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         self
     }
 
+    /// Goes past the cache: the loader runs in the caller's place, with no deadline and shared by nobody, and nothing is stored;
+    /// [`get`](Self::get) finds nothing. For all calls of a task, see [`scope`](crate::scope).
+    pub fn bypass(mut self) -> Self {
+        self.call.bypass = true;
+        self
+    }
+
     /// For so long after [`invalidate`](Self::invalidate) nothing is cached under the key by anybody, and calls are answered by
     /// their loaders: for loaders that read a replica which lags behind the origin. A later invalidation does not end it.
     pub fn hold_off(mut self, lag: Duration) -> Self {
         self.call.hold_off = Some(lag);
+        self
+    }
+
+    /// Answers this call with `value` if its load fails and no stale value may stand in: the loader's own error, a panic, a
+    /// deadline. [`Answer::source`] then says [`Source::Default`]. It is stored nowhere, and others who wait for the same load
+    /// are given its error, or a value of their own. A mistake of the caller's is still an error: more than 64 tags, a key that
+    /// serde can't serialize, a loader that asks for its own entry.
+    pub fn default_on_error(mut self, value: V) -> Self {
+        self.default = Some(value);
         self
     }
 
@@ -71,7 +90,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// [`Cache::get`], and how it was answered.
     pub async fn get(self) -> Option<Answer<V>> {
         let hash = self.cache.shared().hash(&self.key);
-        if let Some(hit) = self.hit(hash) {
+        if let Some(hit) = self.hit(hash, Asker::Looks) {
             return Some(hit);
         }
         Box::pin(self.cache.look_up(self.key.to_key(), hash, self.call)).await
@@ -100,10 +119,11 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         E: Send + Sync + 'static,
     {
         let hash = self.cache.shared().hash(&self.key);
-        if let Some(hit) = self.hit(hash) {
+        if let Some(hit) = self.hit(hash, Asker::Loads) {
             return Ok(hit);
         }
-        Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await
+        let loaded = Box::pin(self.cache.load(self.key.to_key(), hash, self.call, load)).await;
+        self.cache.or_default(hash, &self.key, loaded, self.default)
     }
 
     /// Loads whatever is cached, and caches the result in every tier. The old entry is served to others until then.
@@ -130,7 +150,8 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     {
         let hash = self.cache.shared().hash(&self.key);
         let call = Call { mode: Mode::Refresh, ..self.call };
-        Box::pin(self.cache.load(self.key.to_key(), hash, call, load)).await
+        let loaded = Box::pin(self.cache.load(self.key.to_key(), hash, call, load)).await;
+        self.cache.or_default(hash, &self.key, loaded, self.default)
     }
 
     /// [`Cache::insert`].
@@ -181,10 +202,11 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         Ok(())
     }
 
-    fn hit(&self, hash: u64) -> Option<Answer<V>> {
-        if self.call.validated && self.cache.shared().stack.l2.is_some() {
+    fn hit(&self, hash: u64, to: Asker) -> Option<Answer<V>> {
+        let is_validated = self.call.validated && self.cache.shared().l2().is_some();
+        if is_validated || self.call.bypass || scope::current().is_some() {
             return None;
         }
-        self.cache.shared().hit(hash, &self.key, |entry| Answer::new(entry, Source::L1))
+        self.cache.shared().hit(hash, &self.key, to, |entry| Answer::new(entry, Source::L1))
     }
 }

@@ -1,10 +1,10 @@
 //! Building a typed cache.
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{any::Any, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
     Cache, CacheKey, CacheValue,
-    shared::{Parts, Shared, Weigher},
+    shared::{Definition, Parts, Shared, Weigher},
 };
 use crate::{
     codec::{self, Codec, ValueCodec},
@@ -92,20 +92,27 @@ impl<K: CacheKey, V: CacheValue> CacheBuilder<K, V> {
     /// a cache of this name exists with other types or settings.
     pub fn build(self) -> Result<Cache<K, V>> {
         let name = CacheName::new(&self.stack.namespace, &self.name)?;
-        let kind = self.kind.as_deref().unwrap_or(&self.name);
-        let policy = self.stack.policies.resolve(kind, &self.overrides)?;
+        let kind = self.kind.clone().unwrap_or_else(|| self.name.clone());
+        let policies = self.stack.policies.load_full();
+        let policy = policies.resolve(&kind, &self.overrides)?;
+        policy.compression.check()?;
         let codec = match &self.codec {
             Some(codec) => Arc::clone(codec),
             None => policy.codec.unwrap_or(self.stack.settings.codec).typed()?,
         };
         let stack = Arc::clone(&self.stack);
         let mut registry = stack.registry();
+        if !Arc::ptr_eq(&policies, &stack.policies.load()) {
+            drop(registry);
+            return self.build();
+        }
         let registered = registry.entry(self.name.clone()).or_insert_with(|| Registered::new(&stack, &self.name));
         if let Some(existing) = registered.live() {
+            let existing: Arc<dyn Any + Send + Sync> = existing;
             let Ok(shared) = existing.downcast::<Shared<K, V>>() else {
                 return Err(self.conflict("it holds other types"));
             };
-            if shared.version != self.version || shared.policy != policy || shared.codec.id() != codec.id() {
+            if shared.version != self.version || *shared.policy() != policy || shared.codec.id() != codec.id() {
                 return Err(self.conflict("its version, policy or codec differs"));
             }
             return Ok(Cache::new(shared));
@@ -117,6 +124,7 @@ impl<K: CacheKey, V: CacheValue> CacheBuilder<K, V> {
             stack: self.stack,
             name,
             version: self.version,
+            definition: Definition { kind, overrides: self.overrides, has_codec: self.codec.is_some() },
             policy,
             codec,
             weigher: self.weigher,

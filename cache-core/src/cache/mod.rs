@@ -1,6 +1,7 @@
 //! A typed, named cache of a stack.
 
 mod at;
+mod backoff;
 mod builder;
 mod shared;
 
@@ -14,10 +15,13 @@ use crate::{
     answer::Answer,
     aside::aside,
     coherence::course::Mode,
-    error::{Error, LoadError, Result},
+    entry::Asker,
+    error::{Error, ErrorKind, LoadError, Result},
+    events::Events,
     load::Load,
     lookup::Lookup,
     policy::Policy,
+    scope::{self, Scope},
     stats::{Event, Stats},
 };
 
@@ -70,7 +74,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     ///
     /// What L2 can't answer (it is away, or the bytes are damaged) is `None`.
     pub async fn get<L: Lookup<Key = K>>(&self, key: L) -> Option<V> {
-        if let Some(value) = self.shared.value(&key) {
+        if let Some(value) = self.shared.value(&key, Asker::Looks) {
             return Some(value);
         }
         let look_up = || self.look_up(key.to_key(), self.shared.hash(&key), Call::default());
@@ -98,7 +102,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         F: FnOnce(Load) -> Fut + Send,
         Fut: Future<Output = V> + Send + 'static,
     {
-        if let Some(value) = self.shared.value(&key) {
+        if let Some(value) = self.shared.value(&key, Asker::Loads) {
             return Ok(value);
         }
         let load = |handle| infallible(load(handle));
@@ -117,7 +121,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        if let Some(value) = self.shared.value(&key) {
+        if let Some(value) = self.shared.value(&key, Asker::Loads) {
             return Ok(value);
         }
         let load = || self.load(key.to_key(), self.shared.hash(&key), Call::default(), load);
@@ -125,6 +129,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 
     /// Stores a value in every tier, whatever was there; a load in flight does not overwrite it.
+    ///
+    /// Where the cache is disabled the old entry is revoked instead.
     ///
     /// Blind: of two processes that insert at once the last one to reach L2 wins. To change data, change it at its origin
     /// and [`invalidate`](Self::invalidate).
@@ -173,7 +179,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// # Errors
     /// As for [`invalidate`](Self::invalidate).
     pub async fn invalidate_all(&self) -> Result<()> {
-        self.shared.counters.count(Event::Invalidation);
+        self.shared.counters.note(Event::Invalidation, None, || None);
         let told = self.shared.stack.clone().invalidate_marks(vec![self.shared.scopes[1].clone()]).await;
         if told.is_err() {
             self.shared.counters.count(Event::InvalidationQueued);
@@ -222,16 +228,38 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         self.shared.counters.snapshot()
     }
 
+    /// Subscribes to what happens in this cache, in this process: see [`Stack::events`](crate::Stack::events). What concerns
+    /// tags, the namespace and the shared store is told to subscribers of the stack alone.
+    #[must_use]
+    pub fn events(&self, capacity: usize) -> Events {
+        self.shared.stack.hub.subscribe(Some(Arc::clone(&self.shared.label)), capacity)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.label
     }
 
-    /// The policy that it was built with.
+    /// Its policy: that of the TTL map and its definition, as they are now.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+    pub fn policy(&self) -> Arc<Policy> {
+        self.shared.policy()
+    }
+
+    /// Switches the cache off, or on again, in this process while it runs. Off, every call loads, as where the policy says
+    /// [`enabled = false`](Policy::enabled); invalidations are made all the same. What L1 has is dropped; what L2 has is
+    /// found again later, unless it was invalidated meanwhile.
+    ///
+    /// It does not switch on what the policy switches off: see [`Stack::reload_policies`](crate::Stack::reload_policies).
+    pub fn set_enabled(&self, enabled: bool) {
+        self.shared.switch(enabled);
+    }
+
+    /// Whether it is switched on, by its policy and by [`set_enabled`](Self::set_enabled).
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        !self.shared.is_bypassed()
     }
 
     /// How many loads, lookups and writes are under way here.
@@ -241,18 +269,18 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 
     pub(crate) async fn look_up(&self, key: K, hash: u64, call: Call) -> Option<Answer<V>> {
-        if self.shared.is_bypassed() {
+        if self.shared.is_bypassed() || call.bypass || scope::current().is_some() {
             return None;
         }
-        if self.shared.stack.l2.is_none() {
-            self.shared.counters.count(Event::Miss);
+        if self.shared.l2().is_none() {
+            self.shared.note(Event::Miss, hash, &key);
             return None;
         }
         let call = Call { mode: Mode::Lookup, ..call };
         match self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await {
             Ok(fetched) => fetched.map(|(entry, source)| Answer::new(&entry, source)),
             Err(error) => {
-                self.shared.counters.count(Event::Miss);
+                self.shared.counters.note(Event::Miss, Some(hash), || None);
                 self.shared.stack.problems.report(&self.shared.label, "lookup", || error.to_string());
                 None
             }
@@ -271,10 +299,15 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: Send + Sync + 'static,
     {
-        if self.shared.is_bypassed() {
+        let scope = scope::current();
+        if self.shared.is_bypassed() || call.bypass || scope == Some(Scope::Bypass) {
             let loaded = load(Load::default()).await;
             return loaded.map(Answer::uncached).map_err(|error| LoadError::Loader(Arc::new(error)));
         }
+        let call = match scope {
+            Some(Scope::Refresh) => Call { mode: Mode::Refresh, ..call },
+            _ => call,
+        };
         let (entry, source) = self
             .shared
             .fetch(key, hash, call, Some(load))
@@ -284,6 +317,31 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 }
 
+impl<K: CacheKey, V: CacheValue> Cache<K, V> {
+    /// What was loaded, or in place of a load that failed the value that was given for that.
+    fn or_default<E>(
+        &self,
+        hash: u64,
+        key: &impl Lookup<Key = K>,
+        loaded: Result<Answer<V>, LoadError<E>>,
+        default: Option<V>,
+    ) -> Result<Answer<V>, LoadError<E>> {
+        match (loaded, default) {
+            (Err(error), Some(value)) if !is_a_mistake(&error) => {
+                self.shared.note(Event::Default, hash, &key.to_key());
+                Ok(Answer::default(value))
+            }
+            (loaded, _) => loaded,
+        }
+    }
+}
+
+/// Whether an error says that the call should not have been made as it was.
+fn is_a_mistake<E>(error: &LoadError<E>) -> bool {
+    let mistakes = [ErrorKind::Config, ErrorKind::Codec, ErrorKind::Reentrant];
+    matches!(error, LoadError::Cache(error) if mistakes.contains(&error.kind()))
+}
+
 /// Options of one call.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -291,15 +349,31 @@ pub(crate) struct Call {
     pub(crate) tags: Vec<String>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) to_the_end: bool,
+    /// Its loader is one of many keys, and may know nothing of this one.
+    pub(crate) is_of_a_batch: bool,
+    /// Goes past the cache.
+    pub(crate) bypass: bool,
     /// Served only what is validated after it began.
     pub(crate) validated: bool,
+    /// Loads on the caller's thread, with nothing behind it.
+    pub(crate) here: bool,
     /// How long nothing is cached after an invalidation.
     pub(crate) hold_off: Option<Duration>,
 }
 
 impl Default for Call {
     fn default() -> Self {
-        Self { mode: Mode::Load, tags: Vec::new(), ttl: None, to_the_end: false, validated: false, hold_off: None }
+        Self {
+            mode: Mode::Load,
+            tags: Vec::new(),
+            ttl: None,
+            to_the_end: false,
+            is_of_a_batch: false,
+            bypass: false,
+            validated: false,
+            here: false,
+            hold_off: None,
+        }
     }
 }
 

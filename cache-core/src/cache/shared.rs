@@ -5,21 +5,25 @@ use std::{
     ops::{Deref, DerefMut},
     sync::{
         Arc, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use foldhash::quality::SeedableRandomState;
 use tokio::time::Instant;
 
-use super::{CacheKey, CacheValue};
+use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
+    answer::Source,
+    bulkhead::{Bulkhead, Rooms},
     clock,
     codec::{
-        self, ValueCodec,
-        frame::{Frame, MAX_TAGS, Payload},
+        self, Compression, ValueCodec,
+        digest::digest,
+        frame::{Damage, Frame, MAX_TAGS, Payload},
     },
     coherence::{
         course::Loaded,
@@ -27,18 +31,21 @@ use crate::{
         proof::AsOf,
         table::{Kind, Table},
     },
-    entry::{Entry, Life, Origin, Retry, Span},
-    error::{Error, Result},
-    flight::{Behind, Cargo, Flight, MIN_LIFE, Seat},
+    entry::{Asker, Entry, Life, Origin, Retry, Span},
+    error::{Error, ErrorKind, Result},
+    events,
+    flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
     judge::OTHER_SCHEMA,
     key::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
     l1::{ENTRY_OVERHEAD, Front, Pin, Residence, collect},
+    l2::L2,
     lookup::Lookup,
-    policy::{LONGEST, Policy},
-    stack::StackInner,
+    policy::{LONGEST, Overrides, Policies, Policy, Tiers},
+    scope,
+    stack::{Registrant, StackInner},
     stats::{Counters, Event},
     sync::{Mutex, MutexGuard},
     tag::Tags,
@@ -55,8 +62,12 @@ pub(crate) struct Shared<K, V> {
     pub(crate) label: Arc<str>,
     pub(crate) name: CacheName,
     pub(crate) version: u32,
-    pub(crate) policy: Policy,
-    pub(crate) l1_ttl: Duration,
+    definition: Definition,
+    policy: ArcSwap<Policy>,
+    /// Which tiers it uses, for as long as it is.
+    tiers: Tiers,
+    /// Switched off by hand, whatever the policy says.
+    is_off: AtomicBool,
     pub(crate) codec: Arc<dyn ValueCodec<V>>,
     pub(crate) weigher: Option<Weigher<K, V>>,
     /// The marks of the namespace and of this cache: every entry has them.
@@ -67,6 +78,8 @@ pub(crate) struct Shared<K, V> {
     pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
     hasher: SeedableRandomState,
+    pub(crate) loads: ArcSwapOption<Bulkhead>,
+    pub(crate) backoff: Backoff<K>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
 }
@@ -79,6 +92,15 @@ const TABLES: usize = 16;
 /// How many of the first values are read back before they are stored.
 const VERIFIED: u32 = 16;
 
+/// What its builder said of its policy.
+pub(crate) struct Definition {
+    /// Its entry in the TTL map.
+    pub(crate) kind: String,
+    pub(crate) overrides: Overrides,
+    /// Whether it named a codec itself, so that the policy's is none of its business.
+    pub(crate) has_codec: bool,
+}
+
 /// What a new cache is made of.
 pub(crate) struct Parts<K, V> {
     pub(crate) stack: Arc<StackInner>,
@@ -86,6 +108,7 @@ pub(crate) struct Parts<K, V> {
     pub(crate) label: Arc<str>,
     pub(crate) name: CacheName,
     pub(crate) version: u32,
+    pub(crate) definition: Definition,
     pub(crate) policy: Policy,
     pub(crate) codec: Arc<dyn ValueCodec<V>>,
     pub(crate) weigher: Option<Weigher<K, V>>,
@@ -94,19 +117,22 @@ pub(crate) struct Parts<K, V> {
 
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn new(parts: Parts<K, V>) -> Self {
-        let Parts { stack, id, label, name, version, policy, codec, weigher, counters } = parts;
+        let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
-        let l1_ttl = policy.l1_ttl.unwrap_or_else(|| stack.default_l1_ttl(policy.ttl + policy.grace()));
         let hasher = stack.store.hasher(id);
+        let loads = bulkhead(&policy, &stack);
+        let backoff = Backoff::default();
         Self {
             stack,
             id,
             label,
             name,
             version,
-            policy,
-            l1_ttl,
+            definition,
+            tiers: policy.tiers,
+            policy: ArcSwap::from_pointee(policy),
+            is_off: AtomicBool::new(false),
             codec,
             weigher,
             scopes,
@@ -114,9 +140,16 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             counters,
             front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
+            loads: ArcSwapOption::new(loads),
+            backoff,
             unverified: AtomicU32::new(VERIFIED),
             hasher,
         }
+    }
+
+    /// L2, if this cache uses it.
+    pub(crate) fn l2(&self) -> Option<&L2> {
+        self.stack.l2.as_ref().filter(|_| self.tiers.has_l2())
     }
 
     #[inline]
@@ -128,10 +161,13 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// The value, if L1 may serve it now.
     #[inline(always)]
-    pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L) -> Option<V> {
+    pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L, to: Asker) -> Option<V> {
+        if scope::current().is_some() {
+            return None;
+        }
         // Before the hash, which would have to be put aside for it.
         let pin = Pin::new();
-        self.hit_by(pin, self.hash(key), key, |entry| entry.value.clone())
+        self.hit_by(pin, self.hash(key), key, to, |entry| entry.value.clone())
     }
 
     /// What `read` makes of the entry, if L1 may serve it now.
@@ -139,9 +175,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         &self,
         hash: u64,
         key: &L,
+        to: Asker,
         read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
     ) -> Option<T> {
-        self.hit_by(Pin::new(), hash, key, read)
+        self.hit_by(Pin::new(), hash, key, to, read)
     }
 
     #[inline(always)]
@@ -150,31 +187,42 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         pin: Pin,
         hash: u64,
         key: &L,
+        to: Asker,
         read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
     ) -> Option<T> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
         if let Some(entry) = self.front.get(hash, key, &pin)
-            && entry.is_servable(ledger, proof)
+            && entry.is_servable(ledger, proof, to)
         {
             if store.is_due(entry) {
                 store.tell(self.id, key, entry);
             }
             self.counters.count(Event::L1Hit);
+            if events::hits_are_wanted() {
+                self.tell_hit(entry);
+            }
             return Some(read(entry));
         }
         drop(pin);
-        self.hit_behind(hash, key).map(|entry| read(&entry))
+        self.hit_behind(hash, key, to).map(|entry| read(&entry))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_hit(&self, entry: &Entry<K, V>) {
+        let hit = events::Kind::Hit { source: Source::L1 };
+        self.counters.tell(hit, entry.residence.hash, || encode::text(&entry.key));
     }
 
     /// A hit that is not in the front, where the next one is to find it.
     #[cold]
-    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L) -> Option<Arc<Entry<K, V>>> {
+    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L, to: Asker) -> Option<Arc<Entry<K, V>>> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
         let entry = store.get::<L, V>(self.id, hash, key)?;
-        if !entry.is_servable(ledger, proof) {
+        if !entry.is_servable(ledger, proof, to) {
             return None;
         }
-        self.counters.count(Event::L1Hit);
+        self.note(Event::L1Hit, hash, &entry.key);
         // Who holds the lock already, or would have to wait for it, does without.
         let pin = Pin::new();
         if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
@@ -194,7 +242,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Whether a call that began `now` may be answered with a stale entry, whatever becomes of its load: inside the window for
     /// that, or for as long as a load that failed is not tried again.
     pub(crate) fn may_serve_stale(&self, entry: &Entry<K, V>, now: Instant) -> bool {
-        let (proof, Policy { stale_while_revalidate, stale_if_error, .. }) = (&self.stack.proof, &self.policy);
+        let (proof, policy) = (&self.stack.proof, self.policy());
+        let Policy { stale_while_revalidate, stale_if_error, .. } = &*policy;
         let is_paused = || entry.retry.is_paused(proof, now);
         let is_servable = entry.life.is_within(*stale_while_revalidate, now)
             || (entry.life.is_within(*stale_if_error, now) && is_paused());
@@ -219,7 +268,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         (flight, seat)
     }
 
-    /// Registers a flight that replaces a stale entry, unless one is under way, or has just failed, or too many are.
+    /// Registers a flight that replaces an entry that is stale or due, unless one is under way, or has just failed, or too many are.
     pub(crate) fn behind(
         &self,
         table: &mut Flights<K, V>,
@@ -233,12 +282,46 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         }
         let permit = Arc::clone(&self.stack.refreshes).try_acquire_owned().ok()?;
         let (flight, seat) = self.take_off(table, Kind::Load, key, entry_key, tags);
-        Some(Behind { flight, entry: Arc::clone(entry), seat, permit })
+        Some(Behind { flight, seat, place: Place::new(entry, permit) })
+    }
+
+    /// The policy of now. What takes several steps keeps the one that it began with.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        self.policy.load_full()
     }
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
     pub(crate) fn is_bypassed(&self) -> bool {
-        !self.policy.enabled || self.stack.is_closed()
+        self.is_off.load(Ordering::Acquire) || !self.policy.load().enabled || self.stack.is_closed()
+    }
+
+    /// Switches it on or off, as far as its policy lets it be on.
+    pub(crate) fn switch(&self, on: bool) {
+        self.is_off.store(!on, Ordering::Release);
+        self.leave_if_bypassed();
+    }
+
+    /// A hit looks at no switch: what L1 has is revoked instead, and with it what is on its way there. Only after the switch
+    /// was set: what begins later sees it when it is to be admitted.
+    fn leave_if_bypassed(&self) {
+        if self.is_bypassed() {
+            self.stack.ledger.renew([&self.scopes[1]]);
+        }
+    }
+
+    /// Room for a load, within its deadline. One that is `exempt` needs none: it runs in that of another.
+    pub(crate) async fn room(&self, is_exempt: bool) -> Result<Rooms> {
+        let mut rooms = [None, None];
+        if is_exempt {
+            return Ok(rooms);
+        }
+        let (own, patience) = (self.loads.load_full(), self.policy().hard_timeout);
+        for (room, bulkhead) in rooms.iter_mut().zip([own.as_deref(), self.stack.loads.as_ref()]) {
+            if let Some(bulkhead) = bulkhead {
+                *room = Some(bulkhead.enter(patience, &self.counters).await?);
+            }
+        }
+        Ok(rooms)
     }
 
     /// The operations on the keys of one shard.
@@ -268,32 +351,45 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
     /// does not expire together.
-    pub(crate) fn lifetime(&self, value: &V, asked: Option<Duration>) -> Duration {
-        let ttl = match (asked, self.policy.negative_ttl) {
-            (Some(ttl), _) => ttl.min(LONGEST),
-            (None, Some(ttl)) if codec::is_negative(value) => ttl,
-            (None, _) => self.policy.ttl,
-        };
-        self.policy.jittered(ttl, random_unit())
+    pub(crate) fn lifetime(&self, policy: &Policy, value: &V, asked: Option<Duration>) -> Duration {
+        let ttl = asked.unwrap_or_else(|| match policy.negative_ttl {
+            Some(ttl) if codec::is_negative(value) => ttl,
+            _ => policy.ttl,
+        });
+        policy.jittered(ttl.min(LONGEST), random_unit())
     }
 
-    /// Marks of an entry's tags outlive the entry and the load before it.
-    pub(crate) fn retain(&self, ttl: Option<Duration>) -> Duration {
-        self.foreseen(ttl) + self.policy.grace() + self.policy.hard_timeout
+    /// The time to live of an entry whose reload brought what `earlier` has, or something else.
+    pub(crate) fn adapted(
+        &self,
+        policy: &Policy,
+        earlier: &Entry<K, V>,
+        value: &V,
+        is_unchanged: bool,
+    ) -> Option<Duration> {
+        let adaptive = policy.adaptive?;
+        let is_same = is_unchanged || digest(&earlier.value) == digest(value);
+        self.counters.count(if is_same { Event::Unchanged } else { Event::Changed });
+        Some(adaptive.next(earlier.life.ttl(), is_same))
     }
 
-    /// The longest that an entry is expected to live before its loader has spoken.
-    pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
-        asked.unwrap_or_default().min(LONGEST).max(self.policy.ttl)
+    /// `life`, with the time from which the entry is loaded anew ahead of its end. Its load took `cost`.
+    pub(crate) fn with_due(&self, life: Life, cost: Duration) -> Life {
+        match self.policy().refresh_ahead {
+            Some(ahead) => Life { due: life.expires - ahead.lead(life.ttl(), cost, random_unit()), ..life },
+            None => life,
+        }
     }
 
     /// How long L1 keeps an entry; jittered for each process by itself.
     pub(crate) fn l1_lifetime(&self) -> Duration {
-        self.policy.jittered(self.l1_ttl, random_unit())
+        let policy = self.policy();
+        let longest = policy.l1_ttl.unwrap_or_else(|| self.stack.default_l1_ttl(policy.longest_ttl() + policy.grace()));
+        policy.jittered(longest, random_unit())
     }
 
     /// Encodes a value for the tiers that need it so, and says where it may be stored.
-    pub(crate) fn pack(&self, cargo: &mut Cargo<V>) -> Loaded {
+    pub(crate) fn pack(&self, policy: &Policy, cargo: &mut Cargo<V>) -> Loaded {
         if cargo.ttl < MIN_LIFE {
             return Loaded::Drop;
         }
@@ -303,7 +399,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             });
             return Loaded::Drop;
         }
-        if !self.is_measured() {
+        if !self.is_measured(policy) {
             return Loaded::Keep;
         }
         let payload = match self.encode_value(&cargo.value) {
@@ -314,10 +410,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             }
         };
         let size = payload.bytes().len();
-        if size as u64 > self.policy.max_value_size {
+        if size as u64 > policy.max_value_size {
             self.counters.count(Event::TooLarge);
             self.stack.problems.report(&self.label, "size", || {
-                let limit = self.policy.max_value_size;
+                let limit = policy.max_value_size;
                 format!("a value of {size} bytes is not stored: max_value_size is {limit}")
             });
             return Loaded::Drop;
@@ -334,16 +430,16 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// Whether anything needs the encoded value, or its size.
-    fn is_measured(&self) -> bool {
+    fn is_measured(&self, policy: &Policy) -> bool {
         let is_weighed = self.weigher.is_none() && self.stack.store.is_weighed();
-        self.stack.l2.is_some() || is_weighed || self.policy.max_value_size != Policy::default().max_value_size
+        self.l2().is_some() || is_weighed || policy.max_value_size != Policy::default().max_value_size
     }
 
     /// A type that its codec can't read back must not be stored in silence, to be missed for ever. The first values are
     /// read back before they are stored; after an unreadable entry was met, so are the next ones.
     fn verify(&self, value: &V, payload: &[u8]) -> Result<()> {
         let left = self.unverified.load(Ordering::Relaxed);
-        if left == 0 || self.stack.l2.is_none() {
+        if left == 0 || self.l2().is_none() {
             return Ok(());
         }
         self.codec.verify(value, payload)?;
@@ -354,15 +450,18 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// The frame of a loaded value; `tags` are in the order of the epochs that are stored beside it. None if it does not
     /// fit into one.
+    #[expect(clippy::too_many_arguments, reason = "each goes into the frame")]
     pub(crate) fn frame(
         &self,
-        text: &KeyText,
+        policy: &Policy,
+        (text, entry_key): (&KeyText, &EntryKey),
         cargo: &Cargo<V>,
         payload: Payload,
         tags: Vec<&str>,
         load: Duration,
         life: Duration,
     ) -> Option<Bytes> {
+        let (payload, compression) = self.compress(policy, payload);
         let frame = Frame {
             codec: self.codec.id(),
             fingerprint: self.codec.fingerprint(),
@@ -372,9 +471,23 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             ttl_ms: millis(cargo.ttl),
             tags,
             key: &text.full,
+            validator: cargo.validator.as_deref(),
+            compression,
             payload,
         };
-        frame.encode().inspect_err(|error| self.note_refused(error)).ok()
+        let seal = self.stack.settings.seal.as_ref().map(|seal| (seal, entry_key));
+        frame.encode(seal).inspect_err(|error| self.note_refused(error)).ok()
+    }
+
+    fn compress(&self, policy: &Policy, payload: Payload) -> (Payload, Compression) {
+        let size = payload.bytes().len();
+        if policy.compression == Compression::None || size as u64 <= policy.compress_above {
+            return (payload, Compression::None);
+        }
+        let Some(compressed) = policy.compression.compress(&payload) else { return (payload, Compression::None) };
+        self.counters.count(Event::Compressed);
+        self.counters.add(Event::CompressionSaved, (size - compressed.bytes().len()) as u64);
+        (compressed, policy.compression)
     }
 
     /// The entry of a value whose load was registered at `born`, as old as its load.
@@ -386,15 +499,16 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let now = clock::now();
         let age = now - cargo.started;
         let fresh = cargo.ttl.saturating_sub(age);
-        let left = if fresh.is_zero() { fresh } else { fresh + self.policy.grace() };
+        let left = if fresh.is_zero() { fresh } else { fresh + cargo.grace };
         let span = Span { age, ttl: cargo.ttl, left };
         let stay = match cargo.leased {
             true => self.l1_lifetime(),
             false => self.l1_lifetime().min(self.stack.settings.max_staleness.saturating_sub(age)),
         };
-        let life = Life::new(now, span, stay);
+        let life = self.with_due(Life::new(now, span, stay), age);
         let standing = self.standing(entry_key, born, &cargo.tags);
-        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of: self.as_of(cargo.started) };
+        let as_of = self.as_of(cargo.started);
+        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of, validator: cargo.validator };
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
     }
 
@@ -416,7 +530,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
         let hash = self.hash(&key);
-        let until = self.stack.proof.stamp(life.fresh_here_until());
+        let until = self.stack.proof.stamp(life.undisturbed_until());
         Arc::new(Entry {
             key: key.clone(),
             value,
@@ -433,8 +547,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
+        self.backoff.forgive(&entry.key);
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        if stays.is_zero() || entry.standing.is_revoked() || self.stack.is_closed() {
+        let may_stay = !stays.is_zero() && self.tiers.has_l1() && !self.is_bypassed();
+        if !may_stay || entry.standing.is_revoked() {
             return self.remove(hash, &entry.key);
         }
         self.stack.store.insert(&self.front, self.id, hash, Arc::clone(entry), stays);
@@ -444,6 +560,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn drop_local(&self, hash: u64, key: &K) {
         let mut table = self.table(hash);
         table.supersede(key);
+        self.backoff.forgive(key);
         self.remove(hash, key);
     }
 
@@ -452,16 +569,32 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.stack.store.remove(&self.front, self.id, hash, key);
     }
 
-    pub(crate) fn note_load(&self, took: Duration, succeeded: bool) {
+    /// Counts what happened to an entry, and tells those who want to know.
+    #[inline]
+    pub(crate) fn note(&self, event: Event, hash: u64, key: &K) {
+        self.counters.note(event, Some(hash), || encode::text(key));
+    }
+
+    pub(crate) fn note_load(&self, took: Duration, succeeded: bool, hash: u64, key: &K) {
         self.counters.load(took);
         if !succeeded {
             self.counters.count(Event::LoadError);
         }
+        let kind = if succeeded { events::Kind::Loaded { took } } else { events::Kind::LoadFailed { took } };
+        self.counters.tell(kind, hash, || encode::text(key));
     }
 
     pub(crate) fn note_damage(&self, why: &'static str) {
         self.counters.count(Event::Damaged);
         crate::trace::damaged(&self.label, why);
+        if why == Damage::Seal.name() {
+            self.counters.count(Event::Unsealed);
+        }
+        if why == Damage::Compression.name() {
+            self.stack.problems.report(&self.label, "compression", || {
+                "an entry in L2 is compressed in a way that is not in this build: switch on the features `lz4` and `zstd`".into()
+            });
+        }
         if why == OTHER_SCHEMA {
             self.stack.problems.report(&self.label, "schema", || {
                 let version = self.version;
@@ -513,6 +646,46 @@ impl<K, V> DerefMut for Locked<'_, K, V> {
     fn deref_mut(&mut self) -> &mut Flights<K, V> {
         &mut self.table
     }
+}
+
+impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
+    fn resolve(&self, policies: &Policies) -> Result<Policy> {
+        let policy = policies.resolve(&self.definition.kind, &self.definition.overrides)?;
+        let codec = |policy: &Policy| policy.codec.unwrap_or(self.stack.settings.codec);
+        let (now, then) = (codec(&self.policy()), codec(&policy));
+        if now != then && !self.definition.has_codec {
+            return Err(Error::new(ErrorKind::Config, "reload").context(format!(
+                "the cache {:?} was built with the codec `{now}`, and can't change to `{then}` while it runs: leave it as it \
+                 is until the next start",
+                &*self.label
+            )));
+        }
+        if self.tiers != policy.tiers {
+            return Err(Error::new(ErrorKind::Config, "reload").context(format!(
+                "the cache {:?} was built with tiers = {}, and can't change to {} while it runs: leave it as it is until the next \
+                 start",
+                &*self.label, self.tiers, policy.tiers
+            )));
+        }
+        Ok(policy)
+    }
+
+    fn adopt(&self, policy: Policy) -> bool {
+        let before = self.policy();
+        let changes = *before != policy;
+        if before.max_loads != policy.max_loads {
+            // Those that run keep the room that they have: for a moment there may be more than either policy allows.
+            self.loads.store(bulkhead(&policy, &self.stack));
+        }
+        self.policy.store(Arc::new(policy));
+        self.leave_if_bypassed();
+        changes
+    }
+}
+
+fn bulkhead(policy: &Policy, stack: &StackInner) -> Option<Arc<Bulkhead>> {
+    let most = policy.max_loads? as usize;
+    Some(Arc::new(Bulkhead::new(most, stack.settings.max_waiting_loads)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

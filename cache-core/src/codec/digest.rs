@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser};
 /// Equal for values that serialize alike, up to the order of sequences and maps: a `HashSet` has none.
 ///
 /// `None` for a value whose `Serialize` fails.
-pub(super) fn digest<V: Serialize + ?Sized>(value: &V) -> Option<u64> {
+pub(crate) fn digest<V: Serialize + ?Sized>(value: &V) -> Option<u64> {
     value.serialize(Digest).ok()
 }
 

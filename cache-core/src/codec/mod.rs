@@ -16,11 +16,16 @@
 //! Bytes from L2 are untrusted. The built-in codecs refuse values that nest deeper than 128 levels (each option, newtype,
 //! enum, sequence, map, tuple and struct is one; JSON stops at 127 brackets as well), believe no length that was not
 //! compared with the bytes that are there, and take no bytes after the value.
+//!
+//! Large values can be [compressed](Compression), whatever the codec. No more is decompressed than a value may have bytes
+//! ([`max_value_size`](crate::policy::Policy::max_value_size)), and no room is made before that was checked. Where others can
+//! write to L2, an [`IntegrityKey`] tells their bytes from the fleet's before anything of them is decompressed or decoded.
 
 #[cfg(feature = "bincode")]
 mod bincode;
 mod bounds;
-mod digest;
+mod compression;
+pub(crate) mod digest;
 mod fingerprint;
 mod format;
 pub(crate) mod frame;
@@ -30,6 +35,7 @@ mod messagepack;
 mod negative;
 #[cfg(feature = "postcard")]
 mod postcard;
+pub(crate) mod seal;
 mod typed;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -40,7 +46,7 @@ pub use self::bincode::Bincode;
 pub use self::messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub use self::postcard::Postcard;
-pub use self::{format::Format, json::Json};
+pub use self::{compression::Compression, format::Format, json::Json, seal::IntegrityKey};
 pub(crate) use self::{
     negative::is_negative,
     typed::{ValueCodec, typed},

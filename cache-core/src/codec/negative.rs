@@ -9,7 +9,7 @@ use serde::{
 
 /// Whether `value` serializes as `None` at the top, so that it is cached for the negative time to live.
 ///
-/// Sees through references, `Box`, `Arc`, newtypes and type aliases; `Some(None)` is a value. Allocates nothing and
+/// Sees through references, `Box`, `Arc`, `Ok`, newtypes and type aliases; `Some(None)` is a value. Allocates nothing and
 /// stops at the first thing that the value says about itself.
 pub(crate) fn is_negative<V: Serialize + ?Sized>(value: &V) -> bool {
     value.serialize(Probe).is_ok()
@@ -77,12 +77,12 @@ impl Serializer for Probe {
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         _: u32,
-        _: &'static str,
-        _: &T,
+        variant: &'static str,
+        value: &T,
     ) -> Result<(), Positive> {
-        Err(Positive)
+        if (name, variant) == ("Result", "Ok") { value.serialize(self) } else { Err(Positive) }
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Result<(), Positive> {
@@ -139,6 +139,7 @@ mod tests {
         assert!(is_negative(&Arc::new(None::<String>)));
         assert!(is_negative(&&Box::new(None::<u32>)));
         assert!(is_negative(&Found(None)));
+        assert!(is_negative(&Ok::<_, u32>(None::<u32>)));
     }
 
     #[test]

@@ -5,15 +5,15 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{
     select,
-    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Seat};
+use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Place, Seat};
 use crate::{
     answer::Source,
     backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
+    bulkhead::Rooms,
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{
@@ -26,7 +26,8 @@ use crate::{
     judge::{Judge, Promotion, Verdict},
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
-    load::{self, BoxLoad, Failure, Lineage, Load},
+    load::{self, BoxLoad, Failure, Lineage, Load, Wishes},
+    policy::Policy,
     stats,
     tag::Tags,
     token::{EntryId, Epoch, LeaseToken, random_unit},
@@ -45,8 +46,12 @@ pub(crate) struct Order<K, V> {
     pub(crate) lineage: Lineage,
     /// Whether an entry inside its stale-while-revalidate window is an answer.
     pub(crate) serves_stale: bool,
-    /// A place among the loads behind stale answers, if it is one of them.
-    pub(crate) behind: Option<OwnedSemaphorePermit>,
+    /// Since when the loader ran, if it has: on its caller's thread, before the flight.
+    pub(crate) ran_from: Option<Instant>,
+    /// How the last load failed, if it is not to be tried again yet.
+    pub(crate) paused: Option<Failure>,
+    /// Its place among the flights behind answers, if it is one of them.
+    pub(crate) behind: Option<Place<K, V>>,
     /// A seat that nobody gives up: the flight goes on although everyone has left.
     pub(crate) _companion: Option<Seat<K, V>>,
 }
@@ -56,20 +61,20 @@ pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: 
     tokio::spawn(fly(landing, order));
 }
 
-/// Begins a flight that replaces a stale entry.
+/// Begins a flight that replaces an entry behind its back.
 pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
     landing: Landing<K, V>,
     behind: Behind<K, V>,
     order: Order<K, V>,
 ) {
-    let Behind { entry, seat, permit, .. } = behind;
-    landing.cache.counters.count(stats::Event::Refresh);
+    let Behind { seat, place, .. } = behind;
+    landing.cache.note(stats::Event::Refresh, landing.hash, &landing.key);
     launch(
         landing,
         Order {
-            resident: Some(entry),
+            resident: Some(Arc::clone(&place.entry)),
             serves_stale: false,
-            behind: Some(permit),
+            behind: Some(place),
             _companion: Some(seat),
             // Nobody waits for it.
             lineage: Lineage::default(),
@@ -79,7 +84,7 @@ pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
 }
 
 /// Carries out a flight, until it has landed or everyone has left it.
-async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
+pub(crate) async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
     let mut pilot = Pilot::new(&landing, order);
     match load::catch_panic(pilot.travel()).await {
         Ok(Some((outcome, end))) => {
@@ -102,6 +107,7 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     cache: &'a Arc<Shared<K, V>>,
     order: Order<K, V>,
     entry_key: EntryKey,
+    policy: Arc<Policy>,
     /// Drawn when a lease is asked for: from then on one may be held.
     token: Option<LeaseToken>,
     /// The tags whose epochs are asked for: those of the call, and those that an earlier entry had.
@@ -133,6 +139,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             landing,
             cache,
             entry_key: order.entry_key.clone(),
+            policy: cache.policy(),
             token: None,
             known: order.tags.clone(),
             order,
@@ -163,6 +170,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                 Effect::Lease(claim) => Event::Lease(self.lease(claim).await),
                 Effect::Wait(pause) => {
                     self.count(stats::Event::LeaseWait);
+                    self.order.loader.iter().for_each(|(_, handle)| handle.is_late());
                     select! {
                         biased;
                         () = &mut everyone_left => return None,
@@ -186,7 +194,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     fn reach(&self) -> Reach {
         let marks = self.cache.scopes.iter().chain(self.order.tags.marks());
-        match &self.cache.stack.l2 {
+        match self.cache.l2() {
             Some(_) if !self.cache.stack.distrusts(&self.entry_key, marks) => Reach::Shared,
             _ => Reach::LocalOnly,
         }
@@ -195,6 +203,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// One round trip, unless the entry has tags that nobody here knew of.
     async fn read(&mut self) -> Seen {
         if let Some(resident) = self.order.resident.take()
+            && self.order.behind.is_none()
             && resident.is_fresh(clock::now())
             && resident.origin.id.is_some()
             && self.validate(&resident).await
@@ -253,7 +262,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             ttl: settings.lease_ttl,
             claim,
             marks: &marks,
-            retain: self.cache.retain(self.order.ttl),
+            retain: self.policy.retain(self.order.ttl),
         };
         match self.l2().lease(ask, &self.cache.counters).await {
             None => Leased::Unreachable,
@@ -281,6 +290,9 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let judge = Judge {
             namespace: &self.cache.stack.namespace,
             codec: &*self.cache.codec,
+            entry: &self.entry_key,
+            seal: self.cache.stack.settings.seal.as_ref(),
+            most: self.policy.max_value_size,
             key: &self.order.text.full,
             declared: &self.order.tags,
             asked: &self.known,
@@ -311,11 +323,16 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         })
     }
 
-    /// An entry past its time to live answers inside its window, or else only if the load fails.
+    /// An entry past its time to live answers inside its window, or else only if the load fails. One that is to be replaced
+    /// ahead of its end answers nobody here.
     fn promote(&mut self, promotion: Promotion<V>, asked: Instant) -> Seen {
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
-        let window = self.cache.policy.stale_while_revalidate;
+        let window = self.policy.stale_while_revalidate;
+        let is_replaced = self.order.behind.as_ref().is_some_and(|place| place.entry.origin.id == Some(id));
+        if is_replaced && entry.life.is_fresh(now) {
+            return Seen::Useless(id);
+        }
         if entry.life.is_fresh(now) || (self.order.serves_stale && entry.life.is_within(window, now)) {
             self.promotion = Some(entry);
             return Seen::Usable;
@@ -335,20 +352,39 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         if self.order.mode != Mode::Refresh && self.order.behind.is_none() {
             self.count(stats::Event::Miss);
         }
-        let leased = leased || self.cache.stack.l2.is_none();
+        let leased = leased || self.cache.l2().is_none();
         if !leased {
             self.count(stats::Event::Unleased);
         }
         let keeper = self.token.filter(|_| leased).map(|token| self.keep_lease(token));
-        let started = clock::now();
+        let began = clock::now();
         if !leased {
             // Once: a course loads at most once.
-            let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(started));
+            let _ = self.landing.flight.unleased.set(self.cache.stack.proof.stamp(began));
         }
+        if let Some(started) = self.order.ran_from {
+            let loaded = load::finish(loader).await;
+            return self.loaded(loaded, started, leased, wishes);
+        }
+        let room = match self.find_room(wishes.is_of_a_batch()).await {
+            Ok(room) => room,
+            Err(failure) => {
+                self.failure = Some(failure);
+                return Loaded::Failed;
+            }
+        };
+        let started = clock::now();
+        wishes.replaces(self.flight().stand_in());
         let lineage = self.order.lineage.with(self.landing.flight.id);
-        let loaded = load::run(&self.cache.label, lineage, self.cache.policy.hard_timeout, loader).await;
-        drop(keeper);
-        self.cache.note_load(clock::now() - started, loaded.is_ok());
+        let deadline = self.policy.hard_timeout.saturating_sub(started - began);
+        let loaded = load::run(&self.cache.label, lineage, deadline, loader).await;
+        drop((keeper, room));
+        self.loaded(loaded, started, leased, wishes)
+    }
+
+    fn loaded(&mut self, loaded: Result<V, Failure>, started: Instant, leased: bool, wishes: Load) -> Loaded {
+        let Landing { hash, key, .. } = self.landing;
+        self.cache.note_load(clock::now() - started, loaded.is_ok(), *hash, key);
         match loaded {
             Ok(value) => self.pack(value, started, leased, wishes),
             Err(failure) => {
@@ -358,12 +394,33 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         }
     }
 
+    /// Room to load in, unless the last load of the key has just failed. One that another load waits for uses its room: it
+    /// could not wait for one that its own waiter holds.
+    async fn find_room(&mut self, is_of_a_batch: bool) -> Result<Rooms, Failure> {
+        if let Some(failure) = &self.order.paused {
+            self.count(stats::Event::BackedOff);
+            return Err(failure.clone());
+        }
+        // A batch has one room for all of its keys.
+        let is_exempt = is_of_a_batch || !self.order.lineage.is_empty();
+        self.cache.room(is_exempt).await.map_err(Failure::Cache)
+    }
+
     fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
         let wishes = load.take();
-        let tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
-        let ttl = self.cache.lifetime(&value, wishes.ttl.or(self.order.ttl));
-        let mut cargo = Cargo { value, started, ttl, leased, tags, payload: None, size: None, id: None };
-        let loaded = if wishes.no_store { Loaded::Drop } else { self.cache.pack(&mut cargo) };
+        let earlier = self.flight().stand_in();
+        let mut tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
+        if let (true, Some(earlier)) = (wishes.is_unchanged, &earlier) {
+            tags = tags.with(&earlier.origin.tags);
+        }
+        let policy = &self.policy;
+        let adapted = || self.cache.adapted(policy, earlier.as_deref()?, &value, wishes.is_unchanged);
+        let asked = wishes.ttl.or(self.order.ttl).or_else(adapted);
+        let (ttl, grace) = (self.cache.lifetime(policy, &value, asked), policy.grace());
+        let Wishes { validator, no_store, .. } = wishes;
+        let mut cargo =
+            Cargo { value, started, ttl, grace, leased, tags, validator, payload: None, size: None, id: None };
+        let loaded = if no_store { Loaded::Drop } else { self.cache.pack(policy, &mut cargo) };
         self.cargo = Some(cargo);
         loaded
     }
@@ -385,17 +442,18 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// What was loaded, ready to be sent; nothing if the load took longer than it may live.
     fn consign(&mut self) -> Option<Parcel> {
-        let foreseen = self.cache.foreseen(self.order.ttl);
+        let foreseen = self.policy.foreseen(self.order.ttl);
         let cargo = self.cargo.as_mut().expect("a course fills what it loaded");
         let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
         let took = clock::now() - cargo.started;
         let fresh = cargo.ttl.checked_sub(took).filter(|fresh| *fresh >= MIN_LIFE)?;
-        let life = fresh + self.cache.policy.grace();
+        let life = fresh + cargo.grace;
         // An entry that outlives what was foreseen would outlive captured marks too: then the fill prolongs them all.
         let captured = if cargo.ttl > foreseen { &Tags::default() } else { &self.known };
         let (early, late) = cargo.tags.split(captured);
         let names = early.names().chain(late.names()).collect();
-        let frame = self.cache.frame(&self.order.text, cargo, payload, names, took, life)?;
+        let frame =
+            self.cache.frame(&self.policy, (&self.order.text, &self.entry_key), cargo, payload, names, took, life)?;
         Some(Parcel { frame, life, early, late })
     }
 
@@ -414,7 +472,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
             late: (!late.is_empty()).then_some(Late {
                 marks: &late,
                 unchanged: (&self.cache.stack.any_tag, unchanged),
-                retain: self.cache.retain(Some(*life)),
+                retain: self.policy.retain(Some(*life)),
             }),
             frame,
             ttl: *life,
@@ -428,7 +486,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// Gives back the lease that may be held.
     async fn release(&mut self) {
-        if let (Some(l2), Some(token)) = (&self.cache.stack.l2, self.token) {
+        if let (Some(l2), Some(token)) = (self.cache.l2(), self.token) {
             l2.release(&self.entry_key, token, &self.cache.counters).await;
         }
     }
@@ -441,7 +499,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let ttl = cache.stack.settings.lease_ttl;
         let mut keeper = JoinSet::new();
         keeper.spawn(async move {
-            let Some(l2) = &cache.stack.l2 else { return };
+            let Some(l2) = cache.l2() else { return };
             loop {
                 sleep(ttl / 3).await;
                 if !l2.extend(&key, token, ttl, &cache.counters).await {
@@ -464,7 +522,9 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     true => (stats::Event::L2Hit, Source::L2),
                     false => (stats::Event::StaleHit, Source::Stale),
                 };
-                self.count(event);
+                if self.order.behind.is_none() {
+                    self.count(event);
+                }
                 Outcome::Landed(entry, source)
             }
             End::Loaded { admit } => {
@@ -488,17 +548,18 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let Some(entry) = self.flight().stand_in() else { return Outcome::Failed(failure) };
         let now = clock::now();
         entry.retry.failed(&self.cache.stack.proof, now);
-        if !entry.standing.is_revoked() && entry.life.is_within(self.cache.policy.stale_if_error, now) {
+        if !entry.standing.is_revoked() && entry.life.is_within(self.policy.stale_if_error, now) {
             return Outcome::Stale(entry, failure);
         }
         Outcome::Failed(failure)
     }
 
     fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, id, span, expired, tags, size } = promotion;
+        let Promotion { value, id, span, cost, expired, tags, validator, size } = promotion;
         let life = Life { expired, ..Life::new(asked, span, self.cache.l1_lifetime()) };
+        let life = self.cache.with_due(life, cost);
         let standing = self.cache.standing(&self.entry_key, self.born(), &tags);
-        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked) };
+        let origin = Origin { id: Some(id), tags, as_of: self.cache.as_of(asked), validator };
         self.cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
     }
 
@@ -516,11 +577,11 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     }
 
     fn l2(&self) -> &L2 {
-        self.cache.stack.l2.as_ref().expect("a course that reaches L2 has one")
+        self.cache.l2().expect("a course that reaches L2 has one")
     }
 
     fn count(&self, event: stats::Event) {
-        self.cache.counters.count(event);
+        self.cache.note(event, self.landing.hash, &self.landing.key);
     }
 }
 

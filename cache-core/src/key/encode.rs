@@ -28,6 +28,11 @@ pub(crate) struct KeyText {
     pub(crate) full: Arc<str>,
 }
 
+/// The full text of a key, if it has one.
+pub(crate) fn text<K: Serialize + ?Sized>(key: &K) -> Option<Arc<str>> {
+    encode(key, &[0; 32]).ok().map(|text| text.full)
+}
+
 /// Encodes `key`; `domain` is that of the namespace.
 ///
 /// # Errors

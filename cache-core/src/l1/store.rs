@@ -17,12 +17,7 @@ use foldhash::{
 use moka::{Equivalent, Expiry, notification::RemovalCause, sync::Cache};
 
 use super::{Bound, Front, L1, front};
-use crate::{
-    cache::CacheKey,
-    entry::Entry,
-    lookup::Lookup,
-    stats::{Counters, Event},
-};
+use crate::{cache::CacheKey, entry::Entry, key::encode::text, lookup::Lookup, stats::Event};
 
 /// The entries of all caches of a stack.
 pub(crate) struct Store {
@@ -36,7 +31,7 @@ impl Store {
     pub(crate) fn new(l1: L1) -> Self {
         let builder = Cache::builder().expire_after(Reclaim).eviction_listener(|_, slot: Slot, cause| {
             slot.entry.leave_front();
-            slot.entry.counters().count_removal(cause);
+            slot.entry.note_removal(cause);
         });
         let moka = match l1.0 {
             Bound::Entries(count) => builder.max_capacity(count),
@@ -185,28 +180,24 @@ trait Resident: Any + Send + Sync {
     /// Drops it from the front of its cache, if it is there.
     fn leave_front(&self);
 
-    fn counters(&self) -> &Counters;
+    /// Counts that it was dropped.
+    fn note_removal(&self, cause: RemovalCause);
 }
 
-impl<K: Send + Sync + 'static, V: Send + Sync + 'static> Resident for Entry<K, V> {
+impl<K: CacheKey, V: Send + Sync + 'static> Resident for Entry<K, V> {
     fn leave_front(&self) {
         if let Some(front) = self.residence.front.upgrade() {
             front.evict(self);
         }
     }
 
-    fn counters(&self) -> &Counters {
-        &self.counters
-    }
-}
-
-impl Counters {
-    fn count_removal(&self, cause: RemovalCause) {
-        match cause {
-            RemovalCause::Size => self.count(Event::Eviction),
-            RemovalCause::Expired => self.count(Event::Expiration),
-            RemovalCause::Explicit | RemovalCause::Replaced => {}
-        }
+    fn note_removal(&self, cause: RemovalCause) {
+        let event = match cause {
+            RemovalCause::Size => Event::Eviction,
+            RemovalCause::Expired => Event::Expiration,
+            RemovalCause::Explicit | RemovalCause::Replaced => return,
+        };
+        self.counters.note(event, Some(self.residence.hash), || text(&self.key));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     Cache, Stack,
     cache::Shared,
     clock,
-    entry::{Entry, Life, Origin, Span},
+    entry::{Asker, Entry, Life, Origin, Span},
     tag::Tags,
 };
 
@@ -29,7 +29,7 @@ impl Numbers {
         let text = self.encode(&key).unwrap();
         let standing = self.standing(&self.entry_key(&text), self.stack.ledger.moment(), &Tags::default());
         let (now, hour) = (clock::now(), Duration::from_secs(3600));
-        let origin = Origin { id: None, tags: Tags::default(), as_of: self.as_of(now) };
+        let origin = Origin { id: None, tags: Tags::default(), as_of: self.as_of(now), validator: None };
         self.entry(
             &key,
             Arc::new(value),
@@ -48,7 +48,7 @@ impl Numbers {
     }
 
     fn read(&self, key: u64) -> Option<u64> {
-        self.hit(self.hash(&&key), &&key, |entry| *entry.value)
+        self.hit(self.hash(&&key), &&key, Asker::Looks, |entry| *entry.value)
     }
 
     fn in_front(&self, key: u64) -> Option<u64> {

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Overrides, duration, overrides};
+use super::{Adaptive, Overrides, duration, overrides};
 use crate::{Error, ErrorKind, Result};
 
 /// What a kind's variables are called after `CACHE_<KIND>_`, and the default's after `CACHE_`.
-const FIELDS: [Field; 11] = [
+const FIELDS: [Field; 18] = [
     ("TTL", |o, text| Ok(o.ttl(duration::parse(text)?))),
     ("L1_TTL", |o, text| Ok(o.l1_ttl(duration::parse(text)?))),
     ("JITTER", |o, text| Ok(o.jitter(overrides::check_jitter(number(text)?)?))),
@@ -12,10 +12,17 @@ const FIELDS: [Field; 11] = [
     ("STALE_WHILE_REVALIDATE", |o, text| Ok(o.stale_while_revalidate(duration::parse(text)?))),
     ("STALE_IF_ERROR", |o, text| Ok(o.stale_if_error(duration::parse(text)?))),
     ("SOFT_TIMEOUT", |o, text| Ok(o.soft_timeout(duration::parse(text)?))),
+    ("REFRESH_AHEAD", |o, text| Ok(o.refresh_ahead(text.parse()?))),
+    ("ADAPTIVE", |o, text| text.parse().map(|Adaptive { shortest, longest }| o.adaptive(shortest, longest))),
+    ("ERROR_BACKOFF", |o, text| Ok(o.error_backoff(duration::parse(text)?))),
+    ("MAX_LOADS", |o, text| Ok(o.max_loads(overrides::check_loads(number(text)?)?))),
     ("MAX_VALUE_SIZE", |o, text| Ok(o.max_value_size(overrides::check_size(number(text)?)?))),
     ("HARD_TIMEOUT", |o, text| Ok(o.hard_timeout(duration::parse(text)?))),
     (ENABLED, |o, text| Ok(o.enabled(switch(text)?))),
+    ("TIERS", |o, text| Ok(o.tiers(text.parse()?))),
     ("CODEC", |o, text| Ok(o.codec(text.trim().parse().map_err(|_| CODECS)?))),
+    ("COMPRESSION", |o, text| Ok(o.compression(text.trim().parse().map_err(|_| COMPRESSIONS)?))),
+    ("COMPRESS_ABOVE", |o, text| Ok(o.compress_above(number(text)?))),
 ];
 
 type Field = (&'static str, fn(Overrides, &str) -> Result<Overrides, String>);
@@ -24,6 +31,7 @@ const PREFIX: &str = "CACHE_";
 const ENABLED: &str = "ENABLED";
 /// Belongs to the crate that connects to Redis.
 const FOREIGN: &str = "REDIS_";
+const COMPRESSIONS: &str = "no compression; write none, lz4 or zstd";
 const CODECS: &str = "no codec; write json, bincode, postcard or messagepack";
 
 /// The variables that may be ours, by their names after `CACHE_`.
@@ -134,7 +142,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::policy::{Policies, Policy};
+    use crate::policy::{Policies, Policy, RefreshAhead, Tiers};
 
     fn resolved(policies: Policies, vars: &[(&str, &str)], kind: &str) -> Result<Policy> {
         policies.with_vars(vars.iter().copied())?.resolve(kind, &Overrides::new())
@@ -160,9 +168,16 @@ mod tests {
             ("STALE_WHILE_REVALIDATE", "1m"),
             ("STALE_IF_ERROR", "1h"),
             ("SOFT_TIMEOUT", "100ms"),
+            ("REFRESH_AHEAD", "xfetch 2"),
+            ("ADAPTIVE", "1h..1d"),
+            ("ERROR_BACKOFF", "1s"),
+            ("MAX_LOADS", "8"),
             ("MAX_VALUE_SIZE", "1024"),
             ("HARD_TIMEOUT", "5s"),
+            ("TIERS", "l1"),
             ("CODEC", "postcard"),
+            ("COMPRESSION", "zstd"),
+            ("COMPRESS_ABOVE", "100"),
         ];
         let expected = Policy {
             ttl: Duration::from_secs(7200),
@@ -172,10 +187,17 @@ mod tests {
             stale_while_revalidate: Some(Duration::from_secs(60)),
             stale_if_error: Some(Duration::from_secs(3600)),
             soft_timeout: Some(Duration::from_millis(100)),
+            refresh_ahead: Some(RefreshAhead::XFetch { beta: 2.0 }),
+            adaptive: Some(Adaptive { shortest: Duration::from_secs(3600), longest: Duration::from_secs(86_400) }),
+            error_backoff: Some(Duration::from_secs(1)),
+            max_loads: Some(8),
             max_value_size: 1024,
             hard_timeout: Duration::from_secs(5),
             enabled: true,
             codec: Some(crate::codec::Format::Postcard),
+            tiers: Tiers::L1,
+            compression: crate::codec::Compression::Zstd,
+            compress_above: 100,
         };
         for prefix in ["CACHE_", "CACHE_PLAN_"] {
             let vars = fields.map(|(field, text)| (format!("{prefix}{field}"), text));

@@ -27,19 +27,30 @@
 //! ```
 //!
 //! A field that does not exist and a value that can't be are errors, when the map is read or when the stack is built.
+//!
+//! A stack takes another map while it runs, as a whole or not at all: [`Stack::reload_policies`](crate::Stack::reload_policies).
 
+mod adaptive;
 mod duration;
 mod environment;
 mod overrides;
 mod policies;
+mod refresh_ahead;
 mod text;
+mod tiers;
 
 use std::time::Duration;
 
+pub use adaptive::Adaptive;
 pub use overrides::Overrides;
 pub use policies::Policies;
+pub use refresh_ahead::RefreshAhead;
+pub use tiers::Tiers;
 
-use crate::{Error, ErrorKind, Result, codec::Format};
+use crate::{
+    Error, ErrorKind, Result,
+    codec::{Compression, Format},
+};
 
 /// The longest time to live.
 pub(crate) const LONGEST: Duration = duration::MAX;
@@ -66,6 +77,20 @@ pub struct Policy {
     /// So long a call waits for a load where a value inside one of the stale windows could answer; then that does, and the load
     /// goes on. Less than [`hard_timeout`](Self::hard_timeout). Default: `None`, as long as the load takes.
     pub soft_timeout: Option<Duration>,
+    /// When a value that is still fresh is loaded anew, behind a call that is answered with it. Default: `None`, never.
+    pub refresh_ahead: Option<RefreshAhead>,
+    /// Bounds between which each entry's [`ttl`](Self::ttl) follows how often its content changes. A reload is compared with
+    /// what was there, so something must still be there: it needs [`refresh_ahead`](Self::refresh_ahead) or a stale window.
+    /// What a call or a loader says of the time to live counts more. Default: `None`.
+    pub adaptive: Option<Adaptive>,
+    /// For so long after a load failed that nothing stood in for, calls of its key get that error, and the origin is left
+    /// alone; twice as long after each further failure, up to 30 seconds. An invalidation, an insert and a forced refresh end
+    /// it. Default: `None`, the next call loads.
+    pub error_backoff: Option<Duration>,
+    /// The most loads of this cache that run at once in this process; those beyond wait, within their
+    /// [`hard_timeout`](Self::hard_timeout) ([`StackBuilder::max_loads`](crate::StackBuilder::max_loads) bounds those of all
+    /// caches). At least 1. Default: `None`, as many as there are.
+    pub max_loads: Option<u32>,
     /// The largest value that is stored, in bytes of its encoded form. Default: 8 MiB. A larger one still reaches the
     /// caller. A stack of L1 alone that counts entries encodes nothing, and so measures only where this is not the default.
     pub max_value_size: u64,
@@ -75,6 +100,12 @@ pub struct Policy {
     pub enabled: bool,
     /// How values are encoded for L2. Default: `None`, the stack decides.
     pub codec: Option<Format>,
+    /// How values are compressed for L2. Default: [`Compression::None`].
+    pub compression: Compression,
+    /// Values of more than so many bytes, in their encoded form, are compressed. Default: 4096.
+    pub compress_above: u64,
+    /// Which tiers are used. Default: [`Tiers::Both`].
+    pub tiers: Tiers,
 }
 
 impl Default for Policy {
@@ -87,10 +118,17 @@ impl Default for Policy {
             stale_while_revalidate: None,
             stale_if_error: None,
             soft_timeout: None,
+            refresh_ahead: None,
+            adaptive: None,
+            error_backoff: None,
+            max_loads: None,
             max_value_size: 8 << 20,
             hard_timeout: Duration::from_secs(30),
             enabled: true,
             codec: None,
+            compression: Compression::None,
+            compress_above: 4096,
+            tiers: Tiers::Both,
         }
     }
 }
@@ -108,12 +146,33 @@ impl Policy {
                  stale_while_revalidate too"
             )));
         }
+        if self.adaptive.is_some() && self.grace().is_zero() && self.refresh_ahead.is_none() {
+            return Err(invalid(format!(
+                "kind {kind:?}: adaptive compares a reload with what was there, but nothing is there any more then; set \
+                 refresh_ahead or stale_while_revalidate too"
+            )));
+        }
         Ok(())
     }
 
     /// How long after its time to live a value may still be served, by whichever of the windows is longer.
     pub(crate) fn grace(&self) -> Duration {
         self.stale_while_revalidate.max(self.stale_if_error).unwrap_or_default()
+    }
+
+    /// The longest that the policy lets a value be fresh.
+    pub(crate) fn longest_ttl(&self) -> Duration {
+        self.adaptive.map_or(self.ttl, |bounds| bounds.longest)
+    }
+
+    /// The longest that an entry is expected to be fresh before its loader has spoken.
+    pub(crate) fn foreseen(&self, asked: Option<Duration>) -> Duration {
+        asked.unwrap_or_default().min(LONGEST).max(self.longest_ttl())
+    }
+
+    /// For so long marks of an entry's tags are kept: they outlive the entry and the load before it.
+    pub(crate) fn retain(&self, asked: Option<Duration>) -> Duration {
+        self.foreseen(asked) + self.grace() + self.hard_timeout
     }
 
     /// `lifetime`, shortened by chance: `dice` is evenly spread over [0, 1).

@@ -2,8 +2,11 @@ use std::{fmt::Display, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Policy, duration, invalid};
-use crate::{Result, codec::Format};
+use super::{Adaptive, Policy, RefreshAhead, Tiers, duration, invalid};
+use crate::{
+    Result,
+    codec::{Compression, Format},
+};
 
 /// A [`Policy`] with every field optional: one layer of what makes up a cache's policy.
 ///
@@ -32,12 +35,21 @@ pub struct Overrides {
     pub(super) stale_if_error: Option<Duration>,
     #[serde(deserialize_with = "duration::optional")]
     pub(super) soft_timeout: Option<Duration>,
+    pub(super) refresh_ahead: Option<RefreshAhead>,
+    pub(super) adaptive: Option<Adaptive>,
+    #[serde(deserialize_with = "duration::optional")]
+    pub(super) error_backoff: Option<Duration>,
+    #[serde(deserialize_with = "optional_loads")]
+    pub(super) max_loads: Option<u32>,
     #[serde(deserialize_with = "optional_size")]
     pub(super) max_value_size: Option<u64>,
     #[serde(deserialize_with = "duration::optional")]
     pub(super) hard_timeout: Option<Duration>,
     pub(super) enabled: Option<bool>,
     pub(super) codec: Option<Format>,
+    pub(super) compression: Option<Compression>,
+    pub(super) compress_above: Option<u64>,
+    pub(super) tiers: Option<Tiers>,
 }
 
 impl Overrides {
@@ -89,6 +101,30 @@ impl Overrides {
         Self { soft_timeout: Some(soft_timeout), ..self }
     }
 
+    /// Sets [`Policy::refresh_ahead`].
+    #[must_use]
+    pub fn refresh_ahead(self, refresh_ahead: RefreshAhead) -> Self {
+        Self { refresh_ahead: Some(refresh_ahead), ..self }
+    }
+
+    /// Sets [`Policy::adaptive`].
+    #[must_use]
+    pub fn adaptive(self, shortest: Duration, longest: Duration) -> Self {
+        Self { adaptive: Some(Adaptive { shortest, longest }), ..self }
+    }
+
+    /// Sets [`Policy::error_backoff`].
+    #[must_use]
+    pub fn error_backoff(self, pause: Duration) -> Self {
+        Self { error_backoff: Some(pause), ..self }
+    }
+
+    /// Sets [`Policy::max_loads`].
+    #[must_use]
+    pub fn max_loads(self, max_loads: u32) -> Self {
+        Self { max_loads: Some(max_loads), ..self }
+    }
+
     /// Sets [`Policy::max_value_size`], in bytes.
     #[must_use]
     pub fn max_value_size(self, max_value_size: u64) -> Self {
@@ -113,6 +149,24 @@ impl Overrides {
         Self { codec: Some(codec), ..self }
     }
 
+    /// Sets [`Policy::tiers`].
+    #[must_use]
+    pub fn tiers(self, tiers: Tiers) -> Self {
+        Self { tiers: Some(tiers), ..self }
+    }
+
+    /// Sets [`Policy::compression`].
+    #[must_use]
+    pub fn compression(self, compression: Compression) -> Self {
+        Self { compression: Some(compression), ..self }
+    }
+
+    /// Sets [`Policy::compress_above`], in bytes.
+    #[must_use]
+    pub fn compress_above(self, compress_above: u64) -> Self {
+        Self { compress_above: Some(compress_above), ..self }
+    }
+
     /// These, and where they are silent those of `weaker`. What is inherited gives way to a shorter `ttl`: who shortens
     /// that alone does not contradict a lifetime that was set for everyone.
     #[must_use]
@@ -126,10 +180,17 @@ impl Overrides {
             stale_while_revalidate: self.stale_while_revalidate.or(weaker.stale_while_revalidate),
             stale_if_error: self.stale_if_error.or(weaker.stale_if_error),
             soft_timeout: self.soft_timeout.or(weaker.soft_timeout),
+            refresh_ahead: self.refresh_ahead.or(weaker.refresh_ahead),
+            adaptive: self.adaptive.or(weaker.adaptive),
+            error_backoff: self.error_backoff.or(weaker.error_backoff),
+            max_loads: self.max_loads.or(weaker.max_loads),
             max_value_size: self.max_value_size.or(weaker.max_value_size),
             hard_timeout: self.hard_timeout.or(weaker.hard_timeout),
             enabled: self.enabled.or(weaker.enabled),
             codec: self.codec.or(weaker.codec),
+            compression: self.compression.or(weaker.compression),
+            compress_above: self.compress_above.or(weaker.compress_above),
+            tiers: self.tiers.or(weaker.tiers),
         }
     }
 
@@ -143,10 +204,17 @@ impl Overrides {
             stale_while_revalidate: self.stale_while_revalidate.or(base.stale_while_revalidate),
             stale_if_error: self.stale_if_error.or(base.stale_if_error),
             soft_timeout: self.soft_timeout.or(base.soft_timeout),
+            refresh_ahead: self.refresh_ahead.or(base.refresh_ahead),
+            adaptive: self.adaptive.or(base.adaptive),
+            error_backoff: self.error_backoff.or(base.error_backoff),
+            max_loads: self.max_loads.or(base.max_loads),
             max_value_size: self.max_value_size.unwrap_or(base.max_value_size),
             hard_timeout: self.hard_timeout.unwrap_or(base.hard_timeout),
             enabled: self.enabled.unwrap_or(base.enabled),
             codec: self.codec.or(base.codec),
+            compression: self.compression.unwrap_or(base.compression),
+            compress_above: self.compress_above.unwrap_or(base.compress_above),
+            tiers: self.tiers.unwrap_or(base.tiers),
         }
     }
 
@@ -159,6 +227,7 @@ impl Overrides {
             ("stale_while_revalidate", self.stale_while_revalidate),
             ("stale_if_error", self.stale_if_error),
             ("soft_timeout", self.soft_timeout),
+            ("error_backoff", self.error_backoff),
             ("hard_timeout", self.hard_timeout),
         ];
         for (field, value) in durations {
@@ -166,6 +235,10 @@ impl Overrides {
         }
         self.jitter.map_or(Ok(()), |jitter| told(place, "jitter", check_jitter(jitter)))?;
         self.max_value_size.map_or(Ok(()), |size| told(place, "max_value_size", check_size(size)))?;
+        self.max_loads.map_or(Ok(()), |loads| told(place, "max_loads", check_loads(loads)))?;
+        self.refresh_ahead.map_or(Ok(()), |ahead| told(place, "refresh_ahead", ahead.check()))?;
+        self.adaptive.map_or(Ok(()), |adaptive| told(place, "adaptive", adaptive.check()))?;
+        self.check_adaptive(place)?;
         self.check_within_ttl(place, "l1_ttl", self.l1_ttl)?;
         self.check_within_ttl(place, "negative_ttl", self.negative_ttl)?;
         match (self.soft_timeout, self.hard_timeout) {
@@ -175,6 +248,16 @@ impl Overrides {
                     "{place}: soft_timeout is {soft}, and loads end at its hard_timeout of {hard}; make the soft one shorter"
                 )))
             }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_adaptive(&self, place: &str) -> Result<()> {
+        match (self.adaptive, self.ttl) {
+            (Some(bounds), Some(ttl)) if !(bounds.shortest..=bounds.longest).contains(&ttl) => Err(invalid(format!(
+                "{place}: ttl is {}, outside of its adaptive bounds {bounds}; it is what they start from",
+                duration::show(ttl)
+            ))),
             _ => Ok(()),
         }
     }
@@ -203,10 +286,17 @@ impl From<Policy> for Overrides {
             stale_while_revalidate: policy.stale_while_revalidate,
             stale_if_error: policy.stale_if_error,
             soft_timeout: policy.soft_timeout,
+            refresh_ahead: policy.refresh_ahead,
+            adaptive: policy.adaptive,
+            error_backoff: policy.error_backoff,
+            max_loads: policy.max_loads,
             max_value_size: Some(policy.max_value_size),
             hard_timeout: Some(policy.hard_timeout),
             enabled: Some(policy.enabled),
             codec: policy.codec,
+            compression: Some(policy.compression),
+            compress_above: Some(policy.compress_above),
+            tiers: Some(policy.tiers),
         }
     }
 }
@@ -227,6 +317,17 @@ pub(super) fn check_size(size: u64) -> Result<u64, String> {
         return Ok(size);
     }
     Err("0, so nothing could be stored; give a number of bytes, or to switch a cache off, set enabled = false".into())
+}
+
+pub(super) fn check_loads(loads: u32) -> Result<u32, String> {
+    if loads > 0 {
+        return Ok(loads);
+    }
+    Err("0, so nothing could be loaded; give a number of loads, or leave it out".into())
+}
+
+fn optional_loads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    optional(deserializer, check_loads)
 }
 
 fn optional_jitter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Overrides, Policy, environment::Environment, text};
-use crate::{Result, codec::Format};
+use crate::{
+    Result,
+    codec::{Compression, Format},
+};
 
 /// The TTL map: how each kind of data is cached, kept apart from the code that loads it.
 ///
@@ -28,7 +31,7 @@ use crate::{Result, codec::Format};
 /// | variable | replaces |
 /// |---|---|
 /// | `CACHE_ENABLED` | `enabled`, the switch of the whole map |
-/// | `CACHE_TTL`, `CACHE_L1_TTL`, `CACHE_JITTER`, `CACHE_NEGATIVE_TTL`, `CACHE_MAX_VALUE_SIZE`, `CACHE_HARD_TIMEOUT`, `CACHE_CODEC` | that field of `[default]` |
+/// | `CACHE_TTL`, `CACHE_L1_TTL`, `CACHE_JITTER`, `CACHE_NEGATIVE_TTL`, `CACHE_MAX_VALUE_SIZE`, `CACHE_HARD_TIMEOUT`, `CACHE_CODEC`, `CACHE_TIERS`, and so on | that field of `[default]` |
 /// | `CACHE_<KIND>_TTL` and so on, and `CACHE_<KIND>_ENABLED` | that field of `[kinds.<kind>]` |
 ///
 /// `<KIND>` is the kind's name in upper case, with `_` for everything but ASCII letters and digits. Switches are `true`
@@ -147,11 +150,12 @@ impl Policies {
         self.environment.check(self.kinds())
     }
 
-    /// Checks that each codec that is named is in this build.
+    /// Checks that each codec and compression that is named is in this build.
     pub(crate) fn check_codecs(&self) -> Result<()> {
         let of_environment = self.environment.default_policy()?;
-        let mut codecs = self.kinds.values().chain([&self.default, &of_environment]).filter_map(|layer| layer.codec);
-        codecs.try_for_each(Format::check)
+        let layers = || self.kinds.values().chain([&self.default, &of_environment]);
+        layers().filter_map(|layer| layer.codec).try_for_each(Format::check)?;
+        layers().filter_map(|layer| layer.compression).try_for_each(Compression::check)
     }
 
     /// The policy of a cache of this kind, whose own definition says `overrides`.

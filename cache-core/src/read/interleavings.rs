@@ -1,6 +1,6 @@
 //! Boarding, landing, leaving and invalidating at once: whatever thread goes first at each lock, atomic and wake-up.
 
-use std::{future::Pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use shuttle::{
     check_random,
@@ -63,16 +63,26 @@ impl Scene {
     fn land(&self, flight: &Flight<u8, u8>, landing: &Landing<u8, u8>) {
         let tags = Tags::new(&self.cache.stack.namespace, ["tag"]);
         let started = clock::now();
-        let cargo =
-            Cargo { value: OLD, started, ttl: LONGEST, leased: true, tags, payload: None, size: None, id: None };
+        let cargo = Cargo {
+            value: OLD,
+            started,
+            ttl: LONGEST,
+            grace: Duration::ZERO,
+            leased: true,
+            tags,
+            validator: None,
+            payload: None,
+            size: None,
+            id: None,
+        };
         let entry_key = self.cache.entry_key(&self.cache.encode(&KEY).unwrap());
         let entry = self.cache.landed(&KEY, &entry_key, flight.standing.born, cargo);
-        let order = self.passenger().order(None::<fn(Load) -> Pending<Result<u8, Error>>>);
+        let order = self.passenger().order::<fn(Load) -> BoxLoad<u8>, Error>(None);
         landing.land(Outcome::Landed(entry, Source::Loaded), End::Loaded { admit: true }, &order);
     }
 
     fn is_served(&self) -> bool {
-        self.cache.hit(self.hash, &&KEY, |_| ()).is_some()
+        self.cache.hit(self.hash, &&KEY, Asker::Looks, |_| ()).is_some()
     }
 }
 
@@ -88,7 +98,7 @@ fn race(invalidate: fn(&Scene)) {
                     invalidate(&scene);
                     let since = scene.cache.stack.ledger.moment();
                     match scene.board() {
-                        Boarding::Hit(_) | Boarding::Stale(..) => panic!("it was invalidated"),
+                        Boarding::Hit(..) | Boarding::Stale(..) => panic!("it was invalidated"),
                         Boarding::Leads(..) => {}
                         // As long as nobody knows its tags.
                         Boarding::Joined(seat) => match block_on(seat.outcome()) {
@@ -138,7 +148,7 @@ fn of_two_calls_that_board_at_once_one_leads_and_both_are_answered() {
                 let (scene, led) = (Arc::clone(&scene), Arc::clone(&led));
                 move || {
                     let seat = match scene.board() {
-                        Boarding::Hit(entry) | Boarding::Stale(entry, _) => return assert_eq!(entry.value, OLD),
+                        Boarding::Hit(entry, _) | Boarding::Stale(entry, _) => return assert_eq!(entry.value, OLD),
                         Boarding::Joined(seat) => seat,
                         Boarding::Leads(flight, seat) => {
                             led.fetch_add(1, Ordering::SeqCst);
@@ -188,7 +198,7 @@ fn a_flight_is_given_up_once_by_the_last_who_leaves_and_boarded_by_nobody_after(
                         }
                     }
                     Boarding::Leads(flight, _seat) => drop(scene.landing(&flight)),
-                    Boarding::Hit(_) | Boarding::Stale(..) => panic!("nothing landed"),
+                    Boarding::Hit(..) | Boarding::Stale(..) => panic!("nothing landed"),
                 })
             };
             drop(seat);

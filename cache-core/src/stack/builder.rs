@@ -9,16 +9,19 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
 use super::{Stack, StackInner};
 use crate::{
     backend::Backend,
     breaker::BreakerSettings,
+    bulkhead::Bulkhead,
     clock,
-    codec::Format,
+    codec::{Format, IntegrityKey, seal::Seal},
     coherence::{course::Patience, follower::Follower, ledger::Ledger, outbox::Outbox, proof::Proof},
     error::{Error, ErrorKind, Result},
+    events::Hub,
     health::Problems,
     key::{Namespace, encode},
     l1::{L1, Store},
@@ -39,6 +42,8 @@ pub struct StackBuilder {
     breaker: BreakerSettings,
     policies: Policies,
     settings: Settings,
+    /// Keys that entries may be sealed with beside the one that they are.
+    accepted: Vec<IntegrityKey>,
 }
 
 /// What all caches of a stack share of its settings.
@@ -51,6 +56,9 @@ pub(crate) struct Settings {
     pub(crate) lease_ttl: Duration,
     pub(crate) patience: Patience,
     pub(crate) max_refreshes: usize,
+    pub(crate) max_loads: Option<usize>,
+    pub(crate) max_waiting_loads: usize,
+    pub(crate) seal: Option<Seal>,
 }
 
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
@@ -78,7 +86,11 @@ impl StackBuilder {
                     budget: Duration::from_secs(10),
                 },
                 max_refreshes: 64,
+                max_loads: None,
+                max_waiting_loads: 10_000,
+                seal: None,
             },
+            accepted: Vec::new(),
         }
     }
 
@@ -115,6 +127,26 @@ impl StackBuilder {
     /// The codec of caches that name none, here or in the TTL map. Default: JSON.
     pub fn codec(mut self, codec: Format) -> Self {
         self.settings.codec = codec;
+        self
+    }
+
+    /// Seals what is stored in L2 by this key, and reads nothing that is not sealed by it: for a shared store that others can
+    /// write to. What they forged, changed or moved from one key to another is a miss, counted in
+    /// [`Stats::unsealed`](crate::Stats::unsealed). All processes of the namespace must have it: the entries of one that has not
+    /// are misses too. Default: none, and what is sealed is read without being checked.
+    ///
+    /// It hides nothing, and does not keep those who can write there from putting back an older entry of a key together with
+    /// the marks that it rested on, or from removing entries.
+    pub fn integrity(mut self, key: impl Into<IntegrityKey>) -> Self {
+        let accepted = Vec::new();
+        self.settings.seal = Some(Seal { key: key.into(), accepted });
+        self
+    }
+
+    /// Reads what is sealed by this key too. To change keys with no miss: let all processes accept the new one, then let all
+    /// seal with it and accept the old one, and drop that when its entries have expired.
+    pub fn accept_integrity(mut self, key: impl Into<IntegrityKey>) -> Self {
+        self.accepted.push(key.into());
         self
     }
 
@@ -173,6 +205,21 @@ impl StackBuilder {
         self
     }
 
+    /// The most loads that run at once in this process, over all caches; those beyond wait, in their order and within their
+    /// [`hard_timeout`](crate::policy::Policy::hard_timeout). A load that another load asks for needs no room of its own. At
+    /// least 1. Default: as many as there are.
+    pub fn max_loads(mut self, most: usize) -> Self {
+        self.settings.max_loads = Some(most);
+        self
+    }
+
+    /// The most loads that wait for room, here and in each cache with a [`max_loads`](crate::policy::Policy::max_loads) of its
+    /// own. Those beyond fail at once with [`ErrorKind::Overloaded`], unless a stale value stands in. Default: 10,000.
+    pub fn max_waiting_loads(mut self, most: usize) -> Self {
+        self.settings.max_waiting_loads = most;
+        self
+    }
+
     /// Builds the stack and asks L2 for a sign of life.
     ///
     /// # Errors
@@ -190,10 +237,14 @@ impl StackBuilder {
     }
 
     /// All that needs no I/O.
-    pub(super) fn assemble(self) -> Result<StackInner> {
+    pub(super) fn assemble(mut self) -> Result<StackInner> {
         let namespace = Namespace::new(&self.namespace)?;
         self.check()?;
+        if let Some(seal) = &mut self.settings.seal {
+            seal.accepted = self.accepted;
+        }
         let any_tag = namespace.any_tag();
+        let hub = Arc::<Hub>::default();
         let process = ProcessId::random();
         let (now, max_staleness) = (clock::now(), self.settings.max_staleness);
         let proof = match &self.l2 {
@@ -212,14 +263,16 @@ impl StackBuilder {
             attached: Notify::new(),
             fleet: AtomicU64::new(0),
             coherence: Coherence::new(namespace.name()),
+            loads: self.settings.max_loads.map(|most| Bulkhead::new(most, self.settings.max_waiting_loads)),
             refreshes: Arc::new(Semaphore::new(self.settings.max_refreshes.min(Semaphore::MAX_PERMITS))),
             echoes: Mutex::default(),
             namespace,
             settings: self.settings,
-            policies: self.policies,
+            policies: ArcSwap::from_pointee(self.policies),
             store: Store::new(self.l1),
-            l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker)),
+            l2: self.l2.map(|backend| L2::new(backend, self.l2_deadline, self.breaker, Arc::clone(&hub))),
             ledger: Ledger::new(),
+            hub,
             problems: Problems::default(),
             warmers: Warmers::default(),
             queued: AtomicUsize::new(0),
@@ -246,6 +299,14 @@ impl StackBuilder {
                 let context = format!("{name} is {value:?}; give it {least:?} or more");
                 return Err(Error::new(ErrorKind::Config, "build").context(context));
             }
+        }
+        if self.settings.max_loads == Some(0) {
+            let context = "max_loads is 0, so nothing could be loaded; give 1 or more, or leave it out";
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
+        }
+        if self.settings.seal.is_none() && !self.accepted.is_empty() {
+            let context = "it accepts an integrity key and has none to seal with; give it one by `integrity`";
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
         }
         self.breaker.check()?;
         self.policies.check()?;

@@ -13,6 +13,7 @@ use crate::{
     clock,
     coherence::follower::{Effect, Event},
     error::{ErrorKind, Result},
+    events::{Kind, Subject},
     key::Named,
     token::random_unit,
     trace,
@@ -124,11 +125,18 @@ impl StackInner {
         let mut effects = follower.next(event);
         effects.retain(|effect| {
             match effect {
-                Effect::Revoke(names) => names.iter().for_each(|name| self.revoke_here(name)),
-                Effect::Expire(names) => names.iter().for_each(|name| self.expire_here(name)),
+                Effect::Revoke(names) => names.iter().for_each(|name| {
+                    self.revoke_here(name);
+                    self.tell_heard(name);
+                }),
+                Effect::Expire(names) => names.iter().for_each(|name| {
+                    self.expire_here(name);
+                    self.tell_heard(name);
+                }),
                 Effect::RevokeAll(reason) => {
                     self.coherence.count_flush(*reason);
                     trace::flushed(*reason);
+                    self.hub.tell(Kind::Flushed, Subject::NONE);
                     self.ledger.renew([&self.namespace.mark()]);
                 }
                 Effect::Synced(at) => self.proof.sync(*at),
@@ -137,6 +145,10 @@ impl StackInner {
             false
         });
         effects
+    }
+
+    fn tell_heard(&self, name: &str) {
+        self.hub.tell(Kind::Heard, Subject { key: &|| Some(name.into()), ..Subject::NONE });
     }
 
     /// A name that is none of ours means that we don't understand the message: then it may mean anything.

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     key::Scope,
     lookup::Lookup,
+    stats::Event,
     write::{Local, Revocation},
 };
 
@@ -78,6 +79,7 @@ impl Invalidation {
     pub fn cache<K: CacheKey, V: CacheValue>(mut self, cache: &Cache<K, V>) -> Self {
         if let Ok(what) = &mut self.what {
             what.marks.push(cache.shared().scopes[1].clone());
+            cache.shared().counters.note(Event::Invalidation, None, || None);
         }
         self
     }

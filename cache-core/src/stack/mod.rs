@@ -4,6 +4,7 @@ mod builder;
 mod follow;
 mod global;
 mod invalidation;
+mod reload;
 mod tend;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use tokio::{
     sync::{Notify, Semaphore},
     time::{Instant, timeout},
@@ -26,6 +28,7 @@ pub(crate) use self::builder::Settings;
 pub use self::{builder::StackBuilder, invalidation::Invalidation};
 use crate::{
     backend::{Guard, Invalidate, Position},
+    bulkhead::Bulkhead,
     cache::{CacheBuilder, CacheKey, CacheValue},
     clock,
     coherence::{
@@ -36,11 +39,12 @@ use crate::{
         table::OperationId,
     },
     error::{Error, ErrorKind, Result},
+    events::{Events, Hub},
     health::{Health, Problems},
     key::{EntryKey, Log, Mark, Namespace},
     l1::Store,
     l2::L2,
-    policy::Policies,
+    policy::{Policies, Policy},
     stats::{Coherence, Counters, Stats},
     token::ProcessId,
     trace,
@@ -65,7 +69,7 @@ pub(crate) struct StackInner {
     /// Under this name its messages are known in the log.
     pub(crate) process: ProcessId,
     pub(crate) settings: Settings,
-    pub(crate) policies: Policies,
+    pub(crate) policies: ArcSwap<Policies>,
     pub(crate) store: Store,
     pub(crate) l2: Option<L2>,
     pub(crate) ledger: Ledger,
@@ -80,8 +84,11 @@ pub(crate) struct StackInner {
     pub(crate) coherence: Coherence,
     /// Places for loads behind stale answers.
     pub(crate) refreshes: Arc<Semaphore>,
+    pub(crate) loads: Option<Bulkhead>,
     /// Our own messages that did not come back yet, and when the store had them.
     echoes: Mutex<VecDeque<(Position, Instant)>>,
+    /// Those who are told what happens.
+    pub(crate) hub: Arc<Hub>,
     pub(crate) problems: Problems,
     pub(crate) warmers: Warmers,
     outbox: Mutex<Outbox>,
@@ -186,6 +193,13 @@ impl Stack {
             proof_age: self.inner.l2.as_ref().map(|_| self.inner.proof.age(clock::now())),
             flushes: self.inner.coherence.flushes(),
         }
+    }
+
+    /// Subscribes to what happens in all caches of this stack, in this process: at most `capacity` events wait to be received,
+    /// and further ones are dropped. See [`events`](crate::events).
+    #[must_use]
+    pub fn events(&self, capacity: usize) -> Events {
+        self.inner.hub.subscribe(None, capacity)
     }
 
     /// How many entries L1 holds, and their weight in bytes if it is bound by weight (otherwise their number again).
@@ -328,6 +342,7 @@ impl StackInner {
             l2.close().await;
         }
         self.publish();
+        self.hub.close();
         if !landed {
             let context = format!("flights were still under way after {SHUTDOWN:?}");
             return Err(Error::new(ErrorKind::Timeout, "shutdown").context(context));
@@ -373,26 +388,38 @@ pub(crate) struct Registered {
     pub(crate) id: u32,
     pub(crate) counters: Arc<Counters>,
     /// Weak: the cache holds the stack.
-    cache: Option<Weak<dyn Any + Send + Sync>>,
+    cache: Option<Weak<dyn Registrant>>,
 }
 
 impl Registered {
     pub(crate) fn new(stack: &StackInner, name: &str) -> Self {
         Self {
             id: stack.cache_ids.fetch_add(1, Ordering::Relaxed),
-            counters: Arc::new(Counters::new(stack.namespace.name(), name)),
+            counters: Arc::new(Counters::new(stack.namespace.name(), name, &stack.hub)),
             cache: None,
         }
     }
 
-    pub(crate) fn live(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+    pub(crate) fn live(&self) -> Option<Arc<dyn Registrant>> {
         self.cache.as_ref()?.upgrade()
     }
 
-    pub(crate) fn hold<T: Any + Send + Sync>(&mut self, cache: &Arc<T>) {
-        let cache: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(cache);
+    pub(crate) fn hold<T: Registrant>(&mut self, cache: &Arc<T>) {
+        let cache: Arc<dyn Registrant> = Arc::<T>::clone(cache);
         self.cache = Some(Arc::downgrade(&cache));
     }
+}
+
+/// A cache as its stack sees it, without its types.
+pub(crate) trait Registrant: Any + Send + Sync {
+    /// The policy that it would have by this TTL map.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`]: it contradicts itself, or can't be taken while the cache runs.
+    fn resolve(&self, policies: &Policies) -> Result<Policy>;
+
+    /// Has this policy from now on. Says whether it is another one.
+    fn adopt(&self, policy: Policy) -> bool;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

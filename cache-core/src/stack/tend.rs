@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     select,
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -26,10 +27,15 @@ impl StackInner {
     /// Starts the background task, unless it runs. It may have ended with the runtime that it was started on, for a stack
     /// that outlives runtimes, as in tests.
     pub(crate) fn ensure_tended(self: &Arc<Self>) {
-        if self.tended.load(Ordering::Relaxed) || self.tended.swap(true, Ordering::AcqRel) {
+        if self.tended.load(Ordering::Relaxed) {
             return;
         }
-        tokio::spawn(tend(Arc::downgrade(self), Tending(Arc::downgrade(self))));
+        // A synchronous function may be called where there is none; who comes next with one tends.
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.tended.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        runtime.spawn(tend(Arc::downgrade(self), Tending(Arc::downgrade(self))));
     }
 }
 

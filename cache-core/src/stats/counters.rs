@@ -4,7 +4,7 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{EVENTS, Event, Stats, export::Exported};
+use crate::events::{Hub, Kind, Subject};
 
 /// Counts what happens to one cache, and hands it to recorders.
 ///
@@ -21,6 +22,9 @@ pub(crate) struct Counters {
     own: Box<[Stripe]>,
     shared: Stripe,
     exported: Exported,
+    /// The cache's name, for events.
+    name: Arc<str>,
+    hub: Arc<Hub>,
 }
 
 /// Two cache lines apart from the next, because processors fetch lines in pairs.
@@ -30,7 +34,7 @@ struct Stripe([AtomicU64; EVENTS]);
 const MAX_STRIPES: usize = 32;
 
 impl Counters {
-    pub(crate) fn new(namespace: &str, cache: &str) -> Self {
+    pub(crate) fn new(namespace: &str, cache: &str, hub: &Arc<Hub>) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // A runtime has a worker for each core, and the thread that it was started on.
         let own = (cores + 1).min(MAX_STRIPES);
@@ -38,6 +42,8 @@ impl Counters {
             own: (0..own).map(|_| Stripe::new()).collect(),
             shared: Stripe::new(),
             exported: Exported::new(namespace, cache),
+            name: cache.into(),
+            hub: Arc::clone(hub),
         }
     }
 
@@ -64,6 +70,19 @@ impl Counters {
             Some(_) => self.add(event, n),
             None => _ = self.shared.0[event as usize].fetch_add(n, Ordering::Relaxed),
         }
+    }
+
+    /// Counts it, and tells those who want to know. `key` makes the text of an entry's key for those who want that too.
+    #[inline]
+    pub(crate) fn note(&self, event: Event, entry: Option<u64>, key: impl Fn() -> Option<Arc<str>>) {
+        self.count(event);
+        self.hub.note(event, Subject { cache: Some(&self.name), entry, key: &key });
+    }
+
+    /// Tells what is not counted as it is told.
+    #[inline]
+    pub(crate) fn tell(&self, kind: Kind, entry: u64, key: impl Fn() -> Option<Arc<str>>) {
+        self.hub.tell(kind, Subject { cache: Some(&self.name), entry: Some(entry), key: &key });
     }
 
     /// Counts a load that ran to an end in `took`.
@@ -138,7 +157,7 @@ mod tests {
 
     #[test]
     fn nothing_that_many_threads_count_is_lost() {
-        let counters = Counters::new("shop", "plan");
+        let counters = Counters::new("shop", "plan", &Arc::default());
         thread::scope(|scope| {
             for _ in 0..MAX_STRIPES + 8 {
                 scope.spawn(|| {
@@ -155,7 +174,7 @@ mod tests {
 
     #[test]
     fn threads_that_follow_each_other_lose_nothing() {
-        let counters = Counters::new("shop", "plan");
+        let counters = Counters::new("shop", "plan", &Arc::default());
         for _ in 0..3 * MAX_STRIPES {
             thread::scope(|scope| {
                 scope.spawn(|| counters.count(Event::L1Hit));
@@ -166,7 +185,7 @@ mod tests {
 
     #[test]
     fn stripes_are_bounded_and_share_no_line() {
-        assert!(Counters::new("shop", "plan").own.len() <= MAX_STRIPES);
+        assert!(Counters::new("shop", "plan", &Arc::default()).own.len() <= MAX_STRIPES);
         assert_eq!(size_of::<Stripe>() % 128, 0);
     }
 
@@ -179,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_load_counts_itself_and_its_time() {
-        let counters = Counters::new("shop", "plan");
+        let counters = Counters::new("shop", "plan", &Arc::default());
         counters.load(Duration::from_millis(3));
         counters.load(Duration::from_millis(5));
         let stats = counters.snapshot();

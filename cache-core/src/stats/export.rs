@@ -66,6 +66,7 @@ fn series(event: Event) -> Option<Series> {
         Event::Load => plain("cache_loads_total"),
         Event::LoadError => plain("cache_load_errors_total"),
         Event::StaleOnError => plain("cache_stale_on_error_total"),
+        Event::Default => plain("cache_defaults_total"),
         Event::LoadNanos => return None,
         Event::Eviction => plain("cache_evictions_total"),
         Event::Expiration => plain("cache_expirations_total"),
@@ -73,8 +74,16 @@ fn series(event: Event) -> Option<Series> {
         Event::FillRefused => labelled("cache_fills_total", "outcome", "refused"),
         Event::TooLarge => labelled("cache_unstorable_total", "reason", "size"),
         Event::CodecRefused => labelled("cache_unstorable_total", "reason", "codec"),
+        Event::Compressed => plain("cache_compressed_total"),
+        Event::CompressionSaved => plain("cache_compression_saved_bytes_total"),
+        Event::Unsealed => plain("cache_unsealed_total"),
         Event::Damaged => plain("cache_damaged_total"),
         Event::BackendError => plain("cache_backend_errors_total"),
+        Event::Unchanged => labelled("cache_reloads_total", "content", "unchanged"),
+        Event::Changed => labelled("cache_reloads_total", "content", "changed"),
+        Event::LoadWait => plain("cache_load_waits_total"),
+        Event::LoadRejected => labelled("cache_loads_refused_total", "reason", "full"),
+        Event::BackedOff => labelled("cache_loads_refused_total", "reason", "backoff"),
         Event::LeaseWait => plain("cache_lease_waits_total"),
         Event::Validated => plain("cache_validated_total"),
         Event::JoinRefused => plain("cache_joins_refused_total"),
@@ -100,19 +109,26 @@ fn describe() {
     describe_histogram!(LOAD_TIME, Unit::Seconds, "How long loaders took, whatever came of it");
 }
 
-const DESCRIPTIONS: [(&str, &str); 20] = [
+const DESCRIPTIONS: [(&str, &str); 27] = [
     ("cache_hits_total", "Calls that a tier answered"),
     ("cache_stale_hits_total", "Calls answered by an entry inside a stale window"),
     ("cache_misses_total", "Calls that found a value nowhere"),
     ("cache_joined_total", "Calls answered by a flight under way for another call"),
-    ("cache_refreshes_total", "Loads begun behind a call that was answered with a stale value"),
+    ("cache_refreshes_total", "Loads begun behind a call that was answered with a value stale or soon so"),
+    ("cache_reloads_total", "Reloads that were compared with what was there"),
     ("cache_loads_total", "Loaders that ran to an end"),
     ("cache_load_errors_total", "Loaders that gave no value"),
+    ("cache_load_waits_total", "Loads that waited for room"),
+    ("cache_loads_refused_total", "Loads that were not begun, for want of room or after a failure"),
     ("cache_stale_on_error_total", "Loads that failed and were answered with a stale value"),
+    ("cache_defaults_total", "Loads that failed and were answered with the call's own default value"),
     ("cache_evictions_total", "Entries that L1 dropped for want of room"),
     ("cache_expirations_total", "Entries that L1 dropped because their time was up"),
     ("cache_fills_total", "Loaded values that were to be stored in L2"),
     ("cache_unstorable_total", "Values that were not stored for their size or by their codec"),
+    ("cache_compressed_total", "Values that were compressed for L2"),
+    ("cache_compression_saved_bytes_total", "Bytes of L2 that compression saved"),
+    ("cache_unsealed_total", "Entries of L2 without the seal of the stack for their key"),
     ("cache_damaged_total", "Entries of L2 that could not be used"),
     ("cache_backend_errors_total", "Calls to L2 that failed"),
     ("cache_lease_waits_total", "Waits for another process that was loading the same key"),
@@ -199,7 +215,7 @@ mod tests {
     fn a_recorder_learns_how_things_stand_when_it_is_told() {
         let ledger = Ledger::default();
         with_local_recorder(&ledger, || {
-            let counters = Counters::new("shop", "plan");
+            let counters = Counters::new("shop", "plan", &Arc::default());
             counters.add(Event::L1Hit, 3);
             counters.publish();
             counters.count(Event::L1Hit);
@@ -217,7 +233,7 @@ mod tests {
     fn each_load_is_recorded_in_seconds() {
         let ledger = Ledger::default();
         with_local_recorder(&ledger, || {
-            let counters = Counters::new("shop", "plan");
+            let counters = Counters::new("shop", "plan", &Arc::default());
             counters.load(Duration::from_millis(250));
             counters.load(Duration::from_secs(2));
         });
@@ -228,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_recorder_that_comes_late_is_told_too() {
-        let counters = Counters::new("shop", "plan");
+        let counters = Counters::new("shop", "plan", &Arc::default());
         counters.count(Event::Miss);
         counters.publish();
         let ledger = Ledger::default();
@@ -239,14 +255,14 @@ mod tests {
     #[test]
     fn hits_tell_a_recorder_nothing() {
         let ledger = Ledger::default();
-        with_local_recorder(&ledger, || Counters::new("shop", "plan").count(Event::L1Hit));
+        with_local_recorder(&ledger, || Counters::new("shop", "plan", &Arc::default()).count(Event::L1Hit));
         assert!(ledger.names().is_empty());
     }
 
     #[test]
     fn every_metric_is_described_to_the_recorder_and_in_the_documentation() {
         let ledger = Ledger::default();
-        with_local_recorder(&ledger, || Counters::new("shop", "plan").publish());
+        with_local_recorder(&ledger, || Counters::new("shop", "plan", &Arc::default()).publish());
         let mut exported = ledger.names();
         exported.insert(LOAD_TIME.to_owned());
         assert_eq!(exported, ledger.described.into_inner().unwrap());

@@ -17,7 +17,11 @@
 //! | `cache_joined_total` | counter | [`joined`](Stats::joined) |
 //! | `cache_loads_total` | counter | [`loads`](Stats::loads) |
 //! | `cache_load_errors_total` | counter | [`load_errors`](Stats::load_errors) |
+//! | `cache_load_waits_total` | counter | [`load_waits`](Stats::load_waits) |
+//! | `cache_loads_refused_total{reason="full"}` | counter | [`loads_rejected`](Stats::loads_rejected) |
+//! | `cache_loads_refused_total{reason="backoff"}` | counter | [`backed_off`](Stats::backed_off) |
 //! | `cache_stale_on_error_total` | counter | [`stale_on_error`](Stats::stale_on_error) |
+//! | `cache_defaults_total` | counter | [`defaults`](Stats::defaults) |
 //! | `cache_load_seconds` | histogram | each load's share of [`load_nanos`](Stats::load_nanos), recorded when it ends |
 //! | `cache_evictions_total` | counter | [`evictions`](Stats::evictions) |
 //! | `cache_expirations_total` | counter | [`expirations`](Stats::expirations) |
@@ -25,9 +29,14 @@
 //! | `cache_fills_total{outcome="refused"}` | counter | [`fills_refused`](Stats::fills_refused) |
 //! | `cache_unstorable_total{reason="size"}` | counter | [`too_large`](Stats::too_large) |
 //! | `cache_unstorable_total{reason="codec"}` | counter | [`codec_refused`](Stats::codec_refused) |
+//! | `cache_compressed_total` | counter | [`compressed`](Stats::compressed) |
+//! | `cache_compression_saved_bytes_total` | counter | [`compression_saved`](Stats::compression_saved) |
 //! | `cache_damaged_total` | counter | [`damaged`](Stats::damaged) |
+//! | `cache_unsealed_total` | counter | [`unsealed`](Stats::unsealed) |
 //! | `cache_backend_errors_total` | counter | [`backend_errors`](Stats::backend_errors) |
 //! | `cache_refreshes_total` | counter | [`refreshes`](Stats::refreshes) |
+//! | `cache_reloads_total{content="unchanged"}` | counter | [`unchanged`](Stats::unchanged) |
+//! | `cache_reloads_total{content="changed"}` | counter | [`changed`](Stats::changed) |
 //! | `cache_lease_waits_total` | counter | [`lease_waits`](Stats::lease_waits) |
 //! | `cache_validated_total` | counter | [`validated`](Stats::validated) |
 //! | `cache_joins_refused_total` | counter | [`joins_refused`](Stats::joins_refused) |
@@ -107,15 +116,29 @@ events! {
     Joined => joined,
     /// Calls that were answered by an entry past its time to live, inside a stale window.
     StaleHit => stale_hits,
-    /// Loads begun in the background, behind a call that was answered with a stale value.
+    /// Loads begun in the background, behind a call that was answered with a value that is stale or soon will be.
     Refresh => refreshes,
     /// Loaders that ran to an end, whatever came of it.
     Load => loads,
     /// Those of them that gave no value: an error, a panic, a deadline.
     LoadError => load_errors,
+    /// Reloads that brought the content that was there. Counted where the time to live is
+    /// [adaptive](crate::policy::Policy::adaptive).
+    Unchanged => unchanged,
+    /// Reloads that brought another content, likewise.
+    Changed => changed,
+    /// Loads that waited for room ([`max_loads`](crate::policy::Policy::max_loads)).
+    LoadWait => load_waits,
+    /// Loads that were not begun for want of it: too many waited, or this one for too long.
+    LoadRejected => loads_rejected,
+    /// Loads that were not begun because the last one of the key had just failed
+    /// ([`error_backoff`](crate::policy::Policy::error_backoff)).
+    BackedOff => backed_off,
     /// Loads that failed and were answered with a stale value.
     StaleOnError => stale_on_error,
-    /// The time that all of them took, in nanoseconds.
+    /// Calls whose load failed and that were answered with the default value that they gave.
+    Default => defaults,
+    /// The time that all loaders took, in nanoseconds.
     LoadNanos => load_nanos,
     /// Entries that L1 dropped for want of room.
     Eviction => evictions,
@@ -130,8 +153,14 @@ events! {
     TooLarge => too_large,
     /// Values that were not stored in L2 because their codec can't write them, or not read them back.
     CodecRefused => codec_refused,
+    /// Values that were compressed for L2.
+    Compressed => compressed,
+    /// The bytes that this saved there, all in all.
+    CompressionSaved => compression_saved,
     /// Entries of L2 that could not be used: damaged bytes, another key, another schema. Each is a miss.
     Damaged => damaged,
+    /// Those of them that did not carry the stack's seal for their key: forged, moved, or written by a process without it.
+    Unsealed => unsealed,
     /// Calls to L2 that failed, ran out of time, or were refused by the circuit breaker.
     BackendError => backend_errors,
     /// Waits for another process that was loading the same key.

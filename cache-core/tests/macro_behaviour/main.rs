@@ -4,16 +4,22 @@
 
 mod choices;
 mod companions;
+mod errors;
+mod generics;
 mod invalidates;
 mod keys;
 mod methods;
 mod names;
 mod recursion;
 mod returns;
+mod scopes;
 mod settings;
 mod shapes;
+mod sizes;
 mod stacks;
+mod synchronous;
 mod tags;
+mod traits;
 
 use std::sync::{
     Arc,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cache_core::{Format, Policies, Policy, Source, Stack, cached, policy::Overrides};
+use cache_core::{Adaptive, Format, Policies, Policy, RefreshAhead, Source, Stack, Tiers, cached, policy::Overrides};
 
 use super::{Runs, stack};
 
@@ -17,7 +17,16 @@ const HOUR: Duration = Duration::from_secs(3600);
     stale_if_error = HOUR * 24,
     soft_timeout = 0.25,
     hard_timeout = "2s 500ms",
-    codec = "json"
+    codec = "json",
+    refresh_ahead = 0.75,
+    adaptive = "10s..2h",
+    error_backoff = 1,
+    max_loads = 8,
+    max_value_size = 4096,
+    tiers = "l1",
+    compression = "none",
+    compress_above = 100,
+    enabled = true
 )]
 async fn with_all(id: u32) -> Option<u32> {
     Some(id)
@@ -36,6 +45,13 @@ fn each_option_sets_its_field() {
     expected.soft_timeout = Some(Duration::from_millis(250));
     expected.hard_timeout = Duration::from_millis(2500);
     expected.codec = Some(Format::Json);
+    expected.refresh_ahead = Some(RefreshAhead::After(0.75));
+    expected.adaptive = Some("10s..2h".parse().unwrap());
+    expected.error_backoff = Some(Duration::from_secs(1));
+    expected.max_loads = Some(8);
+    expected.max_value_size = 4096;
+    expected.tiers = Tiers::L1;
+    expected.compress_above = 100;
     assert_eq!(*cache.policy(), expected);
 }
 
@@ -43,7 +59,16 @@ fn spread() -> f64 {
     0.25
 }
 
-#[cached(jitter = spread(), codec = Format::default(), hard_timeout = crate::settings::HOUR)]
+#[cached(
+    jitter = spread(),
+    codec = Format::default(),
+    hard_timeout = crate::settings::HOUR,
+    refresh_ahead = "xfetch 2",
+    adaptive = HOUR / 60..2 * HOUR,
+    max_loads = Runs::default().count() + 2,
+    tiers = Tiers::L2,
+    enabled = !cfg!(test)
+)]
 async fn with_expressions() -> u32 {
     7
 }
@@ -54,6 +79,10 @@ fn expressions_are_evaluated_for_the_cache() {
     let Policy { jitter, codec, hard_timeout, ttl, .. } = *cache.policy();
     assert_eq!((jitter, codec, hard_timeout), (0.25, Some(Format::Json), HOUR));
     assert_eq!(ttl, Policy::default().ttl);
+    let Policy { refresh_ahead, adaptive, max_loads, tiers, enabled, .. } = *cache.policy();
+    assert_eq!(refresh_ahead, Some(RefreshAhead::XFetch { beta: 2.0 }));
+    assert_eq!(adaptive, Some(Adaptive { shortest: HOUR / 60, longest: 2 * HOUR }));
+    assert_eq!((max_loads, tiers, enabled), (Some(2), Tiers::L2, false));
 }
 
 #[cached(cache = "plan", l1_ttl = "10s", stack = stack, skip(stack))]

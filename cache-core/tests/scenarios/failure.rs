@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cache_core::{
-    BreakerState, Bytes, ErrorKind, Overrides, Source, Stack,
+    BreakerSettings, BreakerState, Bytes, ErrorKind, L1, LoadError, Overrides, Source, Stack,
     backend::{Backend, Memory, Part, Put, Read},
     clock,
     key::EntryKey,
@@ -12,7 +12,7 @@ use cache_core::{
 };
 use tokio::{task::JoinSet, time::advance};
 
-use crate::fleet::{Items, KEY, LONG, Origin, Process, Tap, namespace, settle, stored, until};
+use crate::fleet::{Items, KEY, LONG, Origin, Process, Tap, hold, namespace, settle, stored, until};
 
 const TEMPORARY: [ErrorKind; 3] = [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Refused];
 
@@ -105,6 +105,26 @@ async fn a29_the_breaker_opens_probes_one_at_a_time_and_closes_without_a_restart
     assert!(here.stack.health().is_good());
     assert!(here.stack.health().l2.unwrap().openings >= 1);
     assert!(items.stats().backend_errors > 0 && items.stats().unleased > 0);
+}
+
+/// Every other call fails, so never two in a row.
+#[tokio::test(start_paused = true)]
+async fn a29_the_breaker_opens_for_a_store_that_fails_half_of_the_time() {
+    let settings = BreakerSettings::new().error_rate(0.4, Duration::from_secs(10), 20);
+    let here = Process::with(&Memory::new(), |stack| stack.breaker(settings).l1(L1::entries(0))).await;
+    let items = here.items();
+    for call in 0..40 {
+        match call % 2 {
+            0 => here.faults.heal(),
+            _ => here.faults.fail_all(ErrorKind::Unavailable),
+        }
+        let _ = items.insert(KEY, call).await;
+    }
+    assert_eq!(here.stack.health().l2.unwrap().openings, 1);
+    here.faults.heal();
+    until("a probe may go", || here.stack.health().l2.unwrap().breaker == BreakerState::HalfOpen).await;
+    items.insert(KEY, 7).await.unwrap();
+    assert_eq!(here.stack.health().l2.unwrap().breaker, BreakerState::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -400,9 +420,71 @@ async fn a_disabled_cache_is_passed_through() {
         let answer = off.at(KEY).get_with(|_| origin.load()).await.unwrap();
         assert_eq!((answer.source, answer.remaining), (Source::Loaded, Duration::ZERO));
     }
-    off.insert(KEY, 1).await.unwrap();
     assert_eq!((off.get(KEY).await, origin.loads()), (None, 3));
     assert_eq!(here.faults.requests(), here.faults.calls(Operation::Probe));
     off.invalidate(KEY).await.unwrap();
-    assert_eq!(here.faults.calls(Operation::Invalidate), 1, "other processes may have it on");
+    off.insert(KEY, 1).await.unwrap();
+    assert_eq!(off.get(KEY).await, None);
+    assert_eq!(here.faults.calls(Operation::Invalidate), 2, "other processes may have it on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_answers_the_call_that_gave_it_and_is_stored_nowhere() {
+    let store = Memory::new();
+    let here = Process::on(&store).await;
+    let items = here.items();
+    let (mut held, stand) = hold();
+    let joined = {
+        let items = items.clone();
+        tokio::spawn(async move {
+            items
+                .at(KEY)
+                .try_get_with(|_| async move {
+                    stand.await;
+                    Err::<u64, _>("no rows")
+                })
+                .await
+        })
+    };
+    held.reached().await;
+    let call = items.at(KEY).default_on_error(7).try_get_with(|_| async { Err::<u64, _>("no rows") });
+    let (answer, ()) = tokio::join!(call, async {
+        settle().await;
+        held.release();
+    });
+    let answer = answer.unwrap();
+    assert_eq!((answer.value, answer.source, answer.remaining), (7, Source::Default, Duration::ZERO));
+    assert!(matches!(joined.await.unwrap(), Err(LoadError::Loader(_))), "others are told");
+    assert_eq!((items.get(KEY).await, stored(&store).await), (None, None));
+    assert_eq!((items.stats().defaults, items.stats().load_errors), (1, 1));
+
+    let panics = items.at(KEY).default_on_error(8).get_with(|_| async { panic!("no rows") }).await.unwrap();
+    assert_eq!((panics.value, panics.source), (8, Source::Default));
+    let hangs = items.at(KEY).default_on_error(9).get_with(|_| std::future::pending()).await.unwrap();
+    assert_eq!((hangs.value, hangs.source), (9, Source::Default));
+    let refreshed = items.at(KEY).default_on_error(9).try_refresh_with(|_| async { Err::<u64, _>("no rows") }).await;
+    assert_eq!(refreshed.unwrap().source, Source::Default);
+    let bypassed =
+        items.at(KEY).bypass().default_on_error(9).try_get_with(|_| async { Err::<u64, _>("no rows") }).await;
+    assert_eq!(bypassed.unwrap().source, Source::Default);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_is_the_last_resort_and_hides_no_mistake() {
+    let here = Process::on(&Memory::new()).await;
+    let policy = Overrides::new().jitter(0.0).stale_if_error(LONG);
+    let items: Items = here.stack.cache("lenient").overrides(policy).build().unwrap();
+    items.get_with(KEY, |_| async { 1 }).await.unwrap();
+    items.expire(KEY).await.unwrap();
+    let fails = || async { Err::<u64, _>("no rows") };
+    let answer = items.at(KEY).default_on_error(7).try_get_with(|_| fails()).await.unwrap();
+    assert_eq!((answer.value, answer.source), (1, Source::Stale));
+    items.invalidate(KEY).await.unwrap();
+    let answer = items.at(KEY).default_on_error(7).try_get_with(|_| fails()).await.unwrap();
+    assert_eq!((answer.value, answer.source), (7, Source::Default), "what was revoked is no stale value");
+
+    let many = (0..65).map(|tag| tag.to_string());
+    let error = items.at(KEY).tags(many).default_on_error(7).get_with(|_| async { 1 }).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert_eq!(items.at("other").default_on_error(7).get().await, None, "what loads nothing fails in nothing");
 }

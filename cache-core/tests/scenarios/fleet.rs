@@ -62,6 +62,11 @@ impl Process {
         Self::with(store, |stack| stack.l1(L1::entries(0))).await
     }
 
+    pub(crate) async fn without_l2() -> Self {
+        let stack = Stack::builder(NAMESPACE).build().await.unwrap();
+        Self { stack, faults: Faulty::new(Memory::new()).faults() }
+    }
+
     pub(crate) fn items(&self) -> Items {
         self.stack.cache("item").overrides(Overrides::new().jitter(0.0)).build().unwrap()
     }

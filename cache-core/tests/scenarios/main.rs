@@ -7,17 +7,25 @@
 
 mod fleet;
 
+mod ahead;
+mod batch;
 mod cancellation;
 mod coherence;
+mod compression;
+mod control;
+mod events;
 mod failure;
 mod guards;
 mod keys;
 mod log;
+mod overload;
 mod races;
+mod seal;
 mod shutdown;
 mod stale;
 mod stampede;
 mod table;
+mod tiers;
 mod time;
 mod warm;
 mod write;

@@ -51,15 +51,9 @@ async fn fail(items: &Items) -> Result<Answer<u64>, Failed> {
     items.at(KEY).try_get_with(|_| async { Err("no rows") }).await
 }
 
-async fn alone() -> Process {
-    let stack = cache_core::Stack::builder("shop").build().await.unwrap();
-    let faults = cache_core::testing::Faulty::new(Memory::new()).faults();
-    Process { stack, faults }
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_old_value_answers_at_once_and_one_load_replaces_it() {
-    for process in [Process::on(&Memory::new()).await, alone().await] {
+    for process in [Process::on(&Memory::new()).await, Process::without_l2().await] {
         let (items, origin) = (revalidating(&process), Origin::new());
         get(&items, &origin).await;
         origin.commit();
@@ -147,7 +141,7 @@ async fn a_refresh_across_an_invalidation_is_stored_nowhere() {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_value_answers_where_the_load_fails() {
-    for process in [Process::on(&Memory::new()).await, alone().await] {
+    for process in [Process::on(&Memory::new()).await, Process::without_l2().await] {
         let (items, origin) = (lenient(&process), Origin::new());
         get(&items, &origin).await;
         advance(TTL).await;
@@ -539,7 +533,7 @@ fn hasty(process: &Process) -> Items {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_value_answers_where_the_load_is_slow_and_the_load_goes_on() {
-    for process in [Process::on(&Memory::new()).await, alone().await] {
+    for process in [Process::on(&Memory::new()).await, Process::without_l2().await] {
         let (items, origin) = (hasty(&process), Origin::new());
         get(&items, &origin).await;
         origin.commit();
@@ -665,7 +659,7 @@ async fn a_load_past_the_hard_timeout_fails_and_frees_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn a28_grace_ends_at_its_absolute_bound_however_often_loads_fail() {
-    for process in [Process::on(&Memory::new()).await, alone().await] {
+    for process in [Process::on(&Memory::new()).await, Process::without_l2().await] {
         let (items, origin) = (lenient(&process), Origin::new());
         get(&items, &origin).await;
         let mut age = Duration::ZERO;

@@ -1,12 +1,12 @@
 //! One run: three processes on one store, an origin, and what a seed lets happen to them.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use cache_core::{
-    Answer, BreakerSettings, Cache, LoadError, Overrides, Stack,
+    Answer, BreakerSettings, Cache, LoadError, Overrides, RefreshAhead, Stack,
     backend::{Backend, Invalidate, Memory, Snapshot},
     key::{Mark, Namespace},
     testing::{
@@ -96,7 +96,7 @@ pub(crate) fn run_two_writes(lie: Lie) -> Record {
         let end = networks[1].end();
         let mut processes = Vec::new();
         for (number, network) in networks.into_iter().enumerate() {
-            processes.push(Process::new(number, network, &site.history).await);
+            processes.push(Process::new(number, network, &site.history, lie).await);
         }
         let [first, second, reader] = [0, 1, 2].map(|number: usize| processes[number].clone());
         let writes = tokio::spawn(async move {
@@ -118,6 +118,8 @@ struct Process {
     stack: Stack,
     caches: [Cache<usize, Value>; 2],
     history: History,
+    /// What the origin had at its last load of many keys, if that is what the next one brings.
+    old: Option<Arc<Mutex<Vec<u64>>>>,
 }
 
 struct World {
@@ -134,7 +136,7 @@ impl World {
         let mut processes = Vec::new();
         for number in 0..PROCESSES {
             let network = Network::new(&site, Dice::new(seed, number as u64 + 1), lie);
-            processes.push(Process::new(number, network, &site.history).await);
+            processes.push(Process::new(number, network, &site.history, lie).await);
         }
         Self { dice: Dice::new(seed, 0), site, processes, snapshot: None, tasks: JoinSet::new() }
     }
@@ -173,6 +175,7 @@ impl World {
             185..190 => self.site.store.trim_log(&namespace().log()),
             190..200 => self.snapshot = Some(self.site.store.snapshot()),
             200..210 => self.roll_back(),
+            210..290 => self.read_many(),
             _ => self.read(),
         }
     }
@@ -208,6 +211,18 @@ impl World {
         self.tasks.spawn(async move {
             // A caller may give up.
             let _ = timeout(patience, process.read(key, mode, load)).await;
+        });
+    }
+
+    /// Several keys of one cache in one call.
+    fn read_many(&mut self) {
+        let (process, cache) = (self.process(), self.dice.below(2) as usize);
+        let keys: Vec<_> = (0..KEYS).filter(|key| cache_of(*key) == cache).filter(|_| self.dice.chance(700)).collect();
+        let load =
+            Takes { before: self.dice.millis(0, 50), after: self.dice.millis(0, 50), fails: self.dice.chance(50) };
+        let patience = if self.dice.chance(50) { self.dice.millis(1, 200) } else { Duration::from_secs(3600) };
+        self.tasks.spawn(async move {
+            let _ = timeout(patience, process.read_many(cache, keys, load)).await;
         });
     }
 
@@ -266,7 +281,7 @@ fn namespace() -> Namespace {
 }
 
 impl Process {
-    async fn new(number: usize, network: Network, history: &History) -> Self {
+    async fn new(number: usize, network: Network, history: &History, lie: Lie) -> Self {
         let breaker = BreakerSettings::new().pause(Duration::from_millis(100)).max_pause(Duration::from_millis(400));
         let stack = Stack::builder(NAMESPACE)
             .l2(network)
@@ -276,9 +291,11 @@ impl Process {
             .lease_wait(Duration::from_secs(1))
             .breaker(breaker);
         let stack = stack.build().await.unwrap();
+        let old = (lie == Lie::OldBatches).then(|| Arc::new(Mutex::new(history.versions())));
         let cache = |name: &str, policy: Overrides| stack.cache(name).overrides(policy).build().unwrap();
         let caches = [
-            cache("long", Overrides::new().ttl(TERMS.ttl[0]).jitter(0.0)),
+            // Due after 600 ms.
+            cache("long", Overrides::new().ttl(TERMS.ttl[0]).jitter(0.0).refresh_ahead(RefreshAhead::After(0.001))),
             cache(
                 "short",
                 Overrides::new()
@@ -288,7 +305,7 @@ impl Process {
                     .soft_timeout(Duration::from_millis(40)),
             ),
         ];
-        Self { number, caches, history: history.clone(), stack }
+        Self { number, caches, history: history.clone(), stack, old }
     }
 
     async fn read(&self, key: usize, mode: Mode, takes: Takes) {
@@ -317,6 +334,35 @@ impl Process {
         };
         let answer = answer.map(|answer| (answer.value, answer.source));
         self.history.ended(began, self.number, Deed::Read { key, mode, answer });
+    }
+
+    async fn read_many(&self, cache: usize, keys: Vec<usize>, takes: Takes) {
+        let began = self.history.now();
+        let (history, old) = (self.history.clone(), self.old.clone());
+        let load = move |keys: Vec<usize>| {
+            let (history, old) = (history.clone(), old.clone());
+            async move {
+                let loaded = history.now().at.as_millis() as u64;
+                sleep(takes.before).await;
+                let now = history.versions();
+                let versions = old.map_or(now.clone(), |old| std::mem::replace(&mut *old.lock().unwrap(), now));
+                sleep(takes.after).await;
+                if takes.fails {
+                    return Err(());
+                }
+                Ok(keys.into_iter().map(move |key| (key, Ok(Value { key, version: versions[key], loaded }))))
+            }
+        };
+        let tags = |key: &usize| (tagged(*key) != Tagged::No).then_some(TAG);
+        let many = self.caches[cache].many(&keys).tags(tags).try_get_with(load).await;
+        for key in keys {
+            let answer = match (many.answers.get(&key), many.errors.get(&key)) {
+                (Some(answer), _) => Some((answer.value, answer.source)),
+                (None, Some(LoadError::Loader(_))) => None,
+                (None, error) => panic!("{error:?}"),
+            };
+            self.history.ended(began, self.number, Deed::Read { key, mode: Mode::GetWith, answer });
+        }
     }
 
     async fn invalidate(&self, scope: Scope, how: How) {

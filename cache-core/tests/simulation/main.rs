@@ -155,6 +155,17 @@ fn a_resurrection_is_caught() {
     assert!(caught(Lie::OldReads, &[Rule::OwnInvalidations]).is_some());
 }
 
+/// By a load that an invalidation overtook: a refresh ahead, or any other.
+#[test]
+fn a_fill_that_comes_too_late_is_caught() {
+    assert!(caught(Lie::ForcedFills, &[Rule::BoundedStaleness]).is_some());
+}
+
+#[test]
+fn a_load_of_many_keys_that_was_begun_too_early_is_caught() {
+    assert!(caught(Lie::OldBatches, &[Rule::BoundedStaleness]).is_some());
+}
+
 /// What is stale by age may be served where a load is slow or fails; what was revoked may not.
 #[test]
 fn a_stale_value_that_was_revoked_is_caught() {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{ExprMethodCall, Ident, Path, ReturnType, Type, parse_quote, spanned::Spanned};
+use syn::{ExprMethodCall, Ident, Path, PathArguments, ReturnType, Type, parse_quote, spanned::Spanned};
 
 use super::{Change, Entry, Options, is_nameless};
 use crate::{args::Tag, expand::private_of};
@@ -68,13 +68,21 @@ fn target(entry: &Entry) -> TokenStream {
         Entry::Function { function, arguments } => {
             let place = function.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
             let target = Ident::new("__target", Span::call_site().located_at(place));
-            quote!(#function::#target(#arguments))
+            let (function, instance) = apart(function);
+            quote!(#function::#target #instance(#arguments))
         }
-        Entry::Method(ExprMethodCall { receiver, method, args, .. }) => {
+        Entry::Method(ExprMethodCall { receiver, method, turbofish, args, .. }) => {
             let target = format_ident!("__{method}_target", span = method.span());
-            quote!(#receiver.#target(#args))
+            quote!(#receiver.#target #turbofish(#args))
         }
     }
+}
+
+/// `row::<User>` as `row` and `::<User>`.
+fn apart(function: &Path) -> (Path, PathArguments) {
+    let mut function = function.clone();
+    let instance = function.segments.last_mut().map(|last| std::mem::take(&mut last.arguments));
+    (function, instance.unwrap_or_default())
 }
 
 fn tags(options: &Options) -> TokenStream {

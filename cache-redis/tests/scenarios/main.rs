@@ -5,9 +5,12 @@
 #![cfg(test)]
 
 mod coherence;
+mod events;
 mod failure;
 mod fleet;
 mod log;
+mod packed;
+mod policies;
 mod stale;
 
 use std::time::Duration;

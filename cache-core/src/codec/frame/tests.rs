@@ -14,6 +14,8 @@ fn frame<P>(payload: P) -> Frame<'static, P> {
         ttl_ms: 240_000,
         tags: vec!["org:7", "vip"],
         key: "(org=7,id=3)",
+        validator: None,
+        compression: Compression::None,
         payload,
     }
 }
@@ -41,7 +43,7 @@ fn golden_with(at: usize, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn version_1_is_written_as_it_always_was() {
-    assert_eq!(frame(payload(b"value")).encode().unwrap(), GOLDEN);
+    assert_eq!(frame(payload(b"value")).encode(None).unwrap(), GOLDEN);
 }
 
 #[test]
@@ -71,7 +73,10 @@ fn every_flipped_bit_is_damage() {
 fn a_lie_under_a_right_checksum_is_damage() {
     assert_eq!(Frame::parse(&golden_with(0, b"GET")), Err(Damage::Magic));
     assert_eq!(Frame::parse(&golden_with(3, &[2])), Err(Damage::Version));
-    assert_eq!(Frame::parse(&golden_with(4, &[0b10])), Err(Damage::Flags));
+    assert_eq!(Frame::parse(&golden_with(4, &[0b1100])), Err(Damage::Flags), "a compression that there is not");
+    assert_eq!(Frame::parse(&golden_with(4, &[0b10_0000])), Err(Damage::Flags));
+    assert_eq!(Frame::parse(&golden_with(4, &[0b1_0000])), Err(Damage::Length), "a seal that is not there");
+    assert_eq!(Frame::parse(&golden_with(4, &[0b10])), Err(Damage::Length), "a validator that is not there");
     assert_eq!(Frame::parse(&golden_with(6, &65_u16.to_le_bytes())), Err(Damage::Tags));
     assert_eq!(Frame::parse(&golden_with(6, &1_u16.to_le_bytes())), Err(Damage::Length));
     assert_eq!(Frame::parse(&golden_with(6, &3_u16.to_le_bytes())), Err(Damage::Length));
@@ -84,7 +89,7 @@ fn a_lie_under_a_right_checksum_is_damage() {
 #[test]
 fn an_empty_frame_is_the_smallest_one() {
     let frame = Frame { tags: vec![], key: "", ..frame(payload(b"")) };
-    let bytes = frame.encode().unwrap();
+    let bytes = frame.encode(None).unwrap();
     assert_eq!(bytes.len(), HEADER + CHECKSUM);
     assert_eq!(Frame::parse(&bytes).unwrap().payload, b"");
 }
@@ -92,9 +97,74 @@ fn an_empty_frame_is_the_smallest_one() {
 #[test]
 fn too_many_tags_are_refused_before_they_are_stored() {
     let full = Frame { tags: vec!["t"; MAX_TAGS], ..frame(payload(b"")) };
-    assert_eq!(Frame::parse(&full.encode().unwrap()).unwrap().tags.len(), MAX_TAGS);
+    assert_eq!(Frame::parse(&full.encode(None).unwrap()).unwrap().tags.len(), MAX_TAGS);
     let over = Frame { tags: vec!["t"; MAX_TAGS + 1], ..frame(payload(b"")) };
-    assert_eq!(over.encode().unwrap_err().kind(), ErrorKind::Codec);
+    assert_eq!(over.encode(None).unwrap_err().kind(), ErrorKind::Codec);
+}
+
+fn entry(key: &str, version: u32) -> EntryKey {
+    let namespace = crate::key::Namespace::new("shop").unwrap();
+    EntryKey::new(&crate::key::CacheName::new(&namespace, "user").unwrap(), version, key)
+}
+
+fn seal(byte: u8) -> Seal {
+    Seal { key: [byte; 32].into(), accepted: Vec::new() }
+}
+
+fn sealed_frame() -> Vec<u8> {
+    frame(payload(b"value")).encode(Some((&seal(7), &entry("7", 1)))).unwrap().to_vec()
+}
+
+#[test]
+fn a_sealed_frame_is_read_and_written_as_it_always_was() {
+    const SEALED_GOLDEN: &[u8] = include_bytes!("../../../tests/golden/frame-v1-sealed.bin");
+    assert_eq!(sealed_frame(), SEALED_GOLDEN);
+    assert!(Frame::parse(SEALED_GOLDEN).unwrap() == frame(&b"value"[..]), "also by who checks no seal");
+}
+
+#[test]
+fn a_seal_is_of_one_key_for_one_entry() {
+    let bytes = sealed_frame();
+    assert!(is_sealed(&bytes, &seal(7), &entry("7", 1)));
+    assert!(!is_sealed(&bytes, &seal(8), &entry("7", 1)), "another key of ours");
+    assert!(!is_sealed(&bytes, &seal(7), &entry("8", 1)), "moved to another entry");
+    assert!(!is_sealed(&bytes, &seal(7), &entry("7", 2)), "moved to another version");
+    assert!(!is_sealed(GOLDEN, &seal(7), &entry("7", 1)), "not sealed");
+    let rotated = Seal { key: [8; 32].into(), accepted: vec![[7; 32].into()] };
+    assert!(is_sealed(&bytes, &rotated, &entry("7", 1)), "an earlier key");
+}
+
+#[test]
+fn every_change_of_a_sealed_frame_breaks_its_seal() {
+    let bytes = sealed_frame();
+    let body = &bytes[..bytes.len() - CHECKSUM];
+    for bit in 0..body.len() * 8 {
+        let mut body = body.to_vec();
+        body[bit / 8] ^= 1 << (bit % 8);
+        let forged = sealed(body);
+        assert!(Frame::parse(&forged).is_err() || !is_sealed(&forged, &seal(7), &entry("7", 1)), "bit {bit}");
+    }
+    let mut stripped = body[..body.len() - SEAL].to_vec();
+    stripped[4] &= !SEALED;
+    let stripped = sealed(stripped);
+    assert!(Frame::parse(&stripped).is_ok() && !is_sealed(&stripped, &seal(7), &entry("7", 1)));
+}
+
+/// Compressors may come to write other bytes, but must read these for ever.
+#[test]
+fn compressed_frames_are_read_as_they_always_were() {
+    for (bytes, compression, is_built) in [
+        (&include_bytes!("../../../tests/golden/frame-v1-lz4.bin")[..], Compression::Lz4, cfg!(feature = "lz4")),
+        (&include_bytes!("../../../tests/golden/frame-v1-zstd.bin")[..], Compression::Zstd, cfg!(feature = "zstd")),
+    ] {
+        let read = Frame::parse(bytes).unwrap();
+        assert_eq!(read.compression, compression);
+        let raw = read.unpacked(1 << 10);
+        match is_built {
+            true => assert_eq!(raw.unwrap(), b"value ".repeat(100).as_slice()),
+            false => assert_eq!(raw.unwrap_err(), Damage::Compression),
+        }
+    }
 }
 
 #[test]
@@ -120,21 +190,22 @@ proptest! {
         negative: bool,
         tags in prop::collection::vec(any::<String>(), 0..5),
         key: String,
+        validator: Option<String>,
         value: Vec<u8>,
     ) {
         let [fingerprint, life_ms, load_ms, ttl_ms] = numbers;
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         let written = Frame {
             codec, fingerprint, negative, life_ms, load_ms, ttl_ms,
-            tags, key: &key, payload: payload(&value),
+            tags, key: &key, validator: validator.as_deref(), compression: Compression::None, payload: payload(&value),
         };
-        let bytes = written.clone().encode().unwrap();
-        let Frame { codec, fingerprint, negative, life_ms, load_ms, ttl_ms, tags, key, payload } =
+        let bytes = written.clone().encode(None).unwrap();
+        let Frame { codec, fingerprint, negative, life_ms, load_ms, ttl_ms, tags, key, validator, compression, payload } =
             Frame::parse(&bytes).unwrap();
         prop_assert_eq!(payload, &value[..]);
         let read = Frame {
             codec, fingerprint, negative, life_ms, load_ms, ttl_ms,
-            tags, key, payload: written.payload.clone(),
+            tags, key, validator, compression, payload: written.payload.clone(),
         };
         prop_assert!(read == written);
     }

@@ -2,12 +2,22 @@
 
 use cache_core::cached;
 
-#[cached]
-fn user(id: u64) -> u64 {
+#[cached(tiers = "both", validated)]
+fn shared(id: u64) -> u64 {
     id
 }
 
+#[cached(stale_while_revalidate = "1m", refresh_ahead = 0.8, max_loads = 4)]
+fn apart(id: u64) -> u64 {
+    id
+}
+
+#[cached]
+fn waits(id: u64) -> impl Future<Output = u64> {
+    async move { id }
+}
+
 fn main() {
-    // The function itself is still there.
-    user(1);
+    // The functions themselves are still there.
+    shared(1);
 }

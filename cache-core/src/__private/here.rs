@@ -1,0 +1,140 @@
+//! What synchronous functions call. Their caches are of L1 alone.
+
+use super::{Ask, Entry, Found, Outcome, Returned, Told, outcome::Holds};
+use crate::{
+    answer::Answer,
+    cache::{CacheKey, CacheValue, Call},
+    coherence::course::Mode,
+    entry::Asker,
+    error::{LoadError, Result},
+    lookup::Lookup,
+    stack::Stack,
+};
+
+/// An entry's verbs, for a thread that waits. The body runs on it, and takes the arguments as they are.
+pub trait EntryHere: Entry {
+    /// Calls the function.
+    fn call_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> Returned<Self>) -> Returned<Self>;
+
+    /// [`call_here`](Self::call_here), and how it was answered.
+    fn explain_here(
+        self,
+        tags: impl FnOnce() -> Vec<String>,
+        load: impl FnOnce() -> Returned<Self>,
+    ) -> Answer<Returned<Self>>;
+
+    /// Loads, whatever is cached.
+    fn refresh_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> Returned<Self>) -> Returned<Self>;
+
+    /// Loads nothing.
+    fn get_here<D>(self) -> Option<D>
+    where
+        Self::Outcome: Holds<D>;
+
+    /// Stores a value.
+    ///
+    /// # Errors
+    /// As for `Cache::insert`.
+    fn insert_here<D>(self, tags: impl FnOnce() -> Vec<String>, value: D) -> Result<()>
+    where
+        Self::Outcome: Holds<D>;
+
+    /// What a companion asks.
+    fn ask_here<D>(
+        self,
+        ask: Ask<D>,
+        tags: impl FnOnce() -> Vec<String>,
+        load: impl FnOnce() -> Returned<Self>,
+    ) -> Told<Returned<Self>, D>
+    where
+        Self::Outcome: Holds<D>,
+    {
+        match ask {
+            Ask::Refresh => Told::Returned(self.refresh_here(tags, load)),
+            Ask::Explain => Told::Explained(self.explain_here(tags, load)),
+            Ask::Get => Told::Found(self.get_here()),
+            Ask::Insert(value) => Told::Inserted(self.insert_here(tags, value)),
+            Ask::Warm => unreachable!("each call of a synchronous function waits for itself"),
+        }
+    }
+}
+
+impl<O, L> EntryHere for Found<O, L>
+where
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey> + Send,
+{
+    fn call_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> O::Return) -> O::Return {
+        if self.bypassed {
+            return load();
+        }
+        O::join(self.answer_here(Mode::Load, tags, load).map(|answer| answer.value))
+    }
+
+    fn explain_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> O::Return) -> Answer<O::Return> {
+        if self.bypassed {
+            return Answer::uncached(load());
+        }
+        match self.answer_here(Mode::Load, tags, load) {
+            Ok(answer) => answer.map(|value| O::join(Ok(value))),
+            Err(error) => Answer::uncached(O::join(Err(error))),
+        }
+    }
+
+    fn refresh_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> O::Return) -> O::Return {
+        if self.bypassed {
+            return load();
+        }
+        O::join(self.answer_here(Mode::Refresh, tags, load).map(|answer| answer.value))
+    }
+
+    fn get_here<D>(self) -> Option<D>
+    where
+        O: Holds<D>,
+    {
+        if self.bypassed {
+            return None;
+        }
+        self.cache.ok()?.shared().value(&self.key, Asker::Looks).map(O::give)
+    }
+
+    fn insert_here<D>(self, tags: impl FnOnce() -> Vec<String>, value: D) -> Result<()>
+    where
+        O: Holds<D>,
+    {
+        let value = O::take(value)?;
+        if self.bypassed || !self.keep.says(&value) {
+            return Ok(());
+        }
+        let cache = self.cache?;
+        let ttl = cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value));
+        let call = Call { tags: tags(), ttl, ..Call::default() };
+        let hash = cache.shared().hash(&self.key);
+        cache.shared().clone().insert_here(self.key.to_key(), hash, value, call)
+    }
+}
+
+impl<O, L> Found<O, L>
+where
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey> + Send,
+{
+    fn answer_here(
+        self,
+        mode: Mode,
+        tags: impl FnOnce() -> Vec<String>,
+        load: impl FnOnce() -> O::Return,
+    ) -> Result<Answer<O::Value>, LoadError<O::Error>> {
+        let (cache, keep) = (self.cache?, self.keep);
+        let shared = cache.shared();
+        let (hash, key) = (shared.hash(&self.key), self.key.to_key());
+        let call = Call { mode, tags: tags(), ..Call::default() };
+        let answer = shared
+            .fetch_here(key.clone(), hash, call, |handle| keep.sort(load(), &handle, shared.policy().negative_ttl));
+        if mode == Mode::Refresh && answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
+            // What is cached yet is older than what must not be.
+            let _ = Stack::from_inner(shared.stack.clone()).invalidation().key(&cache, &key).send_soon();
+        }
+        answer
+    }
+}

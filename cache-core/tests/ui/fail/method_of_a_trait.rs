@@ -1,0 +1,19 @@
+#![allow(unused)]
+
+use cache_core::cached;
+
+#[derive(Clone)]
+struct Db;
+
+trait Users {
+    async fn user(&self, id: u64) -> u64;
+}
+
+impl Users for Db {
+    #[cached(skip(self))]
+    async fn user(&self, id: u64) -> u64 {
+        7
+    }
+}
+
+fn main() {}
