@@ -25,8 +25,13 @@ impl Traffic {
     /// 10,000 keys, asked for by a Zipf distribution of exponent 0.99. Popular keys do not lie side by side.
     #[must_use]
     pub fn zipf() -> Self {
-        let mut random = Random::new(10_000);
-        let keys = 10_000;
+        Self::zipf_over(10_000)
+    }
+
+    /// The same with another number of keys.
+    #[must_use]
+    pub fn zipf_over(keys: usize) -> Self {
+        let mut random = Random::new(keys as u64);
         let mut by_rank: Vec<_> = (0..keys).collect();
         random.shuffle(&mut by_rank);
         let zipf = Zipf::new(keys, 0.99);
@@ -37,6 +42,12 @@ impl Traffic {
     #[must_use]
     pub const fn keys(&self) -> usize {
         self.keys
+    }
+
+    /// After how many requests they repeat.
+    #[must_use]
+    pub const fn drawn(&self) -> usize {
+        self.requests.len()
     }
 
     /// The requests, over and over.
@@ -51,7 +62,7 @@ mod tests {
 
     #[test]
     fn requests_are_for_keys_that_there_are() {
-        for traffic in [Traffic::hot(), Traffic::zipf()] {
+        for traffic in [Traffic::hot(), Traffic::zipf(), Traffic::zipf_over(100_000)] {
             assert!(traffic.requests().take(REQUESTS).all(|key| key < traffic.keys()));
         }
     }

@@ -29,6 +29,7 @@ pub use self::{
     spec::Spec,
     whole::{Failing, Whole, whole},
 };
+pub use crate::aside::aside;
 use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},

@@ -21,31 +21,40 @@ pub fn now() -> Instant {
 
 /// How far the coarse clock is behind at most, in nanoseconds. The kernel promises a tick; a virtual machine may be given no
 /// processor for some of them.
-pub(crate) const LAG: u64 = 100_000_000;
+pub(crate) const LAG: i64 = 100_000_000;
 
 /// The coarse clock, from a moment on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Coarse {
     start: Instant,
-    /// What the kernel's clock showed then.
-    origin: i64,
+    /// How much more than it reads, in nanoseconds, may have passed since then.
+    lead: i64,
 }
+
+/// A moment until which the coarse clock is sure that it is not over yet, as it reads then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Reading(pub(crate) i64);
 
 impl Coarse {
     pub(crate) fn new(start: Instant) -> Self {
         // In this order: the exact clock is not behind the coarse one then, so what is added to it later is not either.
-        let coarse = kernel::nanos().unwrap_or_default();
-        Self { start, origin: coarse - nanos(now().saturating_duration_since(start)) }
+        let lead = kernel::nanos().map_or(0, |coarse| nanos(now().saturating_duration_since(start)) - coarse);
+        Self { start, lead: lead + LAG }
     }
 
-    /// Nanoseconds since the start, or up to [`LAG`] less.
+    /// What it reads so many nanoseconds after the start, or later.
+    pub(crate) fn at(&self, nanos: i64) -> Reading {
+        Reading(nanos.saturating_sub(self.lead))
+    }
+
+    /// Whether it surely is before then. If not, it may be so all the same, for [`LAG`].
     #[inline(always)]
-    pub(crate) fn nanos(&self) -> u64 {
-        let since = match kernel::nanos() {
-            Some(coarse) => coarse - self.origin,
+    pub(crate) fn is_before(&self, then: Reading) -> bool {
+        let reads = match kernel::nanos() {
+            Some(coarse) => coarse,
             None => nanos(now().saturating_duration_since(self.start)),
         };
-        since.max(0).cast_unsigned()
+        reads < then.0
     }
 }
 
@@ -105,7 +114,8 @@ mod tests {
     async fn a_clock_that_can_be_paused_is_asked_itself() {
         let coarse = Coarse::new(now());
         advance(Duration::from_secs(7)).await;
-        assert_eq!(coarse.nanos(), 7_000_000_000);
+        let is_before = |nanos| coarse.is_before(coarse.at(nanos + LAG));
+        assert!(is_before(7_000_000_001) && !is_before(7_000_000_000));
     }
 
     #[cfg(target_os = "linux")]
@@ -121,6 +131,6 @@ mod tests {
             assert!(coarse <= after);
             least = least.min(before - coarse);
         }
-        assert!(least <= LAG.cast_signed(), "{least} ns behind");
+        assert!(least <= LAG, "{least} ns behind");
     }
 }

@@ -26,9 +26,9 @@ use crate::{
 /// One entry of one cache. What a hit looks at comes first, close together.
 #[repr(C)]
 pub(crate) struct Entry<K, V> {
-    pub(crate) name: Arc<Name<K>>,
-    pub(crate) residence: Residence<K, V>,
+    pub(crate) key: K,
     pub(crate) value: V,
+    pub(crate) residence: Residence<K, V>,
     pub(crate) origin: Origin,
     pub(crate) life: Life,
     pub(crate) standing: Standing,
@@ -48,14 +48,6 @@ pub(crate) struct Origin {
     pub(crate) tags: Tags,
     /// By which the origin knows what it gave.
     pub(crate) validator: Option<Box<str>>,
-}
-
-/// What an entry is kept under. Apart from it, because L1 holds on to the name under which a place was first taken, and
-/// must not hold on to the value with it.
-pub(crate) struct Name<K> {
-    /// The cache it belongs to: two caches may have keys of one type.
-    pub(crate) cache: u32,
-    pub(crate) key: K,
 }
 
 /// The times of an entry, on this process's monotonic clock.
@@ -138,18 +130,23 @@ impl Life {
 
 impl<K, V> Entry<K, V> {
     /// Whether L1 may serve it to a call that begins now, and that is all there is to do. Looks at the marks only if anything was invalidated since they were
-    /// last looked at, and at the exact clock only if the coarse one can't tell.
+    /// last looked at, at the proof only if the last one no longer serves, and at the exact clock only if the coarse one can't tell.
     ///
     /// In this order: the message that revokes it may come in between, and with it the proof that it has come.
     #[inline(always)]
     pub(crate) fn is_servable(&self, ledger: &Ledger, proof: &Proof, to: Asker) -> bool {
-        (proof.surely_holds(self.origin.as_of.get(), self.residence.until)
-            || self.is_proven_at(clock::now(), proof, to))
+        (proof.is_before(self.residence.proven()) || self.is_proven_now(proof, to))
             && self.residence.stands(ledger.applied(), || self.standing.holds())
     }
 
     #[cold]
-    fn is_proven_at(&self, now: Instant, proof: &Proof, to: Asker) -> bool {
+    fn is_proven_now(&self, proof: &Proof, to: Asker) -> bool {
+        let until = proof.surely_until(self.origin.as_of.get(), self.residence.until);
+        if proof.is_before(until) {
+            self.residence.prove(until);
+            return true;
+        }
+        let now = clock::now();
         let is_fresh_here = self.life.is_fresh(now) && now < self.life.leaves_l1;
         proof.holds(self.origin.as_of.get(), now) && is_fresh_here && !(to == Asker::Loads && self.is_due(now, proof))
     }

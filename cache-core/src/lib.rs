@@ -95,6 +95,7 @@
 #[doc(hidden)]
 pub mod __private;
 mod answer;
+mod aside;
 pub mod backend;
 mod batch;
 mod breaker;

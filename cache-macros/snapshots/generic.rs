@@ -12,9 +12,11 @@ where
     match ::cache_core::__private::hit(row::__site::<T, N>(), __of, &__outcome, __by) {
         ::core::option::Option::Some(hit) => hit,
         ::core::option::Option::None => {
-            ::cache_core::__private::entry(row::__site::<T, N>(), __of, __outcome, __by)
-                .call(|| ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
-                .await
+            ::cache_core::__private::aside(|| {
+                ::cache_core::__private::entry(row::__site::<T, N>(), __of, __outcome, __by)
+                    .call(|| ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
+            })
+            .await
         }
     }
 }
@@ -169,13 +171,12 @@ impl row {
     {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        ::cache_core::__private::handle::<_, T, _, _>(
+        ::cache_core::__private::handle::<<T::Id as ::std::borrow::ToOwned>::Owned, T, _>(
             row::__site::<T, N>(),
             ::core::option::Option::None,
             ::cache_core::__private::outcome(
                 (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
             ),
-            |(id,): (&'static T::Id,)| ::cache_core::__private::key_part(&*id),
         )
     }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]

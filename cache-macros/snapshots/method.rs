@@ -15,10 +15,12 @@ pub async fn user(&self, id: u64) -> Option<User> {
     } {
         ::core::option::Option::Some(hit) => hit,
         ::core::option::Option::None => {
-            ::cache_core::__private::entry(Self::__user_site(), __of, __outcome, __by)
-                .bypassed(__bypassed)
-                .call(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
-                .await
+            ::cache_core::__private::aside(|| {
+                ::cache_core::__private::entry(Self::__user_site(), __of, __outcome, __by)
+                    .bypassed(__bypassed)
+                    .call(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
+            })
+            .await
         }
     }
 }

@@ -11,12 +11,13 @@ pub async fn user(org: u32, name: &str) -> Result<User, DbError> {
     match ::cache_core::__private::hit(user::__site(), __of, &__outcome, __by) {
         ::core::option::Option::Some(hit) => hit,
         ::core::option::Option::None => {
-            ::cache_core::__private::entry(user::__site(), __of, __outcome, __by)
-                .call(
+            ::cache_core::__private::aside(|| {
+                ::cache_core::__private::entry(user::__site(), __of, __outcome, __by).call(
                     || ::std::vec![::std::format!("org:{org}", org = org)],
                     || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
                 )
-                .await
+            })
+            .await
         }
     }
 }
@@ -142,15 +143,12 @@ impl user {
     pub fn cache() -> ::cache_core::Result<::cache_core::Cache<(u32, <str as ::std::borrow::ToOwned>::Owned), User>> {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        ::cache_core::__private::handle::<_, User, _, _>(
+        ::cache_core::__private::handle::<(u32, <str as ::std::borrow::ToOwned>::Owned), User, _>(
             user::__site(),
             ::core::option::Option::None,
             ::cache_core::__private::outcome(
                 (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
             ),
-            |(org, name): (&'static u32, &'static str)| {
-                (::cache_core::__private::key_part(&*org), ::cache_core::__private::key_part(&*name))
-            },
         )
     }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]

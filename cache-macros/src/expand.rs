@@ -136,13 +136,18 @@ fn hit_or_call(model: &Model) -> TokenStream {
         Some(bypassed) => quote!(if #bypassed { ::core::option::Option::None } else { #hit }),
         None => hit,
     };
+    let missed = quote!(#krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.#verb(#tags, #load));
+    let missed = match wait.is_empty() {
+        true => missed,
+        false => quote!(#krate::__private::aside(|| #missed) #wait),
+    };
     quote! {
         #preparation
         let (#stack_, #outcome_, #key_) = (#stack, #outcome, #key);
         match #hit {
             ::core::option::Option::Some(hit) => hit,
             ::core::option::Option::None => {
-                #krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.#verb(#tags, #load) #wait
+                #missed
             }
         }
     }

@@ -35,7 +35,9 @@ async fn run(way: &str, hits: usize) -> Option<()> {
     let names: Vec<_> = numbers.iter().map(|number| format!("ada.{number:05}@example.com")).collect();
     let pairs: Vec<_> = numbers.iter().copied().zip(names.iter().cloned()).collect();
     match way {
-        "bare function" => repeat(&numbers, hits, async |number| bare(*number).await).await,
+        "bare function" => repeat(&numbers, hits, |number| bare(*number)).await,
+        "moka churn" => moka_churn(hits),
+        "churn" => churn(hits).await,
         "moka u64" => moka(&numbers, hits).await,
         "moka str" => moka(&names, hits).await,
         "moka tuple" => moka(&pairs, hits).await,
@@ -44,21 +46,29 @@ async fn run(way: &str, hits: usize) -> Option<()> {
         "get tuple" => get(&pairs, hits, by_parts, &[]).await,
         "get u64, 3 tags" => get(&numbers, hits, |number| number, &TAGS).await,
         "get_with u64" => get_with(&numbers, hits).await,
-        "#[cached] u64" => repeat(&numbers, hits, async |number| by_number(*number).await).await,
-        "#[cached] str" => repeat(&names, hits, async |name| by_name(name).await).await,
-        "#[cached] tuple" => repeat(&pairs, hits, async |(number, name)| by_pair(*number, name).await).await,
+        "#[cached] u64" => repeat(&numbers, hits, |number| by_number(*number)).await,
+        "#[cached] str" => repeat(&names, hits, |name| by_name(name)).await,
+        "#[cached] tuple" => repeat(&pairs, hits, |(number, name)| by_pair(*number, name)).await,
         _ => return None,
     }
     Some(())
 }
 
-/// Hits each key once, which for some is the load, and then as often as was asked for.
-async fn repeat<'a, K>(keys: &'a [K], hits: usize, hit: impl AsyncFn(&'a K) -> Arc<User>) {
+/// Hits each key once, which for some is the load, and then as often as was asked for, in tens of thousands.
+async fn repeat<'a, K, F>(keys: &'a [K], hits: usize, hit: impl Fn(&'a K) -> F)
+where
+    F: Future<Output = Arc<User>>,
+{
     for key in keys {
         hit(key).await;
     }
-    for key in Traffic::hot().requests().take(hits) {
-        black_box(hit(&keys[key]).await);
+    // No more of a loop around the hits than there has to be.
+    const ROUND: usize = 10_000;
+    let requests: Vec<_> = Traffic::hot().requests().take(ROUND).map(|key| &keys[key]).collect();
+    for _ in 0..hits / ROUND {
+        for key in &requests {
+            black_box(hit(key).await);
+        }
     }
 }
 
@@ -74,6 +84,24 @@ async fn moka<K: CacheKey>(keys: &[K], hits: usize) {
         moka.insert(key.clone(), User::sample(number));
     }
     repeat(keys, hits, async |key| moka.get(key).expect("it has room for all")).await;
+}
+
+/// Entries that are new, into a cache that is full of others.
+fn moka_churn(inserts: usize) {
+    let moka = moka::sync::Cache::builder().max_capacity(1_000).time_to_live(TTL).build();
+    let user = User::sample(7);
+    for key in 0..inserts as u64 {
+        moka.insert(key, Arc::clone(&user));
+    }
+}
+
+async fn churn(inserts: usize) {
+    let stack = Stack::builder("churn").l1(cache_core::L1::entries(1_000)).build().await.expect("valid settings");
+    let cache: Cache<u64, Arc<User>> = stack.cache("user").ttl(TTL).build().expect("valid settings");
+    let user = User::sample(7);
+    for key in 0..inserts as u64 {
+        cache.insert(&key, Arc::clone(&user)).await.expect("without an L2 nothing can fail");
+    }
 }
 
 async fn get<'a, K, L>(keys: &'a [K], hits: usize, lookup: impl Fn(&'a K) -> L, tags: &[&str])

@@ -13,6 +13,7 @@ pub(crate) use self::shared::Shared;
 pub use self::{at::At, builder::CacheBuilder};
 use crate::{
     answer::Answer,
+    aside::aside,
     coherence::course::Mode,
     entry::Asker,
     error::{Error, ErrorKind, LoadError, Result},
@@ -76,8 +77,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         if let Some(value) = self.shared.value(&key, Asker::Looks) {
             return Some(value);
         }
-        let (hash, key) = (self.shared.hash(&key), key.to_key());
-        Box::pin(self.look_up(key, hash, Call::default())).await.map(|answer| answer.value)
+        let look_up = || self.look_up(key.to_key(), self.shared.hash(&key), Call::default());
+        aside(look_up).await.map(|answer| answer.value)
     }
 
     /// The cached value, or else the loader's, which is then cached. All who ask for the key meanwhile share one load.
@@ -104,9 +105,9 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         if let Some(value) = self.shared.value(&key, Asker::Loads) {
             return Ok(value);
         }
-        let (hash, key) = (self.shared.hash(&key), key.to_key());
         let load = |handle| infallible(load(handle));
-        Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value).map_err(only_cache)
+        let load = || self.load(key.to_key(), self.shared.hash(&key), Call::default(), load);
+        aside(load).await.map(|answer| answer.value).map_err(only_cache)
     }
 
     /// [`get_with`](Self::get_with) for a loader that may fail. Its error goes to all who waited, and is not cached.
@@ -123,8 +124,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         if let Some(value) = self.shared.value(&key, Asker::Loads) {
             return Ok(value);
         }
-        let (hash, key) = (self.shared.hash(&key), key.to_key());
-        Box::pin(self.load(key, hash, Call::default(), load)).await.map(|answer| answer.value)
+        let load = || self.load(key.to_key(), self.shared.hash(&key), Call::default(), load);
+        aside(load).await.map(|answer| answer.value)
     }
 
     /// Stores a value in every tier, whatever was there; a load in flight does not overwrite it.

@@ -2,6 +2,8 @@
 
 use std::{
     borrow::Cow,
+    hash::{BuildHasher, Hasher},
+    ops::{Deref, DerefMut},
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -11,6 +13,7 @@ use std::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
+use foldhash::quality::SeedableRandomState;
 use tokio::time::Instant;
 
 use super::{CacheKey, CacheValue, backoff::Backoff};
@@ -30,7 +33,7 @@ use crate::{
         proof::AsOf,
         table::{Kind, Table},
     },
-    entry::{Asker, Entry, Life, Name, Origin, Retry, Span},
+    entry::{Asker, Entry, Life, Origin, Retry, Span},
     error::{Error, ErrorKind, Result},
     events,
     flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
@@ -39,7 +42,7 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::{ENTRY_OVERHEAD, Front, Residence},
+    l1::{ENTRY_OVERHEAD, Front, Pin, Residence, collect},
     l2::L2,
     lookup::Lookup,
     policy::{LONGEST, Overrides, Policies, Policy, Tiers},
@@ -76,6 +79,7 @@ pub(crate) struct Shared<K, V> {
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
     tables: Box<[Mutex<Flights<K, V>>]>,
+    hasher: SeedableRandomState,
     pub(crate) loads: ArcSwapOption<Bulkhead>,
     pub(crate) backoff: Backoff<K>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
@@ -118,6 +122,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
+        let hasher = stack.store.hasher(id);
         let loads = bulkhead(&policy, &stack);
         let backoff = Backoff::default();
         Self {
@@ -140,6 +145,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             loads: ArcSwapOption::new(loads),
             backoff,
             unverified: AtomicU32::new(VERIFIED),
+            hasher,
         }
     }
 
@@ -150,20 +156,23 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     #[inline]
     pub(crate) fn hash<L: Lookup<Key = K>>(&self, key: &L) -> u64 {
-        self.stack.store.hash(self.id, key)
+        let mut hasher = self.hasher.build_hasher();
+        key.hash(&mut hasher);
+        hasher.finish()
     }
 
-    /// The value, if L1 may serve it now. Not inlined: among what a caller does on a miss, a hit would be short of registers.
-    #[inline(never)]
+    /// The value, if L1 may serve it now.
+    #[inline(always)]
     pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L, to: Asker) -> Option<V> {
         if scope::current().is_some() {
             return None;
         }
-        self.hit(self.hash(key), key, to, |entry| entry.value.clone())
+        // Before the hash, which would have to be put aside for it.
+        let pin = Pin::new();
+        self.hit_by(pin, self.hash(key), key, to, |entry| entry.value.clone())
     }
 
     /// What `read` makes of the entry, if L1 may serve it now.
-    #[inline(always)]
     pub(crate) fn hit<L: Lookup<Key = K>, T>(
         &self,
         hash: u64,
@@ -171,17 +180,32 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         to: Asker,
         read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
     ) -> Option<T> {
+        self.hit_by(Pin::new(), hash, key, to, read)
+    }
+
+    #[inline(always)]
+    fn hit_by<L: Lookup<Key = K>, T>(
+        &self,
+        pin: Pin,
+        hash: u64,
+        key: &L,
+        to: Asker,
+        read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
+    ) -> Option<T> {
         let StackInner { store, ledger, proof, .. } = &*self.stack;
-        if let Some(found) = store.peek(&self.front, self.id, hash, key)
-            && let Some(entry) = &*found
+        if let Some(entry) = self.front.get(hash, key, &pin)
             && entry.is_servable(ledger, proof, to)
         {
+            if store.is_due(entry) {
+                store.tell(self.id, key, entry);
+            }
             self.counters.count(Event::L1Hit);
             if events::hits_are_wanted() {
                 self.tell_hit(entry);
             }
             return Some(read(entry));
         }
+        drop(pin);
         self.hit_behind(hash, key, to).map(|entry| read(&entry))
     }
 
@@ -189,7 +213,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     #[inline(never)]
     fn tell_hit(&self, entry: &Entry<K, V>) {
         let hit = events::Kind::Hit { source: Source::L1 };
-        self.counters.tell(hit, entry.residence.hash, || encode::text(&entry.name.key));
+        self.counters.tell(hit, entry.residence.hash, || encode::text(&entry.key));
     }
 
     /// A hit that is not in the front, where the next one is to find it.
@@ -200,11 +224,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         if !entry.is_servable(ledger, proof, to) {
             return None;
         }
-        self.note(Event::L1Hit, hash, &entry.name.key);
+        self.note(Event::L1Hit, hash, &entry.key);
         // Who holds the lock already, or would have to wait for it, does without.
+        let pin = Pin::new();
         if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
             store.promote(&self.front, self.id, key, &entry);
         }
+        drop(pin);
+        collect();
         Some(entry)
     }
 
@@ -251,7 +278,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         entry_key: &EntryKey,
         tags: &Tags,
     ) -> Option<Behind<K, V>> {
-        let key = &entry.name.key;
+        let key = &entry.key;
         if entry.retry.is_paused(&self.stack.proof, clock::now()) || table.join(key, Kind::Load, |_| true).is_some() {
             return None;
         }
@@ -300,8 +327,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// The operations on the keys of one shard.
-    pub(crate) fn table(&self, hash: u64) -> MutexGuard<'_, Flights<K, V>> {
-        lock(&self.tables[hash as usize % TABLES])
+    pub(crate) fn table(&self, hash: u64) -> Locked<'_, K, V> {
+        let pin = Pin::new();
+        Locked { table: lock(&self.tables[hash as usize % TABLES]), _pin: pin, _collected: Collected }
     }
 
     pub(crate) fn in_flight(&self) -> usize {
@@ -525,7 +553,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let hash = self.hash(&key);
         let until = self.stack.proof.stamp(life.undisturbed_until());
         Arc::new(Entry {
-            name: Arc::new(Name { cache: self.id, key: key.clone() }),
+            key: key.clone(),
             value,
             life,
             standing,
@@ -540,13 +568,13 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
     pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
-        self.backoff.forgive(&entry.name.key);
+        self.backoff.forgive(&entry.key);
         let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
         let may_stay = !stays.is_zero() && self.tiers.has_l1() && !self.is_bypassed();
         if !may_stay || entry.standing.is_revoked() {
-            return self.remove(hash, &entry.name.key);
+            return self.remove(hash, &entry.key);
         }
-        self.stack.store.insert(&self.front, hash, Arc::clone(entry), stays);
+        self.stack.store.insert(&self.front, self.id, hash, Arc::clone(entry), stays);
     }
 
     /// Drops an entry from L1 and bars what is under way for it from being joined or stored.
@@ -608,6 +636,36 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     fn note_refused(&self, error: &Error) {
         self.counters.count(Event::CodecRefused);
         self.stack.problems.report(&self.label, "codec", || format!("values are not stored in L2: {error}"));
+    }
+}
+
+/// The operations on the keys of one shard, locked. Entries that were dropped meanwhile are freed when the lock is open again,
+/// for a value's `Drop` is the user's code: hence this order.
+pub(crate) struct Locked<'a, K, V> {
+    table: MutexGuard<'a, Flights<K, V>>,
+    _pin: Pin,
+    _collected: Collected,
+}
+
+struct Collected;
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        collect();
+    }
+}
+
+impl<K, V> Deref for Locked<'_, K, V> {
+    type Target = Flights<K, V>;
+
+    fn deref(&self) -> &Flights<K, V> {
+        &self.table
+    }
+}
+
+impl<K, V> DerefMut for Locked<'_, K, V> {
+    fn deref_mut(&mut self) -> &mut Flights<K, V> {
+        &mut self.table
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    clock::{self, Coarse},
+    clock::{Coarse, Reading},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -39,6 +39,7 @@ impl AsOf {
 pub(crate) struct Proof {
     start: Instant,
     coarse: Coarse,
+    /// Like all stamps, at most `i64::MAX`.
     synced: AtomicU64,
     max_staleness: u64,
 }
@@ -50,7 +51,7 @@ impl Proof {
 
     /// For a process that shares nothing: it knows of every invalidation.
     pub(crate) fn unneeded(start: Instant) -> Self {
-        Self { start, coarse: Coarse::new(start), synced: AtomicU64::new(u64::MAX), max_staleness: u64::MAX }
+        Self { start, coarse: Coarse::new(start), synced: AtomicU64::new(FOREVER), max_staleness: FOREVER }
     }
 
     #[inline]
@@ -65,12 +66,17 @@ impl Proof {
         self.stamp(now).0.saturating_sub(latest) <= self.max_staleness
     }
 
-    /// Whether what was current at `as_of` and is fresh until `until` may be served for so long yet that a coarse clock can tell.
-    #[inline(always)]
-    pub(crate) fn surely_holds(&self, as_of: Stamp, until: Stamp) -> bool {
+    /// Until when what was current at `as_of` and is fresh until `until` may be served at least: being in step only prolongs it.
+    pub(crate) fn surely_until(&self, as_of: Stamp, until: Stamp) -> Reading {
         let latest = as_of.0.max(self.synced.load(Ordering::Acquire));
-        let now = self.coarse.nanos() + clock::LAG;
-        now < until.0 && now.saturating_sub(latest) <= self.max_staleness
+        let proven = latest.cast_signed().saturating_add(self.max_staleness.cast_signed()).saturating_add(1);
+        self.coarse.at(proven.min(until.0.cast_signed()))
+    }
+
+    /// Whether a coarse clock can tell that it is before then.
+    #[inline(always)]
+    pub(crate) fn is_before(&self, then: Reading) -> bool {
+        self.coarse.is_before(then)
     }
 
     /// Whether it was current so recently that no proof is needed.
@@ -101,8 +107,10 @@ impl Proof {
     }
 }
 
+const FOREVER: u64 = i64::MAX.cast_unsigned();
+
 fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_nanos()).unwrap_or(FOREVER).min(FOREVER)
 }
 
 #[cfg(test)]
@@ -110,6 +118,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::clock;
 
     const LIMIT: Duration = Duration::from_secs(1);
     const BIT: Duration = Duration::from_nanos(1);
@@ -137,21 +146,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_coarse_clock_is_sure_of_is_so_for_longer_than_it_lags() {
-        let lag = Duration::from_nanos(clock::LAG);
+        let lag = Duration::from_nanos(clock::LAG.cast_unsigned());
         let start = clock::now();
         let proof = Proof::new(start, LIMIT);
         let (loaded, until) = (proof.stamp(start), proof.stamp(start + 2 * LIMIT));
+        let surely_holds = || proof.is_before(proof.surely_until(loaded, until));
         advance(LIMIT - lag).await;
-        assert!(proof.surely_holds(loaded, until));
+        assert!(surely_holds());
         advance(BIT).await;
-        assert!(
-            !proof.surely_holds(loaded, until) && proof.holds(loaded, clock::now()),
-            "the exact clock is to be asked"
-        );
+        assert!(!surely_holds() && proof.holds(loaded, clock::now()), "the exact clock is to be asked");
         proof.sync(clock::now());
-        assert!(proof.surely_holds(loaded, until));
+        assert!(surely_holds());
         advance(LIMIT - BIT).await;
-        assert!(!proof.surely_holds(loaded, until), "its lifetime is almost over");
+        assert!(!surely_holds(), "its lifetime is almost over");
     }
 
     #[test]

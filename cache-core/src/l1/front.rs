@@ -1,49 +1,50 @@
 //! What a hit looks at: the entries of one cache, found without moka.
 //!
 //! A table of sets, each in a cache line of its own: seven entries, and a byte of each one's hash. A hit compares the seven
-//! bytes in one step, borrows the entry (`arc_swap`: no lock, no line that another core writes to) and compares the key. An
+//! bytes in one step, borrows the entry (`sdd`: no lock, no line that another core writes to) and compares the key. An
 //! entry that finds its set full goes to the one beside it; if that is full too, it takes the place of the one that was asked for
 //! the longest ago, which is still in moka.
 //!
-//! The table grows by a segment as large as all before it, into which half of every set moves, so the memory stays in
-//! proportion to the entries: 21 to 43 bytes for each.
+//! When the table is half full, one of twice the size takes its place, so the memory stays in proportion to the entries: 21 to
+//! 43 bytes for each, and a node of 32. Readers go on meanwhile in the table that they found.
 //!
 //! Whoever changes a set holds its gate, for a few instructions; no entry is dropped meanwhile, for a value's `Drop` is the
 //! user's code.
+//!
+//! What was dropped from here is freed when no hit that is under way can have borrowed it. Whoever drops something looks after
+//! that ([`Pin`]): where no hit is in its way the memory is given back at once, and else with what the thread drops next.
 
 use std::{
     array,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use arc_swap::{ArcSwapOption, Guard};
+use sdd::{AtomicShared, Guard, Shared, Tag};
 
 use crate::{entry::Entry, lookup::Lookup};
 
 /// The entries of one cache that a hit finds at once: a part of those that moka keeps.
 pub(crate) struct Front<K, V> {
-    /// The first has [`FIRST`] sets, each further one as many as all before it.
-    segments: [OnceLock<Segment<K, V>>; SEGMENTS],
-    /// One less than the number of sets, which is a power of two.
-    mask: AtomicUsize,
+    table: AtomicShared<Table<K, V>>,
     entries: AtomicUsize,
     gates: [Mutex<()>; GATES],
 }
 
-type Segment<K, V> = Box<[Set<K, V>]>;
+/// As many sets as a power of two.
+type Table<K, V> = Box<[Set<K, V>]>;
 
-/// An entry that is borrowed from the table: it is not freed meanwhile, though it may be dropped from there.
-pub(crate) type Borrowed<K, V> = Guard<Option<Arc<Entry<K, V>>>>;
+/// An entry, as long as a thread that borrows it may need it.
+type Node<K, V> = Shared<Arc<Entry<K, V>>>;
 
 /// Sets in a new table. Both powers of two.
 const FIRST: usize = 16;
 /// Of one gate are all pairs whose numbers end alike, so that a pair and those that it is split into share theirs.
 const GATES: usize = FIRST / 2;
-/// Enough for 900 million entries.
-const SEGMENTS: usize = 24;
+/// Enough for 800 million entries.
+const MOST: usize = 1 << 28;
 
 /// Entries in a set: they and their tags fill a cache line.
 const WAYS: usize = 7;
@@ -54,16 +55,35 @@ const OVERFLOWN: u64 = 1 << 56;
 struct Set<K, V> {
     /// A byte for each place: zero if it is empty. The last one says whether entries had to go to the set beside this one.
     tags: AtomicU64,
-    places: [ArcSwapOption<Entry<K, V>>; WAYS],
+    places: [AtomicShared<Arc<Entry<K, V>>>; WAYS],
 }
 
-impl<K, V> Front<K, V> {
+/// While a thread has one, nothing is freed that it borrowed from a front.
+pub(crate) struct Pin(Guard);
+
+impl Pin {
+    #[inline(always)]
     pub(crate) fn new() -> Self {
-        let segments = [const { OnceLock::new() }; SEGMENTS];
-        let _ = segments[0].set(empty(FIRST));
+        Self(Guard::new())
+    }
+}
+
+/// Frees what this thread dropped from fronts, unless others have it borrowed. Does nothing in a thread that has a [`Pin`].
+pub(crate) fn collect() {
+    // It is freed in the third epoch after its own.
+    for _ in 0..4 {
+        let guard = Guard::new();
+        if !guard.has_garbage() {
+            break;
+        }
+        guard.accelerate();
+    }
+}
+
+impl<K: 'static, V: 'static> Front<K, V> {
+    pub(crate) fn new() -> Self {
         Self {
-            segments,
-            mask: AtomicUsize::new(FIRST - 1),
+            table: AtomicShared::new(empty(FIRST)),
             entries: AtomicUsize::new(0),
             gates: [const { Mutex::new(()) }; GATES],
         }
@@ -71,23 +91,23 @@ impl<K, V> Front<K, V> {
 
     /// The entry that `lookup` names, servable or not.
     #[inline(always)]
-    pub(crate) fn get<L: Lookup<Key = K>>(&self, hash: u64, lookup: &L) -> Option<Borrowed<K, V>> {
-        let number = self.number(hash);
-        let home = self.set(number)?;
-        for place in home.candidates(hash) {
-            let entry = home.places[place].load();
-            if entry.as_ref().is_some_and(|entry| lookup.matches(&entry.name.key)) {
+    pub(crate) fn get<'a, L: Lookup<Key = K>>(
+        &self,
+        hash: u64,
+        lookup: &L,
+        pin: &'a Pin,
+    ) -> Option<&'a Arc<Entry<K, V>>> {
+        let sets = self.sets(pin)?;
+        let home = sets.get(hash as usize & (sets.len() - 1))?;
+        let mut places = home.alike(hash);
+        while let Some(place) = first(&mut places) {
+            if let Some(entry) = home.entry(place, pin)
+                && lookup.matches(&entry.key)
+            {
                 return Some(entry);
             }
         }
-        if home.has_overflown() { self.get_beside(number, hash, lookup) } else { None }
-    }
-
-    #[cold]
-    fn get_beside<L: Lookup<Key = K>>(&self, number: usize, hash: u64, lookup: &L) -> Option<Borrowed<K, V>> {
-        let set = self.set(beside(number))?;
-        let mut entries = set.candidates(hash).map(|place| set.places[place].load());
-        entries.find(|entry| entry.as_ref().is_some_and(|entry| lookup.matches(&entry.name.key)))
+        if home.has_overflown() { get_beside(sets, hash, lookup, pin) } else { None }
     }
 
     /// Puts an entry in, in the place of the one of its key. Before moka has it: then moka tells when it drops it.
@@ -96,22 +116,24 @@ impl<K, V> Front<K, V> {
         K: Eq,
     {
         let hash = entry.residence.hash;
+        let node = Shared::new(Arc::clone(entry));
+        let pin = Pin::new();
         let gate = self.gate(hash);
-        let Some(sets) = self.sets(hash) else { return };
-        let place = find(sets, hash, |there| there.name.key == entry.name.key);
-        let (set, place) = place.unwrap_or_else(|| place_to_take(sets, round));
-        let displaced = set.fill(place, hash, entry);
-        let is_more = displaced.is_none();
+        let Some(sets) = self.sets(&pin) else { return };
+        let pair = pair(sets, hash);
+        let place = find(pair, hash, &pin, |there| there.key == entry.key);
+        let (set, place) = place.unwrap_or_else(|| place_to_take(pair, round, &pin));
+        let displaced = set.fill(place, hash, node);
         drop(gate);
-        drop(displaced);
-        if is_more && self.entries.fetch_add(1, Ordering::Relaxed) >= most(self.mask.load(Ordering::Acquire)) {
-            self.grow();
+        if displaced.is_none() && self.entries.fetch_add(1, Ordering::Relaxed) >= most(sets.len()) {
+            self.grow(&pin);
         }
     }
 
     /// Drops this very entry; not one that took its place.
     pub(super) fn evict(&self, entry: &Entry<K, V>) {
         self.clear(entry.residence.hash, |there| std::ptr::eq(there, entry));
+        collect();
     }
 
     /// Drops the entry of a key.
@@ -119,103 +141,128 @@ impl<K, V> Front<K, V> {
     where
         K: Eq,
     {
-        self.clear(hash, |there| there.name.key == *key);
+        self.clear(hash, |there| there.key == *key);
+        collect();
     }
 
     fn clear(&self, hash: u64, is_it: impl Fn(&Entry<K, V>) -> bool) {
-        let gate = self.gate(hash);
-        let Some((set, place)) = self.sets(hash).and_then(|sets| find(sets, hash, is_it)) else { return };
-        let dropped = set.empty(place);
+        let pin = Pin::new();
+        let _gate = self.gate(hash);
+        let Some((set, place)) = self.sets(&pin).and_then(|sets| find(pair(sets, hash), hash, &pin, is_it)) else {
+            return;
+        };
+        // Freed after the gate is open, since this thread has a pin.
+        drop(set.empty(place));
         self.entries.fetch_sub(1, Ordering::Relaxed);
-        drop(gate);
-        drop(dropped);
-    }
-
-    #[inline(always)]
-    fn number(&self, hash: u64) -> usize {
-        hash as usize & self.mask.load(Ordering::Acquire)
-    }
-
-    #[inline(always)]
-    fn set(&self, number: usize) -> Option<&Set<K, V>> {
-        let segment = usize::BITS - (number / FIRST).leading_zeros();
-        let sets = self.segments.get(segment as usize)?.get()?;
-        sets.get(number & (sets.len() - 1))
-    }
-
-    /// The set where an entry belongs, and the one where it is if there was no room.
-    fn sets(&self, hash: u64) -> Option<[&Set<K, V>; 2]> {
-        let number = self.number(hash);
-        Some([self.set(number)?, self.set(beside(number))?])
     }
 
     fn gate(&self, hash: u64) -> MutexGuard<'_, ()> {
         lock(&self.gates[hash as usize / 2 % GATES])
     }
 
-    /// Doubles the number of sets. Readers go on meanwhile: they find an entry in the set where it was or in the one where it
-    /// will be.
+    /// Doubles the number of sets. Readers go on meanwhile: what they find in the old table was there when they began.
     #[cold]
-    fn grow(&self) {
+    fn grow(&self, pin: &Pin) {
         let _gates: [_; GATES] = array::from_fn(|gate| lock(&self.gates[gate]));
-        let mask = self.mask.load(Ordering::Acquire);
-        let sets = mask + 1;
-        let segment = (usize::BITS - (sets / FIRST).leading_zeros()) as usize;
-        if self.entries.load(Ordering::Relaxed) < most(mask) || segment == SEGMENTS {
+        let Some(old) = self.sets(pin) else { return };
+        if self.entries.load(Ordering::Relaxed) < most(old.len()) || old.len() == MOST {
             return;
         }
-        let _ = self.segments[segment].set(empty(sets));
-        let moves = |entry: &Arc<Entry<K, V>>| entry.residence.hash as usize & sets != 0;
-        for number in 0..sets {
-            let (Some(old), Some(new)) = (self.set(number), self.set(number + sets)) else { return };
-            for (place, entry) in old.entries().filter(|(_, entry)| moves(entry)) {
-                new.fill(place, entry.residence.hash, &entry);
+        let new = empty(2 * old.len());
+        for (number, set) in old.iter().enumerate() {
+            for (place, node) in set.nodes(pin) {
+                let hash = node.residence.hash;
+                // One that had to go to the set beside its own stays beside it.
+                let is_beside = (hash as usize ^ number) & 1;
+                new[hash as usize & (new.len() - 1) ^ is_beside].fill(place, hash, node);
             }
-            if old.has_overflown() {
-                new.overflow();
-            }
-        }
-        self.mask.store(mask | sets, Ordering::Release);
-        for number in 0..sets {
-            let Some(old) = self.set(number) else { return };
-            for (place, _) in old.entries().filter(|(_, entry)| moves(entry)) {
-                drop(old.empty(place));
+            if set.has_overflown() {
+                new[number].overflow();
+                new[number + old.len()].overflow();
             }
         }
+        self.replace(Some(Shared::new(new)), pin);
     }
 
     /// How many entries there are, and bytes of the table.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
-        let sets: Vec<_> = self.segments.iter().filter_map(OnceLock::get).flatten().collect();
-        (sets.iter().map(|set| set.entries().count()).sum(), sets.len() * size_of::<Set<K, V>>())
+        let pin = Pin::new();
+        let sets = self.sets(&pin).unwrap();
+        (sets.iter().map(|set| set.nodes(&pin).count()).sum(), size_of_val(sets))
     }
 }
 
-impl<K, V> Set<K, V> {
-    /// The places whose tag is that of `hash`; seldom also another one.
+impl<K, V> Front<K, V> {
     #[inline(always)]
+    fn sets<'a>(&self, pin: &'a Pin) -> Option<&'a [Set<K, V>]> {
+        self.table.load(Ordering::Acquire, &pin.0).as_ref().map(|table| &**table)
+    }
+
+    /// The nodes of the old table don't wait to be freed until it is.
+    fn replace(&self, table: Option<Shared<Table<K, V>>>, pin: &Pin) {
+        let old = self.sets(pin).into_iter().flatten();
+        self.table.swap((table, Tag::None), Ordering::AcqRel);
+        old.for_each(|set| (0..WAYS).for_each(|place| drop(set.empty(place))));
+    }
+}
+
+impl<K, V> Drop for Front<K, V> {
+    fn drop(&mut self) {
+        self.replace(None, &Pin::new());
+        collect();
+    }
+}
+
+#[cold]
+fn get_beside<'a, K, V, L: Lookup<Key = K>>(
+    sets: &'a [Set<K, V>],
+    hash: u64,
+    lookup: &L,
+    pin: &'a Pin,
+) -> Option<&'a Arc<Entry<K, V>>> {
+    let [_, set] = pair(sets, hash);
+    let mut entries = set.candidates(hash).filter_map(|place| set.entry(place, pin));
+    entries.find(|entry| lookup.matches(&entry.key))
+}
+
+/// The set where an entry belongs, and the one where it is if there was no room.
+fn pair<K, V>(sets: &[Set<K, V>], hash: u64) -> [&Set<K, V>; 2] {
+    let home = hash as usize & (sets.len() - 1);
+    [&sets[home], &sets[home ^ 1]]
+}
+
+impl<K, V> Set<K, V> {
+    #[inline(always)]
+    fn entry<'a>(&self, place: usize, pin: &'a Pin) -> Option<&'a Arc<Entry<K, V>>> {
+        self.places[place].load(Ordering::Acquire, &pin.0).as_ref()
+    }
+
+    /// The places whose tag is that of `hash`; seldom also another one.
     fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> + use<K, V> {
+        let mut places = self.alike(hash);
+        std::iter::from_fn(move || first(&mut places))
+    }
+
+    /// A bit in the byte of each of them.
+    #[inline(always)]
+    fn alike(&self, hash: u64) -> u64 {
         const ONES: u64 = 0x0001_0101_0101_0101;
         const HIGHS: u64 = 0x0080_8080_8080_8080;
         // Of what is zero where the tags are alike, the bytes that are zero: "Determine if a word has a zero byte", Anderson,
         // Bit Twiddling Hacks.
         let unlike = self.tags.load(Ordering::Acquire) ^ (ONES * tag(hash));
-        let mut alike = unlike.wrapping_sub(ONES) & !unlike & HIGHS;
-        std::iter::from_fn(move || {
-            let place = alike.trailing_zeros() as usize / 8;
-            alike &= alike.wrapping_sub(1);
-            (place < WAYS).then_some(place)
-        })
+        unlike.wrapping_sub(ONES) & !unlike & HIGHS
     }
 
-    fn entries(&self) -> impl Iterator<Item = (usize, Arc<Entry<K, V>>)> {
-        self.places.iter().enumerate().filter_map(|(place, entry)| Some((place, entry.load_full()?)))
+    fn nodes<'a>(&'a self, pin: &'a Pin) -> impl Iterator<Item = (usize, Node<K, V>)> {
+        let node = |place: &AtomicShared<_>| place.load(Ordering::Acquire, &pin.0).get_shared();
+        self.places.iter().enumerate().filter_map(move |(place, there)| Some((place, node(there)?)))
     }
 
     /// Only with the gate, like all that follows.
-    fn find(&self, hash: u64, is_it: impl Fn(&Entry<K, V>) -> bool) -> Option<usize> {
-        self.candidates(hash).find(|place| self.places[*place].load().as_ref().is_some_and(|entry| is_it(entry)))
+    fn find(&self, hash: u64, pin: &Pin, is_it: impl Fn(&Entry<K, V>) -> bool) -> Option<usize> {
+        self.candidates(hash).find(|place| self.entry(*place, pin).is_some_and(|entry| is_it(entry)))
     }
 
     fn has_overflown(&self) -> bool {
@@ -226,14 +273,14 @@ impl<K, V> Set<K, V> {
         self.tags.fetch_or(OVERFLOWN, Ordering::AcqRel);
     }
 
-    fn fill(&self, place: usize, hash: u64, entry: &Arc<Entry<K, V>>) -> Option<Arc<Entry<K, V>>> {
-        let displaced = self.places[place].swap(Some(Arc::clone(entry)));
+    fn fill(&self, place: usize, hash: u64, node: Node<K, V>) -> Option<Node<K, V>> {
+        let (displaced, _) = self.places[place].swap((Some(node), Tag::None), Ordering::AcqRel);
         self.mark(place, tag(hash));
         displaced
     }
 
-    fn empty(&self, place: usize) -> Option<Arc<Entry<K, V>>> {
-        let dropped = self.places[place].swap(None);
+    fn empty(&self, place: usize) -> Option<Node<K, V>> {
+        let (dropped, _) = self.places[place].swap((None, Tag::None), Ordering::AcqRel);
         self.mark(place, 0);
         dropped
     }
@@ -245,14 +292,19 @@ impl<K, V> Set<K, V> {
 }
 
 /// The place of an entry in one of the two sets where it may be.
-fn find<K, V>(sets: [&Set<K, V>; 2], hash: u64, is_it: impl Fn(&Entry<K, V>) -> bool) -> Option<(&Set<K, V>, usize)> {
-    sets.into_iter().find_map(|set| Some((set, set.find(hash, &is_it)?)))
+fn find<'a, K, V>(
+    pair: [&'a Set<K, V>; 2],
+    hash: u64,
+    pin: &Pin,
+    is_it: impl Fn(&Entry<K, V>) -> bool,
+) -> Option<(&'a Set<K, V>, usize)> {
+    pair.into_iter().find_map(|set| Some((set, set.find(hash, pin, &is_it)?)))
 }
 
 /// An empty place, in the first set if there is one, or that of the entry which moka was told of the longest ago.
-fn place_to_take<K, V>(sets: [&Set<K, V>; 2], round: u32) -> (&Set<K, V>, usize) {
-    let [home, beside] = sets;
-    let is_empty = |set: &Set<K, V>, place: &usize| set.places[*place].load().is_none();
+fn place_to_take<'a, K, V>(pair: [&'a Set<K, V>; 2], round: u32, pin: &Pin) -> (&'a Set<K, V>, usize) {
+    let [home, beside] = pair;
+    let is_empty = |set: &Set<K, V>, place: &usize| set.entry(*place, pin).is_none();
     if let Some(place) = (0..WAYS).find(|place| is_empty(home, place)) {
         return (home, place);
     }
@@ -260,13 +312,16 @@ fn place_to_take<K, V>(sets: [&Set<K, V>; 2], round: u32) -> (&Set<K, V>, usize)
         home.overflow();
         return (beside, place);
     }
-    let age = |place: &usize| home.places[*place].load().as_ref().map(|entry| entry.residence.age(round));
+    let age = |place: &usize| home.entry(*place, pin).map(|entry| entry.residence.age(round));
     (home, (0..WAYS).max_by_key(age).unwrap_or_default())
 }
 
-/// The other set of a pair.
-const fn beside(number: usize) -> usize {
-    number ^ 1
+/// Takes the first of some places.
+#[inline(always)]
+fn first(places: &mut u64) -> Option<usize> {
+    let place = places.trailing_zeros() as usize / 8;
+    *places &= places.wrapping_sub(1);
+    (place < WAYS).then_some(place)
 }
 
 /// Seven bits that no set's number is made of, and one that tells it from none.
@@ -275,14 +330,14 @@ const fn tag(hash: u64) -> u64 {
     hash >> 57 | 0x80
 }
 
-/// Entries in a table of `mask + 1` sets: three of seven places are taken then. One set in a hundred has overflown, one pair in
+/// Entries in a table of so many sets: three of seven places are taken then. One set in a hundred has overflown, one pair in
 /// some thousands is full.
-const fn most(mask: usize) -> usize {
-    (mask + 1) * 3
+const fn most(sets: usize) -> usize {
+    sets * 3
 }
 
-fn empty<K, V>(sets: usize) -> Segment<K, V> {
-    let set = || Set { tags: AtomicU64::new(0), places: [const { ArcSwapOption::const_empty() }; WAYS] };
+fn empty<K, V>(sets: usize) -> Table<K, V> {
+    let set = || Set { tags: AtomicU64::new(0), places: [const { AtomicShared::null() }; WAYS] };
     (0..sets).map(|_| set()).collect()
 }
 

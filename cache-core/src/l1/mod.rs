@@ -24,14 +24,21 @@
 //! nothing is told.
 //!
 //! *Time* is asked of a coarse clock ([`clock`](crate::clock)), and *marks* are looked at only if anything was invalidated since
-//! ([`Ledger::applied`](crate::coherence::ledger::Ledger::applied)), so tags cost a hit nothing.
+//! ([`Ledger::applied`](crate::coherence::ledger::Ledger::applied)), so tags cost a hit nothing. *The proof* is looked at only if
+//! what it said last time no longer serves: it only grows, so until when it surely holds is noted on the entry, as the coarse clock
+//! will read then.
 //!
-//! A hit by `u64` took 1,500 instructions by moka with what was around it, and takes 340. What was tried in place of parts of it:
+//! *What was dropped is freed soon, not at once*: a hit may have it borrowed. Whoever drops something from the front frees what
+//! nobody has borrowed, after it has given its locks back; the rest goes with what the same thread drops next, or when a stack
+//! is tended, twice a second.
 //!
-//! - a lock per slot or per shard: fewer instructions (30 for 70), but a line that all cores write to for every hit of a popular
+//! `benches/README.md` says what a hit is made of, and what was tried in place of parts of it. In short:
+//!
+//! - a lock per slot or per shard: fewer instructions (30 for 40), but a line that all cores write to for every hit of a popular
 //!   entry, and a writer that waits for a reader which lost its processor;
 //! - tables of single threads: the fewest, but nobody can drop from them what moka evicted;
-//! - `papaya`: as many instructions, one more step from line to line, and evicted entries are freed a batch later;
+//! - `arc_swap`, which frees at once: 70 instructions for 40, and registers saved around its calls;
+//! - `papaya`: more instructions than either;
 //! - a clock that a task advances: 30 instructions less, but it stands still in a process that is stopped and goes on, which is
 //!   when the proof of freshness is needed. The processor's counter (`rdtsc`) takes longer than the kernel's coarse clock.
 
@@ -41,7 +48,11 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{front::Front, residence::Residence, store::Store};
+pub(crate) use self::{
+    front::{Front, Pin, collect},
+    residence::Residence,
+    store::Store,
+};
 
 /// How much a stack may keep in the process.
 ///

@@ -2,30 +2,49 @@
 
 use std::sync::{
     Weak,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
 };
 
 use super::Front;
-use crate::coherence::proof::Stamp;
+use crate::{clock::Reading, coherence::proof::Stamp};
 
 /// An entry's place in L1, and what was last found out about it.
 #[repr(C)]
 pub(crate) struct Residence<K, V> {
-    /// When it leaves L1.
-    pub(crate) until: Stamp,
-    /// The number of [applied](crate::coherence::ledger::Ledger::applied) invalidations when its marks were looked at.
-    standing: AtomicU64,
     /// The round in which moka was last told that it is asked for.
     told: AtomicU32,
+    /// Until when it may surely be served, as far as anybody has looked.
+    proven: AtomicI64,
+    /// The number of [applied](crate::coherence::ledger::Ledger::applied) invalidations when its marks were looked at.
+    standing: AtomicU64,
     /// Under which it is kept.
     pub(crate) hash: u64,
+    /// When it leaves L1.
+    pub(crate) until: Stamp,
     /// Where it may be beside moka.
     pub(super) front: Weak<Front<K, V>>,
 }
 
 impl<K, V> Residence<K, V> {
     pub(crate) fn new(hash: u64, until: Stamp, front: Weak<Front<K, V>>) -> Self {
-        Self { hash, until, standing: AtomicU64::new(u64::MAX), told: AtomicU32::new(0), front }
+        Self {
+            hash,
+            until,
+            proven: AtomicI64::new(i64::MIN),
+            standing: AtomicU64::new(u64::MAX),
+            told: AtomicU32::new(0),
+            front,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn proven(&self) -> Reading {
+        Reading(self.proven.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn prove(&self, until: Reading) {
+        // What was applied before the proof is seen by whoever sees the proof.
+        self.proven.store(until.0, Ordering::Release);
     }
 
     /// Whether `applied` is still what it was when `look` was last given a yes, or it is given one now.

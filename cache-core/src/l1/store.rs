@@ -10,17 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use foldhash::quality::RandomState;
+use foldhash::{
+    SharedSeed,
+    quality::{RandomState, SeedableRandomState},
+};
 use moka::{Equivalent, Expiry, notification::RemovalCause, sync::Cache};
 
-use super::{Bound, Front, L1, front::Borrowed};
-use crate::{
-    cache::CacheKey,
-    entry::{Entry, Name},
-    key::encode::text,
-    lookup::Lookup,
-    stats::Event,
-};
+use super::{Bound, Front, L1, front};
+use crate::{cache::CacheKey, entry::Entry, key::encode::text, lookup::Lookup, stats::Event};
 
 /// The entries of all caches of a stack.
 pub(crate) struct Store {
@@ -53,13 +50,10 @@ impl Store {
         matches!(self.bound, Bound::Weight(_))
     }
 
-    /// The hash under which an entry is kept; seeded per store, so that nobody outside can make keys collide.
-    #[inline]
-    pub(crate) fn hash<L: Lookup>(&self, cache: u32, lookup: &L) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u32(cache);
-        lookup.hash(&mut hasher);
-        hasher.finish()
+    /// For the hash under which an entry of a cache is kept; seeded per store and cache, so that nobody outside can make keys
+    /// collide, nor keys of one cache with their like in another.
+    pub(crate) fn hasher(&self, cache: u32) -> SeedableRandomState {
+        SeedableRandomState::with_seed(self.hasher.hash_one(cache), SharedSeed::global_random())
     }
 
     /// The entry, live or not.
@@ -74,31 +68,20 @@ impl Store {
         entry.downcast().ok()
     }
 
-    /// The entry, servable or not, without asking moka for it. moka is told of a sample of these reads.
+    /// Whether moka is yet to be told of an entry that was found without it.
     #[inline(always)]
-    pub(crate) fn peek<L, V>(
-        &self,
-        front: &Front<L::Key, V>,
-        cache: u32,
-        hash: u64,
-        lookup: &L,
-    ) -> Option<Borrowed<L::Key, V>>
+    pub(crate) fn is_due<K, V>(&self, entry: &Entry<K, V>) -> bool {
+        entry.residence.is_due(self.rounds.now())
+    }
+
+    /// moka is told of a sample of the reads.
+    #[cold]
+    pub(crate) fn tell<L, V>(&self, cache: u32, lookup: &L, entry: &Entry<L::Key, V>)
     where
         L: Lookup<Key: Send + Sync + 'static>,
     {
-        let found = front.get(hash, lookup)?;
-        let residence = &found.as_ref()?.residence;
-        let round = self.rounds.now();
-        if residence.is_due(round) {
-            residence.tell(round);
-            self.tell(&Query { cache, hash, lookup });
-        }
-        Some(found)
-    }
-
-    #[cold]
-    fn tell<L: Lookup<Key: Send + Sync + 'static>>(&self, query: &Query<'_, L>) {
-        self.moka.get(query);
+        entry.residence.tell(self.rounds.now());
+        self.moka.get(&Query { cache, hash: entry.residence.hash, lookup });
     }
 
     /// Puts an entry of moka's into the front. Only under the lock of its key's table.
@@ -121,8 +104,14 @@ impl Store {
     }
 
     /// Only under the lock of its key's table.
-    pub(crate) fn insert<K, V>(&self, front: &Front<K, V>, hash: u64, entry: Arc<Entry<K, V>>, lifetime: Duration)
-    where
+    pub(crate) fn insert<K, V>(
+        &self,
+        front: &Front<K, V>,
+        cache: u32,
+        hash: u64,
+        entry: Arc<Entry<K, V>>,
+        lifetime: Duration,
+    ) where
         K: CacheKey,
         V: Send + Sync + 'static,
     {
@@ -134,7 +123,7 @@ impl Store {
         let round = self.rounds.now();
         entry.residence.tell(round.wrapping_sub(1));
         front.put(&entry, round);
-        let place = Place { hash, name: Arc::<Name<K>>::clone(&entry.name) };
+        let place = Place { hash, name: Arc::new(Name { cache, key: entry.key.clone() }) };
         let weight = entry.weight;
         self.moka.insert(place, Slot { entry, weight, lifetime });
     }
@@ -143,6 +132,7 @@ impl Store {
     pub(crate) fn remove<K, V>(&self, front: &Front<K, V>, cache: u32, hash: u64, key: &K)
     where
         K: CacheKey,
+        V: 'static,
     {
         self.moka.invalidate(&Query { cache, hash, lookup: &key });
         front.remove(hash, key);
@@ -151,6 +141,7 @@ impl Store {
     /// Lets moka do what it put off: evict, expire, tell.
     pub(crate) fn tend(&self) {
         self.moka.run_pending_tasks();
+        front::collect();
     }
 
     /// How many entries are kept, and their weight. Approximate until [`tend`](Self::tend) was called.
@@ -206,7 +197,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Resident for Entry<K, V> {
             RemovalCause::Expired => Event::Expiration,
             RemovalCause::Explicit | RemovalCause::Replaced => return,
         };
-        self.counters.note(event, Some(self.residence.hash), || text(&self.name.key));
+        self.counters.note(event, Some(self.residence.hash), || text(&self.key));
     }
 }
 
@@ -214,6 +205,14 @@ impl<K: CacheKey, V: Send + Sync + 'static> Resident for Entry<K, V> {
 struct Place {
     hash: u64,
     name: Arc<dyn Named>,
+}
+
+/// What an entry is kept under, with a key of its own: moka holds on to the name under which a place was first taken, which
+/// must not hold on to the value, and a hit would have to look for the key in another line.
+struct Name<K> {
+    /// The cache it belongs to: two caches may have keys of one type.
+    cache: u32,
+    key: K,
 }
 
 /// A name without its type.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ENTRY_OVERHEAD, L1};
+use super::{ENTRY_OVERHEAD, L1, Pin};
 use crate::{
     Cache, Stack,
     cache::Shared,
@@ -52,7 +52,7 @@ impl Numbers {
     }
 
     fn in_front(&self, key: u64) -> Option<u64> {
-        self.front.get(self.hash(&&key), &&key).map(|entry| *entry.as_ref().unwrap().value)
+        self.front.get(self.hash(&&key), &&key, &Pin::new()).map(|entry| *entry.value)
     }
 
     fn in_moka(&self, key: u64) -> Option<u64> {

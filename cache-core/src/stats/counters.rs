@@ -1,5 +1,6 @@
 use std::{
     array,
+    cell::Cell,
     cmp::Reverse,
     collections::BinaryHeap,
     sync::{
@@ -53,18 +54,22 @@ impl Counters {
 
     #[inline]
     pub(crate) fn add(&self, event: Event, n: u64) {
-        match self.own.get(ordinal()) {
+        match self.own.get(ORDINAL.get()) {
             Some(stripe) => {
                 let count = &stripe.0[event as usize];
                 count.store(count.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
             }
-            None => self.add_shared(event, n),
+            None => self.add_otherwise(event, n),
         }
     }
 
+    /// Of a thread that has no number yet, or none that has a stripe.
     #[cold]
-    fn add_shared(&self, event: Event, n: u64) {
-        self.shared.0[event as usize].fetch_add(n, Ordering::Relaxed);
+    fn add_otherwise(&self, event: Event, n: u64) {
+        match self.own.get(number_this_thread()) {
+            Some(_) => self.add(event, n),
+            None => _ = self.shared.0[event as usize].fetch_add(n, Ordering::Relaxed),
+        }
     }
 
     /// Counts it, and tells those who want to know. `key` makes the text of an entry's key for those who want that too.
@@ -104,14 +109,18 @@ impl Stripe {
     }
 }
 
-/// The number of this thread, which no other has at the same time: the smallest that was free when it first counted. A thread
-/// that is about to end has none, and shares.
-#[inline]
-fn ordinal() -> usize {
+thread_local! {
+    /// The number of this thread, which no other has at the same time: the smallest that was free when it first counted. A thread
+    /// that is about to end has none, and shares. Apart from what gives it back, so that to read it takes one instruction.
+    static ORDINAL: Cell<usize> = const { Cell::new(usize::MAX) };
+}
+
+fn number_this_thread() -> usize {
     thread_local! {
-        static ORDINAL: Ordinal = Ordinal::take();
+        static OWNED: Ordinal = Ordinal::take();
     }
-    ORDINAL.try_with(|ordinal| ordinal.0).unwrap_or(usize::MAX)
+    let _ = OWNED.try_with(|ordinal| ORDINAL.set(ordinal.0));
+    ORDINAL.get()
 }
 
 struct Ordinal(usize);
@@ -137,6 +146,7 @@ impl Ordinal {
 
 impl Drop for Ordinal {
     fn drop(&mut self) {
+        ORDINAL.set(usize::MAX);
         ORDINALS.lock().unwrap_or_else(PoisonError::into_inner).free.push(Reverse(self.0));
     }
 }
@@ -181,9 +191,9 @@ mod tests {
 
     #[test]
     fn threads_have_numbers_of_their_own() {
-        let here = ordinal();
-        assert_eq!(here, ordinal());
-        assert_ne!(thread::spawn(ordinal).join().unwrap(), here);
+        let here = number_this_thread();
+        assert_eq!(here, number_this_thread());
+        assert_ne!(thread::spawn(number_this_thread).join().unwrap(), here);
     }
 
     #[test]
