@@ -26,7 +26,7 @@ async fn main() -> Result<()> {
     }
 
     // There is none: the call ends at the hard timeout, and the next one may load.
-    let error = prices.get_with(&8, |_| std::future::pending()).await.unwrap_err();
+    let error = prices.get_with(&8, |_| std::future::pending()).await.expect_err("nobody waits for ever");
     assert_eq!(error.kind(), ErrorKind::LoadTimeout);
     assert_eq!(prices.get_with(&8, |_| async { 90 }).await?, 90);
     Ok(())
