@@ -171,12 +171,13 @@ impl row {
     {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        ::cache_core::__private::handle::<<T::Id as ::std::borrow::ToOwned>::Owned, T, _>(
+        ::cache_core::__private::handle::<_, T, _, _>(
             row::__site::<T, N>(),
             ::core::option::Option::None,
             ::cache_core::__private::outcome(
                 (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
             ),
+            |(id,): (&'static T::Id,)| ::cache_core::__private::key_part(&*id),
         )
     }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]

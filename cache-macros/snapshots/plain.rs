@@ -143,12 +143,15 @@ impl user {
     pub fn cache() -> ::cache_core::Result<::cache_core::Cache<(u32, <str as ::std::borrow::ToOwned>::Owned), User>> {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        ::cache_core::__private::handle::<(u32, <str as ::std::borrow::ToOwned>::Owned), User, _>(
+        ::cache_core::__private::handle::<_, User, _, _>(
             user::__site(),
             ::core::option::Option::None,
             ::cache_core::__private::outcome(
                 (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
             ),
+            |(org, name): (&'static u32, &'static str)| {
+                (::cache_core::__private::key_part(&*org), ::cache_core::__private::key_part(&*name))
+            },
         )
     }
     #[doc = r" Marks the entry of these arguments as stale, everywhere: it is served inside a stale window, and to nobody else."]

@@ -97,4 +97,4 @@ impl Default for L1 {
 
 /// What an entry takes beside its key and value, in bytes: the nodes of the store, its place in front of it, and its own times
 /// and marks.
-pub const ENTRY_OVERHEAD: u32 = 700;
+pub const ENTRY_OVERHEAD: u32 = 900;
