@@ -1,36 +1,45 @@
 //! Carrying out a flight. What it does next is decided by [`Course`].
 
-use std::{borrow::Cow, pin::pin, sync::Arc, time::Duration};
+mod departure;
+mod freight;
+mod scales;
 
-use bytes::Bytes;
+use std::{pin::pin, sync::Arc, time::Duration};
+
 use tokio::{
     select,
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{Behind, Cargo, Flight, Landing, MIN_LIFE, Outcome, Place, Seat};
+use super::{Cargo, Flight, Landing, Outcome, Place, Seat};
 use crate::{
     answer::Source,
-    backend::{Claim, Fill, FillReply, Found, Late, Lease, LeaseReply, Part, Read},
+    backend::{Claim, Found, Lease, LeaseReply, Part, Read},
     bulkhead::Rooms,
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{
-        course::{Course, Effect, End, Event, Leased, Loaded, Mode, Reach, Seen},
+        course::{Course, Effect, End, Event, Leased, Loaded, Mode, Seen},
         ledger::Moment,
-        outbox::Trust,
-        validity::SCOPES,
     },
-    entry::{Entry, Life, Origin},
-    judge::{Judge, Promotion, Verdict},
+    entry::{Entry, Origin},
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
-    load::{self, BoxLoad, Failure, Lineage, Load, Wishes},
+    load::{self, BoxLoad, Failure, Lineage, Load},
     policy::Policy,
     stats,
     tag::Tags,
-    token::{EntryId, Epoch, LeaseToken, random_unit},
+    token::{Epoch, LeaseToken, random_unit},
+};
+
+use self::{
+    departure::Progress,
+    scales::{Asked, Scales, Weighed},
+};
+pub(crate) use self::{
+    departure::{embark, fly, glance, launch, launch_behind},
+    scales::Ticket,
 };
 
 /// What a flight is to do.
@@ -62,258 +71,8 @@ impl<K, V> Order<K, V> {
     }
 }
 
-/// Begins a flight in a task of its own.
-pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
-    let progress = Pilot::new(&landing, order).rest();
-    tokio::spawn(fly_on(landing, progress));
-}
-
-/// Begins a flight, and carries out its first step, a read of L2, in the caller's task: a hit needs no other. Whatever
-/// comes after goes on in a task of its own.
-///
-/// If the caller is dropped meanwhile, the flight ends with it, and one of those who joined leads the next. A read holds
-/// nothing that would have to be given back.
-pub(crate) async fn embark<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
-    let mut pilot = Pilot::new(&landing, order);
-    match load::catch_panic(pilot.look()).await {
-        Ok(Some((outcome, end))) => {
-            let order = pilot.order;
-            land(landing, outcome, end, order);
-        }
-        Ok(None) => {
-            let progress = pilot.rest();
-            tokio::spawn(fly_on(landing, progress));
-        }
-        Err(panic) => {
-            let order = pilot.order;
-            land(landing, Outcome::Failed(Failure::Cache(panic)), End::Failed, order);
-        }
-    }
-}
-
-/// [`embark`], where L1 has nothing to compare: most flights find a fresh entry, which is returned. While it waits, it holds
-/// next to nothing: there may be many of its like. The order is made out only where there is more to do.
-pub(crate) async fn glance<K: CacheKey, V: CacheValue>(
-    landing: Landing<K, V>,
-    ticket: Ticket<'_>,
-    order: impl FnOnce() -> Order<K, V>,
-) -> Option<Arc<Entry<K, V>>> {
-    let (policy, proof) = (landing.cache.policy(), &landing.cache.stack.proof);
-    let mut known = Cow::Borrowed(ticket.tags);
-    let mut reads = 0;
-    let (seen, entry) = loop {
-        let asked = Asked::now(&landing.cache);
-        let Some(found) = landing.cache.found(ticket.entry_key, &known).await else { break (Seen::Unreachable, None) };
-        reads += 1;
-        let scales = Scales { landing: &landing, policy: &policy, ticket, known: &known, replaced: None };
-        match load::panic_caught(|| scales.weigh(found, asked)) {
-            Ok(Weighed::Usable(entry)) if entry.life.is_fresh(clock::now()) && !entry.is_due(clock::now(), proof) => {
-                landing.cache.note(stats::Event::L2Hit, landing.hash, &landing.key);
-                landing.land_hit(&entry);
-                return Some(entry);
-            }
-            Ok(Weighed::Usable(entry)) => break (Seen::Usable, Some(entry)),
-            Ok(Weighed::Seen(seen)) => break (seen, None),
-            Ok(Weighed::AskAgain { or_else, .. }) if reads == MAX_READS => break (or_else, None),
-            Ok(Weighed::AskAgain { more, .. }) => known = Cow::Owned(known.with(&more)),
-            Err(panic) => {
-                land(landing, Outcome::Failed(Failure::Cache(panic)), End::Failed, order());
-                return None;
-            }
-        }
-    };
-    let known = known.into_owned();
-    let progress = Progress::after_read(&landing, order(), known, seen);
-    let mut pilot = Pilot::go_on(&landing, progress);
-    pilot.promotion = entry;
-    match pilot.ended() {
-        Some((outcome, end)) => {
-            let order = pilot.order;
-            land(landing, outcome, end, order);
-        }
-        None => {
-            let progress = pilot.rest();
-            tokio::spawn(fly_on(landing, progress));
-        }
-    }
-    None
-}
-
-/// Ends a flight, and begins the one that replaces what it brought, where that is stale.
-fn land<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, outcome: Outcome<K, V>, end: End, order: Order<K, V>) {
-    if let Some((landing, behind)) = landing.land(outcome, end, &order) {
-        launch_behind(landing, behind, order);
-    }
-}
-
-/// Begins a flight that replaces an entry behind its back.
-pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
-    landing: Landing<K, V>,
-    behind: Behind<K, V>,
-    order: Order<K, V>,
-) {
-    let Behind { seat, place, .. } = behind;
-    landing.cache.note(stats::Event::Refresh, landing.hash, &landing.key);
-    launch(
-        landing,
-        Order {
-            resident: Some(Arc::clone(&place.entry)),
-            serves_stale: false,
-            behind: Some(place),
-            _companion: Some(seat),
-            // Nobody waits for it.
-            lineage: Lineage::default(),
-            ..order
-        },
-    );
-}
-
-/// Carries out a flight, until it has landed or everyone has left it.
-pub(crate) async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
-    let progress = Pilot::new(&landing, order).rest();
-    fly_on(landing, progress).await;
-}
-
-/// Carries out what is left of a flight.
-async fn fly_on<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, progress: Progress<K, V>) {
-    let mut pilot = Pilot::go_on(&landing, progress);
-    match load::catch_panic(pilot.travel()).await {
-        Ok(Some((outcome, end))) => {
-            let order = pilot.order;
-            if let Some((landing, behind)) = landing.land(outcome, end, &order) {
-                launch_behind(landing, behind, order);
-            }
-        }
-        Ok(None) => pilot.release().await,
-        Err(panic) => {
-            pilot.release().await;
-            let order = pilot.order;
-            landing.land(Outcome::Failed(Failure::Cache(panic)), End::Failed, &order);
-        }
-    }
-}
-
-/// How far a flight has come that holds nothing yet.
-struct Progress<K, V> {
-    order: Order<K, V>,
-    known: Tags,
-    course: Course,
-    next: Effect,
-}
-
-impl<K: CacheKey, V: CacheValue> Progress<K, V> {
-    fn new(landing: &Landing<K, V>, order: Order<K, V>) -> Self {
-        let cache = &landing.cache;
-        let reach = cache.reach(&order.entry_key, &order.tags);
-        let mut course = Course::new(order.mode, reach, cache.stack.settings.patience);
-        let next = course.next(Event::Began, clock::now(), random_unit);
-        Self { known: order.tags.clone(), order, course, next }
-    }
-
-    /// With the first step done, which was to read.
-    fn after_read(landing: &Landing<K, V>, order: Order<K, V>, known: Tags, seen: Seen) -> Self {
-        let mut course = Course::new(order.mode, Reach::Shared, landing.cache.stack.settings.patience);
-        let first = course.next(Event::Began, clock::now(), random_unit);
-        debug_assert_eq!(first, Effect::Read, "nothing else comes first where L2 may be read");
-        let next = course.next(Event::Read(seen), clock::now(), random_unit);
-        Self { order, known, course, next }
-    }
-}
-
-/// What a flight asks for.
-#[derive(Clone, Copy)]
-pub(crate) struct Ticket<'a> {
-    pub(crate) text: &'a KeyText,
-    pub(crate) entry_key: &'a EntryKey,
-    /// The tags that the call names.
-    pub(crate) tags: &'a Tags,
-    /// Whether an entry inside its stale-while-revalidate window is an answer.
-    pub(crate) serves_stale: bool,
-}
-
-/// What weighs an entry that L2 has.
-struct Scales<'a, K: CacheKey, V: CacheValue> {
-    landing: &'a Landing<K, V>,
-    policy: &'a Policy,
-    ticket: Ticket<'a>,
-    /// The tags whose epochs were asked for.
-    known: &'a Tags,
-    /// What is to be replaced ahead of its end: it answers nobody here.
-    replaced: Option<EntryId>,
-}
-
-impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
-    fn weigh(&self, found: Found, asked: Asked) -> Weighed<K, V> {
-        let cache = &self.landing.cache;
-        let judge = Judge {
-            namespace: &cache.stack.namespace,
-            codec: &*cache.codec,
-            entry: self.ticket.entry_key,
-            seal: cache.stack.settings.seal.as_ref(),
-            most: self.policy.max_value_size,
-            key: &self.ticket.text.full,
-            declared: self.ticket.tags,
-            asked: self.known,
-        };
-        Weighed::Seen(match judge.judge(found) {
-            Verdict::Absent => Seen::Absent,
-            Verdict::Usable(promotion) => match cache.stack.trust(asked.deliveries, promotion.tags.marks()) {
-                Trust::Full => return self.promote(promotion, asked.at),
-                Trust::Denied => Seen::Unreachable,
-                Trust::Outdated => return Weighed::AskAgain { or_else: Seen::Unreachable, more: Tags::default() },
-            },
-            Verdict::Dead(id) => {
-                self.landing.flight.set_stand_in(None);
-                Seen::Useless(id)
-            }
-            Verdict::Unknown(id, more) => return Weighed::AskAgain { or_else: Seen::Useless(id), more },
-            Verdict::Damaged(id, why) => {
-                cache.note_damage(why);
-                Seen::Useless(id)
-            }
-            Verdict::Unreadable(id, error) => {
-                cache.note_unreadable(&error);
-                Seen::Useless(id)
-            }
-        })
-    }
-
-    /// An entry past its time to live answers inside its window, or else only if the load fails.
-    fn promote(&self, promotion: Promotion<V>, asked: Instant) -> Weighed<K, V> {
-        let (flight, policy) = (&self.landing.flight, self.policy);
-        let (id, now) = (promotion.id, clock::now());
-        let entry = self.promoted(promotion, asked);
-        if self.replaced == Some(id) && entry.life.is_fresh(now) {
-            return Weighed::Seen(Seen::Useless(id));
-        }
-        let serves_stale = || self.ticket.serves_stale && entry.life.is_within(policy.stale_while_revalidate, now);
-        if entry.life.is_fresh(now) || serves_stale() {
-            return Weighed::Usable(entry);
-        }
-        match flight.stand_in() {
-            // If it expired softly, this process may not know of it yet, and must not take it for current.
-            Some(known) if known.origin.id == Some(id) && !entry.life.expired => {
-                known.origin.as_of.raise(entry.origin.as_of.get());
-            }
-            _ => flight.set_stand_in(Some(entry)),
-        }
-        Weighed::Seen(Seen::Useless(id))
-    }
-
-    fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
-        let Promotion { value, id, span, cost, expired, tags, validator, size } = promotion;
-        let (cache, flight) = (&self.landing.cache, &self.landing.flight);
-        let life = Life { expired, ..Life::new(asked, span, cache.l1_lifetime()) };
-        let life = cache.with_due(life, cost);
-        // It has every tag that the call names, and rests on what the flight does if it has no other.
-        let standing = match tags.len() == self.ticket.tags.len() {
-            true => flight.standing.clone(),
-            false => cache.standing(self.ticket.entry_key, flight.standing.born, &tags),
-        };
-        let origin = Origin { id: Some(id), tags, as_of: cache.as_of(asked), validator };
-        cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
-    }
-}
+/// Reads in a row for an entry whose tags nobody here knew of: it may be rewritten with others in between, or revoked.
+const MAX_READS: usize = 3;
 
 struct Pilot<'a, K: CacheKey, V: CacheValue> {
     landing: &'a Landing<K, V>,
@@ -335,16 +94,6 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     validated: Option<Arc<Entry<K, V>>>,
     cargo: Option<Cargo<V>>,
     failure: Option<Failure>,
-}
-
-/// A loaded value in its frame, as a fill sends it.
-struct Parcel {
-    frame: Bytes,
-    life: Duration,
-    /// Its tags whose epochs were captured with the lease.
-    early: Tags,
-    /// Its tags whose epochs the fill has to look up.
-    late: Tags,
 }
 
 impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
@@ -593,91 +342,6 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         self.cache.room(is_exempt).await.map_err(Failure::Cache)
     }
 
-    fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
-        let wishes = load.take();
-        let earlier = self.flight().stand_in();
-        let mut tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
-        if let (true, Some(earlier)) = (wishes.is_unchanged, &earlier) {
-            tags = tags.with(&earlier.origin.tags);
-        }
-        let policy = &self.policy;
-        let adapted = || self.cache.adapted(policy, earlier.as_deref()?, &value, wishes.is_unchanged);
-        let asked = wishes.ttl.or(self.order.ttl).or_else(adapted);
-        let (ttl, grace) = (self.cache.lifetime(policy, &value, asked), policy.grace());
-        let Wishes { validator, no_store, .. } = wishes;
-        let mut cargo =
-            Cargo { value, started, ttl, grace, leased, tags, validator, payload: None, size: None, id: None };
-        let loaded = if no_store { Loaded::Drop } else { self.cache.pack(policy, &mut cargo) };
-        self.cargo = Some(cargo);
-        loaded
-    }
-
-    async fn fill(&mut self) -> Option<FillReply> {
-        let reply = match self.consign() {
-            Some(parcel) => self.ship(&parcel).await,
-            None => {
-                self.release().await;
-                Some(FillReply::Refused)
-            }
-        };
-        self.count(match reply {
-            Some(FillReply::Stored) => stats::Event::Fill,
-            Some(FillReply::Refused) | None => stats::Event::FillRefused,
-        });
-        reply
-    }
-
-    /// What was loaded, ready to be sent; nothing if the load took longer than it may live.
-    fn consign(&mut self) -> Option<Parcel> {
-        let foreseen = self.policy.foreseen(self.order.ttl);
-        let cargo = self.cargo.as_mut().expect("a course fills what it loaded");
-        let payload = cargo.payload.take().expect("what is kept in L2 was encoded");
-        let took = clock::now() - cargo.started;
-        let fresh = cargo.ttl.checked_sub(took).filter(|fresh| *fresh >= MIN_LIFE)?;
-        let life = fresh + cargo.grace;
-        // An entry that outlives what was foreseen would outlive captured marks too: then the fill prolongs them all.
-        let captured = if cargo.ttl > foreseen { &Tags::default() } else { &self.known };
-        let (early, late) = cargo.tags.split(captured);
-        let names = early.names().chain(late.names()).collect();
-        let frame = self.cache.frame(
-            &self.policy,
-            (&self.order.text, &self.order.entry_key),
-            cargo,
-            payload,
-            names,
-            took,
-            life,
-        )?;
-        Some(Parcel { frame, life, early, late })
-    }
-
-    async fn ship(&mut self, parcel: &Parcel) -> Option<FillReply> {
-        let Parcel { frame, life, early, late } = parcel;
-        let places = early.names().filter_map(|name| self.known.position(name)).map(|place| SCOPES + place);
-        let epochs: Vec<Epoch> = (0..SCOPES).chain(places).map(|place| self.captured[place]).collect();
-        let late: Vec<Mark> = late.marks().cloned().collect();
-        let unchanged = *self.captured.last().expect("the mark of any tag is always captured");
-        let id = EntryId::random();
-        let fill = Fill {
-            key: &self.order.entry_key,
-            token: self.token.expect("a course fills only under a lease"),
-            id,
-            epochs: &epochs,
-            late: (!late.is_empty()).then_some(Late {
-                marks: &late,
-                unchanged: (&self.cache.stack.any_tag, unchanged),
-                retain: self.policy.retain(Some(*life)),
-            }),
-            frame,
-            ttl: *life,
-        };
-        let reply = self.l2().fill(fill, &self.cache.counters).await;
-        if let (Some(FillReply::Stored), Some(cargo)) = (reply, &mut self.cargo) {
-            cargo.id = Some(id);
-        }
-        reply
-    }
-
     /// Gives back the lease that may be held.
     async fn release(&mut self) {
         if let (Some(l2), Some(token)) = (self.cache.l2(), self.token) {
@@ -768,32 +432,4 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     fn count(&self, event: stats::Event) {
         self.cache.note(event, self.landing.hash, &self.landing.key);
     }
-}
-
-/// Reads in a row for an entry whose tags nobody here knew of: it may be rewritten with others in between, or revoked.
-const MAX_READS: usize = 3;
-
-/// When L2 was asked.
-#[derive(Clone, Copy)]
-struct Asked {
-    at: Instant,
-    /// How many invalidations that had failed before it had been told of.
-    deliveries: u64,
-}
-
-impl Asked {
-    fn now<K: CacheKey, V: CacheValue>(cache: &Shared<K, V>) -> Self {
-        Self { at: clock::now(), deliveries: cache.stack.deliveries() }
-    }
-}
-
-enum Weighed<K, V> {
-    /// An entry to be served, fresh or inside its window.
-    Usable(Arc<Entry<K, V>>),
-    Seen(Seen),
-    /// This, unless asking again, for more tags too, brings something better.
-    AskAgain {
-        or_else: Seen,
-        more: Tags,
-    },
 }
