@@ -4,6 +4,7 @@ mod argument;
 mod ask;
 mod gate;
 mod here;
+mod many;
 mod outcome;
 mod revoking;
 mod site;
@@ -22,6 +23,7 @@ pub use self::{
     argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag},
     ask::{Ask, Told, later},
     here::EntryHere,
+    many::{LoadMany, OfMany, Values, get_many, handle_of_many, invalidate_many, many, one},
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
     site::Site,

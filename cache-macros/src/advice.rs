@@ -1,8 +1,9 @@
 //! What to say of an option that does not exist.
 
-const OPTIONS: [&str; 33] = [
+const OPTIONS: [&str; 34] = [
     "adaptive",
     "associated",
+    "batch",
     "cache",
     "cache_err",
     "cache_if",

@@ -14,6 +14,7 @@ use crate::{advice, error::Mistakes, setting::Setting, template::Template};
 pub(crate) struct Args {
     pub(crate) cache: Option<Name>,
     pub(crate) associated: bool,
+    pub(crate) batch: Option<Span>,
     pub(crate) stack: Option<Expr>,
     pub(crate) settings: Vec<Setting>,
     pub(crate) key: Option<Given<Expr>>,
@@ -34,6 +35,7 @@ impl Default for Args {
         Self {
             cache: None,
             associated: false,
+            batch: None,
             stack: None,
             settings: Vec::new(),
             key: None,
@@ -129,6 +131,7 @@ impl Args {
         }
         match name.to_string().as_str() {
             "cache" => self.cache = Some(value(input, &name, cache_name)?),
+            "batch" => self.batch = flag(input, &name)?.then(|| name.span()),
             "associated" => self.associated = flag(input, &name)?,
             "stack" => self.stack = Some(value(input, &name, expr)?),
             "key" => self.key = Some(Given { name: name.span(), value: value(input, &name, expr)? }),

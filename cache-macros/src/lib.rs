@@ -3,6 +3,7 @@
 mod advice;
 mod args;
 mod argument;
+mod batch;
 mod companions;
 mod error;
 mod expand;
@@ -434,6 +435,23 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// borrowed by `&`; of a borrowed one and of one that an option names a load keeps a copy. Attributes below `#[cached]`
 /// belong to the body, but for `cfg`, `doc`, `deprecated`, `must_use` and lint levels.
 ///
+/// # Functions of many keys
+///
+/// With `batch` a function takes a `Vec` of keys and returns a `HashMap` of what it found, or a `Result` of one whose error has
+/// `Clone` and `From<cache_core::Error>`. Each key is cached on its own, and the body is asked for those that are missing, as
+/// `cache_core::Cache::many` does it. `one` takes a single key; calls of it within a millisecond share one run of the body. Beside
+/// it go `get`, `invalidate`, `uncached`, `cache` and `stats`. The options are those of the cache and its policy.
+/// ```
+/// # use std::collections::HashMap;
+/// # use cache_core::cached;
+/// #[cached(batch, ttl = 300)]
+/// async fn names(ids: Vec<u64>) -> HashMap<u64, String> { ids.into_iter().map(|id| (id, format!("user {id}"))).collect() }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// assert_eq!(names(vec![1, 2]).await.len(), 2);
+/// assert_eq!(names::one(3).await, Some("user 3".into()));
+/// # }
+/// ```
+///
 /// # Synchronous functions
 ///
 /// They are cached in L1 alone: to wait for the shared store would block a thread that its answer may need. An `async fn` can be
@@ -521,8 +539,16 @@ fn expansion(options: proc_macro2::TokenStream, item: proc_macro2::TokenStream) 
     let mut mistakes = Mistakes::default();
     let args = Args::parse(options, &mut mistakes);
     let function = mistakes.keep(syn::parse2::<Function>(item.clone()));
+    let batch = args.batch;
+    if let Some(place) = batch {
+        batch::check_options(&args, place, &mut mistakes);
+    }
     let model = function.map(|function| Model::new(args, function, &mut mistakes));
+    if let (Some(_), Some(model)) = (batch, &model) {
+        batch::check(model, &mut mistakes);
+    }
     match (mistakes.report(), model) {
+        (None, Some(model)) if batch.is_some() => batch::expand(&model),
         (None, Some(model)) => expand::expand(&model),
         (report, _) => quote::quote!(#item #report),
     }

@@ -305,7 +305,7 @@ impl<T: 'static, E: Send + Sync + 'static, W: Way<E>> Holds<Result<T, E>> for Fa
 }
 
 #[cold]
-fn give_up(error: &Error) -> ! {
+pub(super) fn give_up(error: &Error) -> ! {
     panic!("a cached function could not be answered, and its return type has no place for the reason: {error}")
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -39,9 +39,10 @@ pub(super) struct Pace {
     pub(super) most: usize,
 }
 
-pub(super) struct Gathering<K, V> {
-    cache: Arc<Shared<K, V>>,
-    load: Arc<LoadMany<K, V>>,
+pub(crate) struct Gathering<K, V> {
+    /// A cache may hold on to its gathering.
+    cache: Weak<Shared<K, V>>,
+    pub(super) load: Arc<LoadMany<K, V>>,
     when: When,
     state: Mutex<State<K, V>>,
 }
@@ -79,7 +80,7 @@ pub(super) struct Place<K, V> {
 impl<K: CacheKey, V: CacheValue> Gathering<K, V> {
     pub(super) fn new(cache: &Arc<Shared<K, V>>, when: When, load: Arc<LoadMany<K, V>>) -> Arc<Self> {
         let state = Mutex::new(State { awaited: 0, wanted: Vec::new(), round: 0 });
-        Arc::new(Self { cache: Arc::clone(cache), load, when, state })
+        Arc::new(Self { cache: Arc::downgrade(cache), load, when, state })
     }
 
     /// Nothing is loaded before this is dropped, if all are awaited.
@@ -153,7 +154,9 @@ impl<K: CacheKey, V: CacheValue> Gathering<K, V> {
     }
 
     async fn run(&self, keys: Vec<K>, is_nested: bool) -> Loaded<K, V> {
-        let _room = self.cache.room(is_nested).await.map_err(Failure::Cache)?;
+        // Who waits holds on to it.
+        let cache = self.cache.upgrade().ok_or(Failure::Abandoned)?;
+        let _room = cache.room(is_nested).await.map_err(Failure::Cache)?;
         (self.load)(keys).await
     }
 

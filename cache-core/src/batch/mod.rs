@@ -10,6 +10,7 @@ mod gathering;
 mod many;
 mod singles;
 
+pub(crate) use self::gathering::Gathering;
 pub use self::{
     many::{AtMany, Many},
     singles::Batched,

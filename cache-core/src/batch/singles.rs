@@ -78,6 +78,22 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     }
 }
 
+impl<K: CacheKey, V: CacheValue> Cache<K, V> {
+    /// [`batched`](Self::batched), by the same handle each time: the first one's loader is that of all.
+    pub(crate) fn gathered<F, Fut, I, E>(&self, load: F) -> Batched<K, V, E>
+    where
+        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<I, E>> + Send + 'static,
+        I: IntoIterator<Item = (K, Result<V, E>)>,
+        E: Send + Sync + 'static,
+    {
+        let make = || Gathering::new(self.shared(), When::Soon(PACE), erased(load));
+        let gathering = Arc::clone(self.shared().gathering.get_or_init(make));
+        let load = Arc::clone(&gathering.load);
+        Batched { cache: self.clone(), load, pace: PACE, tags: None, gathering, error: PhantomData }
+    }
+}
+
 impl<K: CacheKey, V: CacheValue, E: Send + Sync + 'static> Batched<K, V, E> {
     fn new(cache: Cache<K, V>, load: Arc<LoadMany<K, V>>, pace: Pace, tags: Option<Tagger<K>>) -> Self {
         let gathering = Gathering::new(cache.shared(), When::Soon(pace), Arc::clone(&load));

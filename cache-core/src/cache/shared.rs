@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher},
     ops::{Deref, DerefMut},
     sync::{
-        Arc, PoisonError,
+        Arc, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -20,6 +20,7 @@ use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
     answer::Source,
     backend::{Found, Part, Read},
+    batch::Gathering,
     bulkhead::{Bulkhead, Rooms},
     clock,
     codec::{
@@ -82,6 +83,8 @@ pub(crate) struct Shared<K, V> {
     hasher: SeedableRandomState,
     pub(crate) loads: ArcSwapOption<Bulkhead>,
     pub(crate) backoff: Backoff<K>,
+    /// Where single calls of a function of many keys meet.
+    pub(crate) gathering: OnceLock<Arc<Gathering<K, V>>>,
     /// Values to verify before they are stored: see [`pack`](Self::pack).
     unverified: AtomicU32,
 }
@@ -144,6 +147,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
             loads: ArcSwapOption::new(loads),
             backoff,
+            gathering: OnceLock::new(),
             unverified: AtomicU32::new(VERIFIED),
             hasher,
         }

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "macros")]
 
+mod batch;
 mod choices;
 mod companions;
 mod errors;
