@@ -40,7 +40,7 @@ pub(crate) struct Wishes {
     pub(crate) is_unchanged: bool,
     earlier: Option<Arc<dyn Earlier>>,
     /// Set for one that shares its load with others. To be called if it has to wait before it comes to that.
-    when_late: Option<Box<dyn Fn() + Send>>,
+    when_late: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// The entry that a load is to replace.
@@ -118,8 +118,8 @@ impl Load {
     }
 
     /// It shares its load with others, who are not to wait for it beyond `when_late`.
-    pub(crate) fn set_batch(&self, when_late: impl Fn() + Send + 'static) {
-        self.with(|wishes| wishes.when_late = Some(Box::new(when_late)));
+    pub(crate) fn set_batch(&self, when_late: impl Fn() + Send + Sync + 'static) {
+        self.with(|wishes| wishes.when_late = Some(Arc::new(when_late)));
     }
 
     pub(crate) fn is_of_a_batch(&self) -> bool {
@@ -128,10 +128,9 @@ impl Load {
 
     /// It has to wait before it comes to its load.
     pub(crate) fn is_late(&self) {
-        let when_late = self.with(|wishes| wishes.when_late.take());
-        if let Some(when_late) = when_late {
+        // Called without the lock, which it may want.
+        if let Some(when_late) = self.with(|wishes| wishes.when_late.clone()) {
             when_late();
-            self.with(|wishes| wishes.when_late = Some(when_late));
         }
     }
 

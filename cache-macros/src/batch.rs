@@ -2,13 +2,13 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::{GenericArgument, Ident, PathArguments, Type, ext::IdentExt, spanned::Spanned};
+use syn::{GenericArgument, Ident, PathArguments, Type, spanned::Spanned};
 
 use crate::{
     args::Args,
     argument::Argument,
     error::Mistakes,
-    expand::{place_of, private, stack},
+    expand::{name_space_of, place_of, private, stack},
     model::Model,
     site::site,
 };
@@ -84,7 +84,6 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let Model { krate, visibility, name, output, body, .. } = model;
     let (conditions, outside) = (&model.attributes.conditions, &model.attributes.outside);
     let (lints, of_the_body) = (model.attributes.tolerances(), &model.attributes.body);
-    let lints: Vec<_> = lints.collect();
     let keys = &model.arguments[0];
     let (ids, ty) = (&keys.name, keys.ty());
     let key = element(keys).expect("it was checked");
@@ -92,8 +91,6 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let mut preparation = TokenStream::new();
     let stack = stack(model, &mut preparation);
     let site = site(model);
-    let plain = name.unraw();
-    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}).");
     let at_output = private(model, place_of(output));
     let call = |verb: &str| {
         let verb = Ident::new(verb, Span::call_site());
@@ -107,6 +104,45 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let one = of("one", quote!(key, #name::__load));
     let (get, invalidate) = (of("get_many", quote!(keys)), of("invalidate_many", quote!(keys)));
     let cache = call("handle_of_many");
+    let items = quote! {
+        /// The body: nothing is cached.
+        #(#of_the_body)*
+        #visibility async fn uncached(#pattern: #ty) -> #output #body
+
+        /// The value of one key. Calls within a moment of each other share one run of the body.
+        #visibility async fn one(key: #key) -> <#output as #krate::__private::OfMany>::One {
+            #one.await
+        }
+
+        /// The cached values. Loads nothing.
+        #visibility async fn get(keys: #ty) -> ::std::collections::HashMap<#key, <#output as #krate::__private::OfMany>::Value> {
+            #get.await
+        }
+
+        /// Revokes the entries, everywhere.
+        #visibility async fn invalidate(keys: #ty) -> #krate::Result<()> {
+            #invalidate.await
+        }
+
+        /// The function's cache.
+        #visibility fn cache() -> #krate::Result<#krate::Cache<#key, <#output as #krate::__private::OfMany>::Value>> {
+            #cache
+        }
+
+        /// What happened to the function's cache so far in this process.
+        #visibility fn stats() -> #krate::Stats {
+            #preparation
+            #krate::__private::stats(#name::__site(), #stack)
+        }
+
+        #[doc(hidden)]
+        fn __load(keys: #ty) -> #krate::__private::Loading<#output> {
+            #krate::__private::boxed(#name::uncached(keys))
+        }
+
+        #site
+    };
+    let name_space = name_space_of(model, "they take many keys, and `one` takes one", items);
     quote! {
         #(#conditions)*
         #(#outside)*
@@ -115,57 +151,6 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
             #many.await
         }
 
-        #(#conditions)*
-        #[doc = #summary]
-        #[allow(
-            non_camel_case_types,
-            dead_code,
-            missing_copy_implementations,
-            missing_debug_implementations,
-            reason = "a name space, called as its function is"
-        )]
-        #visibility struct #name {}
-
-        #(#conditions)*
-        #(#lints)*
-        #[allow(dead_code, reason = "not every cached function needs all that goes with it")]
-        impl #name {
-            /// The body: nothing is cached.
-            #(#of_the_body)*
-            #visibility async fn uncached(#pattern: #ty) -> #output #body
-
-            /// The value of one key. Calls within a moment of each other share one run of the body.
-            #visibility async fn one(key: #key) -> <#output as #krate::__private::OfMany>::One {
-                #one.await
-            }
-
-            /// The cached values. Loads nothing.
-            #visibility async fn get(keys: #ty) -> ::std::collections::HashMap<#key, <#output as #krate::__private::OfMany>::Value> {
-                #get.await
-            }
-
-            /// Revokes the entries, everywhere.
-            #visibility async fn invalidate(keys: #ty) -> #krate::Result<()> {
-                #invalidate.await
-            }
-
-            /// The function's cache.
-            #visibility fn cache() -> #krate::Result<#krate::Cache<#key, <#output as #krate::__private::OfMany>::Value>> {
-                #cache
-            }
-
-            /// What happened to the function's cache so far in this process.
-            #visibility fn stats() -> #krate::Stats {
-                #preparation
-                #krate::__private::stats(#name::__site(), #stack)
-            }
-
-            #[doc(hidden)]
-            fn __load(keys: #ty) -> #krate::__private::Loading<#output> {
-                #krate::__private::boxed(#name::uncached(keys))
-            }
-
-            #site
-        }
+        #name_space
     }
 }

@@ -40,13 +40,17 @@ fn function(model: &Model) -> TokenStream {
 
 /// The type of the function's name, which lives beside the function because types and values have names apart.
 fn name_space(model: &Model) -> TokenStream {
+    let companions = companions(model);
+    let (load, site) = (load(model), site(model));
+    name_space_of(model, "each takes its arguments", quote!(#(#companions)* #load #site))
+}
+
+pub(crate) fn name_space_of(model: &Model, manner: &str, items: TokenStream) -> TokenStream {
     let Model { visibility, name, .. } = model;
     let conditions = &model.attributes.conditions;
     let lints = model.attributes.tolerances();
     let plain = name.unraw();
-    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); each takes its arguments.");
-    let companions = companions(model);
-    let (load, site) = (load(model), site(model));
+    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); {manner}.");
     quote! {
         #(#conditions)*
         #[doc = #summary]
@@ -63,9 +67,7 @@ fn name_space(model: &Model) -> TokenStream {
         #(#lints)*
         #[allow(dead_code, reason = "not every cached function needs all that goes with it")]
         impl #name {
-            #(#companions)*
-            #load
-            #site
+            #items
         }
     }
 }

@@ -89,8 +89,8 @@ async fn a_table_that_grows_loses_nothing() {
         numbers.store(key, key);
     }
     let (entries, bytes) = numbers.front.size();
-    // Chance says which sets are full: about one in fifteen hundred finds no place.
-    assert!(entries > 19_900, "{entries} of 20,000 are found at once");
+    // The seed says which sets are full: of sixty draws one in two thousand found no place, and at worst twice as many.
+    assert!(entries > 19_950, "{entries} of 20,000 are found at once");
     assert!(bytes <= 50 * entries, "{bytes} bytes for {entries} entries");
     for key in 0..20_000 {
         assert_eq!(numbers.read(key), Some(key));
@@ -107,7 +107,7 @@ async fn replacing_every_entry_leaves_every_new_one_in_front() {
         }
     }
     let (entries, _) = numbers.front.size();
-    assert!(entries > 9_950, "{entries} of 10,000");
+    assert!(entries > 9_970, "{entries} of 10,000");
     assert!((0..10_000).all(|key| numbers.read(key) == Some(key + 2)));
 }
 
