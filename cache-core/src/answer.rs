@@ -1,6 +1,6 @@
 //! How a call was answered.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{clock, entry::Entry};
 
@@ -68,10 +68,10 @@ impl<V, E> Answer<Result<V, E>> {
 }
 
 impl<V: Clone> Answer<V> {
-    pub(crate) fn new<K>(entry: &Arc<Entry<K, V>>, source: Source) -> Self {
+    pub(crate) fn new<K>(entry: &Entry<K, V>, source: Source) -> Self {
         let now = clock::now();
-        let remaining = if source == Source::Stale { Duration::ZERO } else { entry.life.remaining(now) };
-        Self { value: entry.value.clone(), source, age: entry.life.age(now), remaining }
+        let remaining = if source == Source::Stale { Duration::ZERO } else { entry.life().remaining(now) };
+        Self { value: entry.value.clone(), source, age: entry.life().age(now), remaining }
     }
 }
 

@@ -1,24 +1,22 @@
 //! What L1 keeps: the typed value with its times and what it rests on.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
-    },
+    ops::Deref,
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
 
+use sdd::Shared;
 use tokio::time::Instant;
 
 use crate::{
     clock,
     coherence::{
-        ledger::{Ledger, Standing},
+        ledger::Standing,
         proof::{AsOf, Proof},
     },
-    l1::Residence,
+    l1::{Residence, discarded},
     policy::LONGEST,
-    stats::Counters,
     tag::Tags,
     token::EntryId,
 };
@@ -29,25 +27,85 @@ pub(crate) struct Entry<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,
     pub(crate) residence: Residence<K, V>,
-    pub(crate) origin: Origin,
-    pub(crate) life: Life,
     pub(crate) standing: Standing,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) origin: Origin,
+    times: Times,
     pub(crate) retry: Retry,
-    /// In bytes, all in all.
-    pub(crate) weight: u32,
+}
+
+/// A share in an entry. The entry is freed with the last one, unless a hit has it [borrowed](crate::l1::Borrowed).
+pub(crate) struct EntryRef<K, V>(Option<Shared<Entry<K, V>>>);
+
+impl<K: 'static, V: 'static> EntryRef<K, V> {
+    pub(crate) fn new(entry: Entry<K, V>) -> Self {
+        Self(Some(Shared::new(entry)))
+    }
+}
+
+impl<K, V> EntryRef<K, V> {
+    pub(crate) fn of(share: Shared<Entry<K, V>>) -> Self {
+        Self(Some(share))
+    }
+
+    pub(crate) fn share(&self) -> &Shared<Entry<K, V>> {
+        self.0.as_ref().expect("taken only when it is dropped")
+    }
+}
+
+impl<K, V> Clone for EntryRef<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V> Deref for EntryRef<K, V> {
+    type Target = Entry<K, V>;
+
+    fn deref(&self) -> &Entry<K, V> {
+        self.share()
+    }
+}
+
+impl<K, V> Drop for EntryRef<K, V> {
+    fn drop(&mut self) {
+        let weight = self.residence.weight();
+        if self.0.take().is_some_and(Shared::release) {
+            discarded(weight);
+        }
+    }
 }
 
 /// Where an entry came from: by this it can be validated in L2 without being moved.
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct Origin {
     pub(crate) as_of: AsOf,
     /// None if L2 has no copy that is known to be this one.
     pub(crate) id: Option<EntryId>,
-    pub(crate) tags: Tags,
+    more: Option<Box<More>>,
+}
+
+/// What few entries have.
+#[derive(Debug)]
+struct More {
+    tags: Tags,
+    validator: Option<Box<str>>,
+}
+
+impl Origin {
+    pub(crate) fn new(as_of: AsOf, id: Option<EntryId>, tags: Tags, validator: Option<Box<str>>) -> Self {
+        let is_plain = tags.len() == 0 && validator.is_none();
+        Self { as_of, id, more: (!is_plain).then(|| Box::new(More { tags, validator })) }
+    }
+
+    pub(crate) fn tags(&self) -> &Tags {
+        static NONE: Tags = Tags::none();
+        self.more.as_ref().map_or(&NONE, |more| &more.tags)
+    }
+
     /// By which the origin knows what it gave.
-    pub(crate) validator: Option<Box<str>>,
+    pub(crate) fn validator(&self) -> Option<&str> {
+        self.more.as_ref()?.validator.as_deref()
+    }
 }
 
 /// The times of an entry, on this process's monotonic clock.
@@ -65,6 +123,45 @@ pub(crate) struct Life {
     pub(crate) leaves_l1: Instant,
     /// Whether it came here marked as stale.
     pub(crate) expired: bool,
+}
+
+/// A [`Life`] as an entry keeps it: what comes after its load, in nanoseconds since then.
+struct Times {
+    loaded: Instant,
+    due: u64,
+    expires: u64,
+    ends: u64,
+    leaves_l1: u64,
+    expired: bool,
+}
+
+impl From<Life> for Times {
+    fn from(life: Life) -> Self {
+        let since =
+            |then: Instant| u64::try_from(then.saturating_duration_since(life.loaded).as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            loaded: life.loaded,
+            due: since(life.due),
+            expires: since(life.expires),
+            ends: since(life.ends),
+            leaves_l1: since(life.leaves_l1),
+            expired: life.expired,
+        }
+    }
+}
+
+impl Times {
+    fn life(&self) -> Life {
+        let at = |nanos| self.loaded + Duration::from_nanos(nanos);
+        Life {
+            loaded: self.loaded,
+            due: at(self.due),
+            expires: at(self.expires),
+            ends: at(self.ends),
+            leaves_l1: at(self.leaves_l1),
+            expired: self.expired,
+        }
+    }
 }
 
 /// How long an entry lives.
@@ -129,37 +226,53 @@ impl Life {
 }
 
 impl<K, V> Entry<K, V> {
-    /// Whether L1 may serve it to a call that begins now, and that is all there is to do. Looks at the marks only if anything was invalidated since they were
-    /// last looked at, at the proof only if the last one no longer serves, and at the exact clock only if the coarse one can't tell.
+    pub(crate) fn new(
+        key: K,
+        value: V,
+        life: Life,
+        standing: Standing,
+        origin: Origin,
+        residence: Residence<K, V>,
+    ) -> Self {
+        Self { key, value, residence, standing, origin, times: life.into(), retry: Retry::default() }
+    }
+
+    pub(crate) fn life(&self) -> Life {
+        self.times.life()
+    }
+
+    /// Whether L1 may serve it to a call that begins now, and that is all there is to do, if its marks hold. They are to be looked
+    /// at afterwards: the message that revokes it may come in between, and with it the proof that it has come.
     ///
-    /// In this order: the message that revokes it may come in between, and with it the proof that it has come.
+    /// Looks at the proof only if the last one no longer serves, and at the exact clock only if the coarse one can't tell.
     #[inline(always)]
-    pub(crate) fn is_servable(&self, ledger: &Ledger, proof: &Proof, to: Asker) -> bool {
-        (proof.is_before(self.residence.proven()) || self.is_proven_now(proof, to))
-            && self.residence.stands(ledger.applied(), || self.standing.holds())
+    pub(crate) fn is_proven(&self, proof: &Proof, to: Asker) -> bool {
+        proof.is_before(self.residence.proven()) || self.is_proven_now(proof, to)
     }
 
     #[cold]
     fn is_proven_now(&self, proof: &Proof, to: Asker) -> bool {
-        let until = proof.surely_until(self.origin.as_of.get(), self.residence.until);
+        let life = self.life();
+        let until = proof.surely_until(self.origin.as_of.get(), proof.stamp(life.undisturbed_until()));
         if proof.is_before(until) {
             self.residence.prove(until);
             return true;
         }
         let now = clock::now();
-        let is_fresh_here = self.life.is_fresh(now) && now < self.life.leaves_l1;
+        let is_fresh_here = life.is_fresh(now) && now < life.leaves_l1;
         proof.holds(self.origin.as_of.get(), now) && is_fresh_here && !(to == Asker::Loads && self.is_due(now, proof))
     }
 
     /// Whether a call that can load has it loaded anew, unless that is under way or has just failed.
     pub(crate) fn is_due(&self, now: Instant, proof: &Proof) -> bool {
-        self.life.due <= now && !self.retry.is_under_way() && !self.retry.is_paused(proof, now)
+        self.life().due <= now && !self.retry.is_under_way() && !self.retry.is_paused(proof, now)
     }
 
     /// Whether L1 may serve it at `now` to anybody.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        self.life.is_fresh(now) && now < self.life.leaves_l1 && self.standing.holds()
+        let life = self.life();
+        life.is_fresh(now) && now < life.leaves_l1 && self.standing.holds()
     }
 }
 
@@ -176,9 +289,9 @@ pub(crate) enum Asker {
 /// That pause doubles with each failure.
 #[derive(Debug, Default)]
 pub(crate) struct Retry {
-    under_way: AtomicBool,
-    failures: AtomicU32,
     not_before: AtomicU64,
+    failures: AtomicU8,
+    under_way: AtomicBool,
 }
 
 impl Retry {
@@ -187,7 +300,8 @@ impl Retry {
 
     /// The latest of several loads counts; they don't overlap, unless an invalidation came between.
     pub(crate) fn failed(&self, proof: &Proof, now: Instant) {
-        let failures = self.failures.fetch_add(1, Ordering::Relaxed).min(16);
+        let failures = self.failures.load(Ordering::Relaxed).min(16);
+        self.failures.store(failures + 1, Ordering::Relaxed);
         let pause = (Self::FIRST * (1 << failures)).min(Self::LONGEST);
         self.not_before.store(proof.stamp(now + pause).0, Ordering::Relaxed);
     }

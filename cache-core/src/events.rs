@@ -29,7 +29,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -37,7 +37,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use crate::{answer::Source, breaker::BreakerState, stats};
+use crate::{answer::Source, attention, breaker::BreakerState, stats};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ impl Events {
     #[must_use]
     pub fn without_hits(self) -> Self {
         if self.wishes.hits.swap(false, Ordering::Relaxed) {
-            HITS_WANTED.fetch_sub(1, Ordering::Relaxed);
+            attention::release();
         }
         self
     }
@@ -170,7 +170,7 @@ impl Drop for Events {
             hub.change(|subscribers| subscribers.retain(|subscriber| !Arc::ptr_eq(&subscriber.wishes, &self.wishes)));
         }
         if self.wishes.hits.load(Ordering::Relaxed) {
-            HITS_WANTED.fetch_sub(1, Ordering::Relaxed);
+            attention::release();
         }
     }
 }
@@ -192,14 +192,6 @@ struct Wishes {
 struct Subscriber {
     wishes: Arc<Wishes>,
     events: mpsc::Sender<Event>,
-}
-
-/// How many subscriptions of the process want hits. A hit looks at this and no further.
-static HITS_WANTED: AtomicUsize = AtomicUsize::new(0);
-
-#[inline(always)]
-pub(crate) fn hits_are_wanted() -> bool {
-    HITS_WANTED.load(Ordering::Relaxed) != 0
 }
 
 /// The subscriptions of a stack.
@@ -234,7 +226,7 @@ impl Hub {
             missed: AtomicU64::new(0),
         });
         let subscriber = Subscriber { wishes: Arc::clone(&wishes), events: sender };
-        HITS_WANTED.fetch_add(1, Ordering::Relaxed);
+        attention::ask();
         self.change(|subscribers| subscribers.push(subscriber));
         Events { events, wishes, hub: Arc::downgrade(self) }
     }

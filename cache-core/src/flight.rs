@@ -24,7 +24,7 @@ use crate::{
     clock,
     codec::frame::Payload,
     coherence::{course::End, ledger::Standing, proof::Stamp, table::OperationId},
-    entry::Entry,
+    entry::EntryRef,
     load::Failure,
     stack::Running,
     stats::Event,
@@ -46,7 +46,7 @@ pub(crate) struct Flight<K, V> {
     /// When it began to load without a lease, if it does.
     pub(crate) unleased: OnceLock<Stamp>,
     /// An entry that may answer if the load is slow or fails.
-    stand_in: Mutex<Option<Arc<Entry<K, V>>>>,
+    stand_in: Mutex<Option<EntryRef<K, V>>>,
     /// It is carried out in its leader's task, who may not be polled.
     led_by_caller: AtomicBool,
     /// It goes on although everyone has left.
@@ -61,9 +61,9 @@ pub(crate) struct Flight<K, V> {
 /// How a flight ended.
 pub(crate) enum Outcome<K, V> {
     /// With an entry, whether or not it was stored anywhere.
-    Landed(Arc<Entry<K, V>>, Source),
+    Landed(EntryRef<K, V>, Source),
     /// With no value, but an entry that may answer in its place those to whom it is proven current enough.
-    Stale(Arc<Entry<K, V>>, Failure),
+    Stale(EntryRef<K, V>, Failure),
     /// With nothing: a lookup that found none.
     Absent,
     /// With no value.
@@ -73,8 +73,8 @@ pub(crate) enum Outcome<K, V> {
 impl<K, V> Clone for Outcome<K, V> {
     fn clone(&self) -> Self {
         match self {
-            Self::Landed(entry, source) => Self::Landed(Arc::clone(entry), *source),
-            Self::Stale(entry, failure) => Self::Stale(Arc::clone(entry), failure.clone()),
+            Self::Landed(entry, source) => Self::Landed(entry.clone(), *source),
+            Self::Stale(entry, failure) => Self::Stale(entry.clone(), failure.clone()),
             Self::Absent => Self::Absent,
             Self::Failed(failure) => Self::Failed(failure.clone()),
         }
@@ -104,11 +104,11 @@ impl<K, V> Flight<K, V> {
         Seat(Arc::clone(self))
     }
 
-    pub(crate) fn stand_in(&self) -> Option<Arc<Entry<K, V>>> {
+    pub(crate) fn stand_in(&self) -> Option<EntryRef<K, V>> {
         self.stand_in.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_stand_in(&self, entry: Option<Arc<Entry<K, V>>>) {
+    fn set_stand_in(&self, entry: Option<EntryRef<K, V>>) {
         *self.stand_in.lock().unwrap_or_else(PoisonError::into_inner) = entry;
     }
 
@@ -133,7 +133,7 @@ pub(crate) struct Seat<K, V>(Arc<Flight<K, V>>);
 
 impl<K, V> Seat<K, V> {
     /// What may answer in place of a load that is slow.
-    pub(crate) fn stand_in(&self) -> Option<Arc<Entry<K, V>>> {
+    pub(crate) fn stand_in(&self) -> Option<EntryRef<K, V>> {
         self.0.stand_in()
     }
 
@@ -233,13 +233,13 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     }
 
     /// [`land`](Self::land), for a fresh entry that L2 had.
-    pub(crate) fn land_hit(&self, entry: &Arc<Entry<K, V>>) {
+    pub(crate) fn land_hit(&self, entry: &EntryRef<K, V>) {
         let mut table = self.cache.table(self.hash);
         if table.finish(&self.key, self.flight.id) {
             self.cache.admit(self.hash, entry);
         }
         drop(table);
-        self.flight.end(Outcome::Landed(Arc::clone(entry), Source::L2));
+        self.flight.end(Outcome::Landed(entry.clone(), Source::L2));
     }
 
     /// Resolves when the last seat was given up, and nobody can take one any more.
@@ -277,14 +277,14 @@ pub(crate) struct Behind<K, V> {
 /// A flight's place among those that go on behind an answer. There is one for each entry, and no more than so many in all.
 pub(crate) struct Place<K, V> {
     /// What it is to replace.
-    pub(crate) entry: Arc<Entry<K, V>>,
+    pub(crate) entry: EntryRef<K, V>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl<K, V> Place<K, V> {
-    pub(crate) fn new(entry: &Arc<Entry<K, V>>, permit: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(entry: &EntryRef<K, V>, permit: OwnedSemaphorePermit) -> Self {
         entry.retry.set_under_way(true);
-        Self { entry: Arc::clone(entry), _permit: permit }
+        Self { entry: entry.clone(), _permit: permit }
     }
 }
 

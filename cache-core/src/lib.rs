@@ -96,6 +96,7 @@
 pub mod __private;
 mod answer;
 mod aside;
+mod attention;
 pub mod backend;
 mod batch;
 mod breaker;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::{
     cache::{CacheKey, CacheValue},
     coherence::table::OperationId,
-    entry::Entry,
+    entry::EntryRef,
     error::{Error, ErrorKind},
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Wishes {
     pub(crate) no_store: bool,
     pub(crate) validator: Option<Box<str>>,
     pub(crate) is_unchanged: bool,
-    earlier: Option<Arc<dyn Earlier>>,
+    earlier: Option<Box<dyn Earlier>>,
     /// Set for one that shares its load with others. To be called if it has to wait before it comes to that.
     when_late: Option<Arc<dyn Fn() + Send + Sync>>,
 }
@@ -49,13 +49,13 @@ pub(crate) trait Earlier: Send + Sync {
     fn validator(&self) -> Option<&str>;
 }
 
-impl<K: CacheKey, V: CacheValue> Earlier for Entry<K, V> {
+impl<K: CacheKey, V: CacheValue> Earlier for EntryRef<K, V> {
     fn value(&self) -> &dyn Any {
         &self.value
     }
 
     fn validator(&self) -> Option<&str> {
-        self.origin.validator.as_deref()
+        self.origin.validator()
     }
 }
 
@@ -135,8 +135,8 @@ impl Load {
     }
 
     /// Before the loader runs.
-    pub(crate) fn replaces<K: CacheKey, V: CacheValue>(&self, earlier: Option<Arc<Entry<K, V>>>) {
-        self.with(|wishes| wishes.earlier = earlier.map(|entry| entry as Arc<dyn Earlier>));
+    pub(crate) fn replaces<K: CacheKey, V: CacheValue>(&self, earlier: Option<EntryRef<K, V>>) {
+        self.with(|wishes| wishes.earlier = earlier.map(|entry| Box::new(entry) as Box<dyn Earlier>));
     }
 
     /// What it was told so far; it forgets it.

@@ -18,7 +18,7 @@ use crate::{
         ledger::Moment,
         table::Kind,
     },
-    entry::{Asker, Entry},
+    entry::{Asker, Entry, EntryRef},
     error::{Error, ErrorKind, LoadError},
     flight::{Behind, Flight, Landing, Order, Outcome, Seat, Ticket, embark, glance, launch, launch_behind},
     key::{EntryKey, encode::KeyText},
@@ -30,14 +30,14 @@ use crate::{
 pub(crate) use self::here::wait_here;
 
 /// An entry and where it came from.
-pub(crate) type Fetched<K, V> = Option<(Arc<Entry<K, V>>, Source)>;
+pub(crate) type Fetched<K, V> = Option<(EntryRef<K, V>, Source)>;
 
 /// What a call found when it looked again under the lock.
 enum Boarding<K, V> {
     /// A fresh entry, with the flight that replaces it where that is due.
-    Hit(Arc<Entry<K, V>>, Option<Behind<K, V>>),
+    Hit(EntryRef<K, V>, Option<Behind<K, V>>),
     /// A stale entry, with the flight that replaces it where that is to be launched.
-    Stale(Arc<Entry<K, V>>, Option<Behind<K, V>>),
+    Stale(EntryRef<K, V>, Option<Behind<K, V>>),
     Joined(Seat<K, V>),
     Leads(Arc<Flight<K, V>>, Seat<K, V>),
 }
@@ -279,7 +279,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
         if !self.asks_further()
-            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Asker::Looks, Arc::clone)
+            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Asker::Looks, |entry| entry.share()).flatten()
         {
             let is_due =
                 self.call.mode == Mode::Load && !self.call.here && entry.is_due(clock::now(), &self.cache.stack.proof);
@@ -334,7 +334,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     }
 
     /// An answer in place of a load that is slow or failed. Who led the flight is counted by it.
-    fn stale(&self, entry: Arc<Entry<K, V>>, own: bool) -> (Arc<Entry<K, V>>, Source) {
+    fn stale(&self, entry: EntryRef<K, V>, own: bool) -> (EntryRef<K, V>, Source) {
         if !own {
             self.cache.note(Event::StaleHit, self.hash, &self.key);
         }
@@ -344,7 +344,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// Whether an entry may answer in place of a load. It may be older than the flight that it comes by.
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
-        let is_servable = entry.life.is_within(Some(self.cache.policy().grace()), clock::now());
+        let is_servable = entry.life().is_within(Some(self.cache.policy().grace()), clock::now());
         // Revoked is asked last: what proves it may have come with what revokes it.
         self.serves_stale() && is_proven && is_servable && !entry.standing.is_revoked()
     }
@@ -389,7 +389,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     }
 
     /// Begins a flight in this task, where that will do. Returns what it brought if that was fresh in L2.
-    async fn embark<F, E>(&self, flight: &Arc<Flight<K, V>>, load: &mut Option<F>) -> Option<Arc<Entry<K, V>>>
+    async fn embark<F, E>(&self, flight: &Arc<Flight<K, V>>, load: &mut Option<F>) -> Option<EntryRef<K, V>>
     where
         F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,

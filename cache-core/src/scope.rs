@@ -29,6 +29,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::attention;
+
 /// What a scope asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Scope {
@@ -57,7 +59,9 @@ pub async fn refresh<T>(work: impl Future<Output = T>) -> T {
 
 async fn within<T>(scope: Scope, work: impl Future<Output = T>) -> T {
     // Who is inside has passed here before: no order is needed.
-    USED.store(true, Ordering::Relaxed);
+    if !USED.swap(true, Ordering::Relaxed) {
+        attention::ask();
+    }
     SCOPE.scope(scope, work).await
 }
 

@@ -15,6 +15,10 @@ struct Tag {
 }
 
 impl Tags {
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn new(namespace: &Namespace, names: impl IntoIterator<Item: AsRef<str>>) -> Self {
         let mut tags = Self::default();
         for name in names {

@@ -17,7 +17,7 @@ use crate::{
         outbox::Target,
         table::OperationId,
     },
-    entry::Entry,
+    entry::EntryRef,
     error::{Error, ErrorKind, Result},
     events::{Hub, Kind, Subject},
     flight::Cargo,
@@ -351,7 +351,7 @@ struct Write<K: CacheKey, V: CacheValue> {
     hash: u64,
     id: OperationId,
     born: Moment,
-    stored: Option<Arc<Entry<K, V>>>,
+    stored: Option<EntryRef<K, V>>,
 }
 
 impl<K: CacheKey, V: CacheValue> Write<K, V> {

@@ -118,7 +118,7 @@ impl<K: CacheKey, V: CacheValue> CacheBuilder<K, V> {
             return Ok(Cache::new(shared));
         }
         let shared = Arc::new(Shared::new(Parts {
-            id: registered.id,
+            id: registered.id::<Shared<K, V>>(&stack, self.version),
             counters: Arc::clone(&registered.counters),
             label: self.name.into(),
             stack: self.stack,

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
     answer::Source,
+    attention,
     backend::{Found, Part, Read},
     batch::Gathering,
     bulkhead::{Bulkhead, Rooms},
@@ -30,11 +31,11 @@ use crate::{
     },
     coherence::{
         course::{Loaded, Reach},
-        ledger::{LocalMark, Moment, Standing},
+        ledger::{Locals, Moment, Standing},
         proof::AsOf,
         table::{Kind, Table},
     },
-    entry::{Asker, Entry, Life, Origin, Retry, Span},
+    entry::{Asker, Entry, EntryRef, Life, Origin, Span},
     error::{Error, ErrorKind, Result},
     events,
     flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
@@ -43,7 +44,7 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::{ENTRY_OVERHEAD, Front, Pin, Residence, collect},
+    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, Residence, collect},
     l2::L2,
     lookup::Lookup,
     policy::{LONGEST, Overrides, Policies, Policy, Tiers},
@@ -60,7 +61,6 @@ pub(crate) type Weigher<K, V> = Arc<dyn Fn(&K, &V) -> u32 + Send + Sync>;
 /// A cache: its configuration, its accessors to the tiers, and the operations under way on its keys.
 pub(crate) struct Shared<K, V> {
     pub(crate) stack: Arc<StackInner>,
-    pub(crate) id: u32,
     /// The name as the user wrote it.
     pub(crate) label: Arc<str>,
     pub(crate) name: CacheName,
@@ -75,7 +75,7 @@ pub(crate) struct Shared<K, V> {
     pub(crate) weigher: Option<Weigher<K, V>>,
     /// The marks of the namespace and of this cache: every entry has them.
     pub(crate) scopes: [Mark; 2],
-    pub(crate) local_scopes: [Arc<LocalMark>; 2],
+    local_scopes: Arc<Locals>,
     pub(crate) counters: Arc<Counters>,
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
@@ -124,13 +124,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn new(parts: Parts<K, V>) -> Self {
         let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
-        let local_scopes = [stack.ledger.local(&scopes[0]), stack.ledger.local(&scopes[1])];
+        let local_scopes = Arc::new(scopes.iter().map(|mark| stack.ledger.local(mark)).collect());
         let hasher = stack.store.hasher(id);
         let loads = bulkhead(&policy, &stack);
         let backoff = Backoff::default();
         Self {
             stack,
-            id,
             label,
             name,
             version,
@@ -142,8 +141,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             weigher,
             scopes,
             local_scopes,
+            front: Arc::new(Front::new(id, Arc::clone(&counters))),
             counters,
-            front: Arc::new(Front::new()),
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
             loads: ArcSwapOption::new(loads),
             backoff,
@@ -168,12 +167,21 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// The value, if L1 may serve it now.
     #[inline(always)]
     pub(crate) fn value<L: Lookup<Key = K>>(&self, key: &L, to: Asker) -> Option<V> {
-        if scope::current().is_some() {
-            return None;
+        if attention::is_asked() {
+            return self.value_attentively(key, to);
         }
         // Before the hash, which would have to be put aside for it.
         let pin = Pin::new();
         self.hit_by(pin, self.hash(key), key, to, |entry| entry.value.clone())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn value_attentively<L: Lookup<Key = K>>(&self, key: &L, to: Asker) -> Option<V> {
+        if scope::current().is_some() {
+            return None;
+        }
+        self.hit(self.hash(key), key, to, |entry| entry.value.clone())
     }
 
     /// What `read` makes of the entry, if L1 may serve it now.
@@ -182,9 +190,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         hash: u64,
         key: &L,
         to: Asker,
-        read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
+        read: impl FnOnce(Borrowed<'_, K, V>) -> T,
     ) -> Option<T> {
-        self.hit_by(Pin::new(), hash, key, to, read)
+        self.hit_by(Pin::new(), hash, key, to, |entry| {
+            if attention::is_asked() {
+                self.counters.tell(events::Kind::Hit { source: Source::L1 }, hash, || encode::text(&entry.key));
+            }
+            read(entry)
+        })
     }
 
     #[inline(always)]
@@ -194,45 +207,47 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         hash: u64,
         key: &L,
         to: Asker,
-        read: impl FnOnce(&Arc<Entry<K, V>>) -> T,
+        read: impl FnOnce(Borrowed<'_, K, V>) -> T,
     ) -> Option<T> {
-        let StackInner { store, ledger, proof, .. } = &*self.stack;
+        let StackInner { ledger, proof, .. } = &*self.stack;
         if let Some(entry) = self.front.get(hash, key, &pin)
-            && entry.is_servable(ledger, proof, to)
+            && entry.is_proven(proof, to)
+            && (entry.residence.is_as_seen(ledger.changes()) || self.look_again(&entry, key))
         {
-            if store.is_due(entry) {
-                store.tell(self.id, key, entry);
-            }
             self.counters.count(Event::L1Hit);
-            if events::hits_are_wanted() {
-                self.tell_hit(entry);
-            }
             return Some(read(entry));
         }
         drop(pin);
-        self.hit_behind(hash, key, to).map(|entry| read(&entry))
+        let entry = self.hit_behind(hash, key, to)?;
+        Some(read(Borrowed::of(&entry, &Pin::new())))
     }
 
+    /// Whether its marks hold, after something changed. Has moka told of it, if that is due.
     #[cold]
     #[inline(never)]
-    fn tell_hit(&self, entry: &Entry<K, V>) {
-        let hit = events::Kind::Hit { source: Source::L1 };
-        self.counters.tell(hit, entry.residence.hash, || encode::text(&entry.key));
+    fn look_again<L: Lookup<Key = K>>(&self, entry: &Entry<K, V>, key: &L) -> bool {
+        let changes = self.stack.ledger.changes();
+        let holds = entry.standing.holds();
+        if holds {
+            self.stack.store.tell(&self.front, key, entry);
+            entry.residence.see(changes);
+        }
+        holds
     }
 
     /// A hit that is not in the front, where the next one is to find it.
     #[cold]
-    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L, to: Asker) -> Option<Arc<Entry<K, V>>> {
-        let StackInner { store, ledger, proof, .. } = &*self.stack;
-        let entry = store.get::<L, V>(self.id, hash, key)?;
-        if !entry.is_servable(ledger, proof, to) {
+    fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L, to: Asker) -> Option<EntryRef<K, V>> {
+        let StackInner { store, proof, .. } = &*self.stack;
+        let entry = store.get(&self.front, hash, key)?;
+        if !entry.is_proven(proof, to) || !entry.standing.holds() {
             return None;
         }
-        self.note(Event::L1Hit, hash, &entry.key);
+        self.counters.count(Event::L1Hit);
         // Who holds the lock already, or would have to wait for it, does without.
         let pin = Pin::new();
         if let Ok(_table) = self.tables[hash as usize % TABLES].try_lock() {
-            store.promote(&self.front, self.id, key, &entry);
+            store.promote(&self.front, key, &entry);
         }
         drop(pin);
         collect();
@@ -240,9 +255,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// The entry that L1 has, fresh or stale, proven or not, but not revoked.
-    pub(crate) fn resident(&self, hash: u64, key: &K) -> Option<Arc<Entry<K, V>>> {
-        let entry = self.stack.store.get::<_, V>(self.id, hash, &key)?;
-        (clock::now() < entry.life.leaves_l1 && !entry.standing.is_revoked()).then_some(entry)
+    pub(crate) fn resident(&self, hash: u64, key: &K) -> Option<EntryRef<K, V>> {
+        let entry = self.stack.store.get(&self.front, hash, &key)?;
+        (clock::now() < entry.life().leaves_l1 && !entry.standing.is_revoked()).then_some(entry)
     }
 
     /// Whether a call that began `now` may be answered with a stale entry, whatever becomes of its load: inside the window for
@@ -251,8 +266,9 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let (proof, policy) = (&self.stack.proof, self.policy());
         let Policy { stale_while_revalidate, stale_if_error, .. } = &*policy;
         let is_paused = || entry.retry.is_paused(proof, now);
-        let is_servable = entry.life.is_within(*stale_while_revalidate, now)
-            || (entry.life.is_within(*stale_if_error, now) && is_paused());
+        let life = entry.life();
+        let is_servable =
+            life.is_within(*stale_while_revalidate, now) || (life.is_within(*stale_if_error, now) && is_paused());
         let is_proven = proof.holds(entry.origin.as_of.get(), now);
         is_servable && is_proven && !entry.is_fresh(now) && !entry.standing.is_revoked()
     }
@@ -278,7 +294,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn behind(
         &self,
         table: &mut Flights<K, V>,
-        entry: &Arc<Entry<K, V>>,
+        entry: &EntryRef<K, V>,
         entry_key: &EntryKey,
         tags: &Tags,
     ) -> Option<Behind<K, V>> {
@@ -371,7 +387,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn standing(&self, key: &EntryKey, born: Moment, tags: &Tags) -> Standing {
         let lot = self.stack.ledger.lot(key.stem());
         let tags = tags.marks().map(|mark| self.stack.ledger.local(mark));
-        Standing { born, marks: self.local_scopes.iter().cloned().chain([lot]).chain(tags).collect() }
+        Standing::new(born, &self.local_scopes, Some(lot), tags)
     }
 
     /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
@@ -395,7 +411,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let adaptive = policy.adaptive?;
         let is_same = is_unchanged || digest(&earlier.value) == digest(value);
         self.counters.count(if is_same { Event::Unchanged } else { Event::Changed });
-        Some(adaptive.next(earlier.life.ttl(), is_same))
+        Some(adaptive.next(earlier.life().ttl(), is_same))
     }
 
     /// `life`, with the time from which the entry is loaded anew ahead of its end. Its load took `cost`.
@@ -520,7 +536,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// What was loaded shows all that was committed before its load began, so it is current as of then. Without a lease nobody
     /// knows whether a guard was open, whose write others need not hear of: then being in step with the log proves nothing,
     /// and it stays for `max_staleness` only.
-    pub(crate) fn landed(&self, key: &K, entry_key: &EntryKey, born: Moment, cargo: Cargo<V>) -> Arc<Entry<K, V>> {
+    pub(crate) fn landed(&self, key: &K, entry_key: &EntryKey, born: Moment, cargo: Cargo<V>) -> EntryRef<K, V> {
         let now = clock::now();
         let age = now - cargo.started;
         let fresh = cargo.ttl.saturating_sub(age);
@@ -533,7 +549,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let life = self.with_due(Life::new(now, span, stay), age);
         let standing = self.standing(entry_key, born, &cargo.tags);
         let as_of = self.as_of(cargo.started);
-        let origin = Origin { id: cargo.id, tags: cargo.tags, as_of, validator: cargo.validator };
+        let origin = Origin::new(as_of, cargo.id, cargo.tags, cargo.validator);
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
     }
 
@@ -549,36 +565,28 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         standing: Standing,
         origin: Origin,
         size: Option<usize>,
-    ) -> Arc<Entry<K, V>> {
+    ) -> EntryRef<K, V> {
         let weight = match &self.weigher {
             Some(weigher) => weigher(key, &value),
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
-        let hash = self.hash(&key);
-        let until = self.stack.proof.stamp(life.undisturbed_until());
-        Arc::new(Entry {
-            key: key.clone(),
-            value,
-            life,
-            standing,
-            origin,
-            retry: Retry::default(),
-            weight: weight.saturating_add(ENTRY_OVERHEAD),
-            counters: Arc::clone(&self.counters),
-            residence: Residence::new(hash, until, Arc::downgrade(&self.front)),
-        })
+        let weight = weight.saturating_add(ENTRY_OVERHEAD);
+        let residence = Residence::new(self.hash(&key), weight, &self.front);
+        EntryRef::new(Entry::new(key.clone(), value, life, standing, origin, residence))
     }
 
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
-    pub(crate) fn admit(&self, hash: u64, entry: &Arc<Entry<K, V>>) {
+    pub(crate) fn admit(&self, hash: u64, entry: &EntryRef<K, V>) {
         self.backoff.forgive(&entry.key);
-        let stays = entry.life.leaves_l1.saturating_duration_since(clock::now());
-        let may_stay = !stays.is_zero() && self.tiers.has_l1() && !self.is_bypassed();
+        let until = entry.life().leaves_l1;
+        let may_stay = clock::now() < until && self.tiers.has_l1() && !self.is_bypassed();
         if !may_stay || entry.standing.is_revoked() {
             return self.remove(hash, &entry.key);
         }
-        self.stack.store.insert(&self.front, self.id, hash, Arc::clone(entry), stays);
+        if self.stack.store.insert(&self.front, entry.clone()) {
+            self.stack.ledger.stir();
+        }
     }
 
     /// Drops an entry from L1 and bars what is under way for it from being joined or stored.
@@ -591,7 +599,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Only under the lock of its key's table.
     pub(crate) fn remove(&self, hash: u64, key: &K) {
-        self.stack.store.remove(&self.front, self.id, hash, key);
+        self.stack.store.remove(&self.front, hash, key);
     }
 
     /// Counts what happened to an entry, and tells those who want to know.

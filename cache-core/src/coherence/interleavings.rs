@@ -30,13 +30,13 @@ fn what_was_born_before_an_invalidation_is_for_no_call_that_begins_after_it() {
                 let ledger = Arc::clone(&ledger);
                 thread::spawn(move || (0..2).for_each(|_| ledger.sweep()))
             };
-            let named = Standing { born, marks: [ledger.local(&tag)].into() };
-            let later = Standing { born: ledger.moment(), marks: [ledger.local(&tag)].into() };
+            let named = Standing::on(born, [ledger.local(&tag)]);
+            let later = Standing::on(ledger.moment(), [ledger.local(&tag)]);
             let since = invalidator.join().unwrap();
             sweeper.join().unwrap();
             assert!(!named.may_serve(since) && !named.holds());
             assert!(later.born >= since || !later.may_serve(since));
-            let unseen = Standing { born: ledger.moment(), marks: [ledger.local(&tag)].into() };
+            let unseen = Standing::on(ledger.moment(), [ledger.local(&tag)]);
             assert!(unseen.holds(), "what is born now rests on the tag as it is");
         },
         SCHEDULES,
@@ -53,7 +53,7 @@ fn whatever_was_born_before_one_of_many_invalidations_is_dead() {
                 let ledger = Arc::clone(&ledger);
                 move || {
                     [(); 3].map(|()| {
-                        let before = Standing { born: ledger.moment(), marks: [ledger.lot("key")].into() };
+                        let before = Standing::on(ledger.moment(), [ledger.lot("key")]);
                         ledger.renew_entry("key");
                         assert!(!before.holds());
                         before
@@ -63,7 +63,7 @@ fn whatever_was_born_before_one_of_many_invalidations_is_dead() {
             let other = thread::spawn(invalidate.clone());
             let (one, other) = (invalidate(), other.join().unwrap());
             assert!(one.iter().chain(&other).all(|before| !before.holds()));
-            assert!(Standing { born: ledger.moment(), marks: [ledger.lot("key")].into() }.holds());
+            assert!(Standing::on(ledger.moment(), [ledger.lot("key")]).holds());
         },
         SCHEDULES,
     );

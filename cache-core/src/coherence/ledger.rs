@@ -62,23 +62,49 @@ impl LocalMark {
     }
 }
 
+/// One pointer each, in an entry.
+pub(crate) type Locals = Vec<Arc<LocalMark>>;
+
 /// What an entry or a flight rests on: its birth and its marks.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) born: Moment,
-    pub(crate) marks: Arc<[Arc<LocalMark>]>,
+    /// Those of its namespace and its cache, which all that is in the cache shares.
+    scopes: Arc<Locals>,
+    lot: Option<Arc<LocalMark>>,
+    tags: Option<Arc<Locals>>,
 }
 
 impl Standing {
+    pub(crate) fn new(
+        born: Moment,
+        scopes: &Arc<Locals>,
+        lot: Option<Arc<LocalMark>>,
+        tags: impl Iterator<Item = Arc<LocalMark>>,
+    ) -> Self {
+        let tags: Locals = tags.collect();
+        Self { born, scopes: Arc::clone(scopes), lot, tags: (!tags.is_empty()).then(|| Arc::new(tags)) }
+    }
+
+    /// On these marks alone.
+    #[cfg(test)]
+    pub(crate) fn on(born: Moment, marks: impl IntoIterator<Item = Arc<LocalMark>>) -> Self {
+        Self { born, scopes: Arc::new(marks.into_iter().collect()), lot: None, tags: None }
+    }
+
+    fn marks(&self) -> impl Iterator<Item = &LocalMark> {
+        self.scopes.iter().chain(&self.lot).chain(self.tags.iter().flat_map(|tags| &***tags)).map(|mark| &**mark)
+    }
+
     /// Whether none of its marks was invalidated since it was born, nor expired.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
-        !self.marks.iter().any(|mark| mark.was_touched_after(self.born))
+        !self.marks().any(|mark| mark.was_touched_after(self.born))
     }
 
     /// Whether one of its marks was invalidated since it was born. If it does not hold and is not revoked, it is stale.
     pub(crate) fn is_revoked(&self) -> bool {
-        self.marks.iter().any(|mark| mark.was_revoked_after(self.born))
+        self.marks().any(|mark| mark.was_revoked_after(self.born))
     }
 
     /// Whether a call that began at `since` may be served what rests on this, although it came by another call: joining
@@ -91,8 +117,8 @@ impl Standing {
 /// All marks of a namespace that something here rests on.
 pub(crate) struct Ledger {
     moment: AtomicU64,
-    /// How many invalidations are applied: counted when the mark has its number, where `moment` is when it is given one.
-    applied: AtomicU64,
+    /// Counted when a mark has its number, where `moment` is when it is given one.
+    changes: AtomicU64,
     marks: Mutex<Marks>,
     lots: OnceLock<Box<[OnceLock<Arc<LocalMark>>]>>,
     hasher: RandomState,
@@ -114,7 +140,7 @@ impl Ledger {
     pub(crate) fn new() -> Self {
         Self {
             moment: AtomicU64::new(0),
-            applied: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }),
             lots: OnceLock::new(),
             hasher: RandomState::default(),
@@ -126,11 +152,17 @@ impl Ledger {
         Moment(self.moment.load(Ordering::Acquire))
     }
 
-    /// How many invalidations are applied. What held when it was looked at after this was read still holds while this is the
-    /// same: so a hit compares one number, however many marks there are.
+    /// How often something changed that hits go by: an invalidation was applied, or [`stir`](Self::stir) was called. What held
+    /// when it was looked at after this was read still holds while this is the same: so a hit compares one number, however many
+    /// marks there are.
     #[inline]
-    pub(crate) fn applied(&self) -> u64 {
-        self.applied.load(Ordering::Acquire)
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Has the next hit of each entry look at all that it goes by.
+    pub(crate) fn stir(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The local state of `mark`.
@@ -181,7 +213,7 @@ impl Ledger {
     /// Gives the next invalidation its number.
     fn apply(&self, to: impl FnOnce(u64)) {
         to(self.moment.fetch_add(1, Ordering::AcqRel) + 1);
-        self.applied.fetch_add(1, Ordering::AcqRel);
+        self.stir();
     }
 
     /// Forgets marks that nothing rests on, unless they were renewed since the last sweep.
@@ -217,7 +249,7 @@ impl Ledger {
         let live = marks.live.iter().map(|(mark, local)| (mark.clone(), Arc::new(copy(local)))).collect();
         Self {
             moment: AtomicU64::new(self.moment().0),
-            applied: AtomicU64::new(self.applied()),
+            changes: AtomicU64::new(self.changes()),
             marks: Mutex::new(Marks { live, floor: marks.floor, swept: marks.swept }),
             lots: OnceLock::new(),
             hasher: self.hasher.clone(),
@@ -243,7 +275,7 @@ mod tests {
     use crate::key::Namespace;
 
     fn standing(ledger: &Ledger, mark: &Mark) -> Standing {
-        Standing { born: ledger.moment(), marks: [ledger.local(mark)].into() }
+        Standing::on(ledger.moment(), [ledger.local(mark)])
     }
 
     fn tag(name: &str) -> Mark {
@@ -276,19 +308,19 @@ mod tests {
         let ledger = Ledger::new();
         let born = ledger.moment();
         ledger.renew([&tag("late")]);
-        assert!(!Standing { born, marks: [ledger.local(&tag("late"))].into() }.holds());
-        assert!(Standing { born, marks: [ledger.local(&tag("untouched"))].into() }.holds());
+        assert!(!Standing::on(born, [ledger.local(&tag("late"))]).holds());
+        assert!(Standing::on(born, [ledger.local(&tag("untouched"))]).holds());
     }
 
     #[test]
     fn an_entry_that_others_invalidate_ends_with_its_lot() {
         let ledger = Ledger::new();
-        let standing = |stem| Standing { born: ledger.moment(), marks: [ledger.lot(stem)].into() };
+        let standing = |stem| Standing::on(ledger.moment(), [ledger.lot(stem)]);
         let (before, other) = (standing("shop:user:{a}:v"), standing("shop:user:{b}:v"));
         ledger.renew_entry("shop:user:{a}:v");
         assert!(!before.holds());
         assert!(standing("shop:user:{a}:v").holds());
-        assert!(other.holds() || Arc::ptr_eq(&other.marks[0], &before.marks[0]), "unless both are in one lot");
+        assert!(other.holds() || Arc::ptr_eq(&other.scopes[0], &before.scopes[0]), "unless both are in one lot");
     }
 
     #[test]
@@ -314,6 +346,6 @@ mod tests {
         ledger.sweep();
         assert_eq!(ledger.len(), 1);
         assert!(kept.holds());
-        assert!(!Standing { born, marks: [ledger.local(&tag("idle"))].into() }.holds());
+        assert!(!Standing::on(born, [ledger.local(&tag("idle"))]).holds());
     }
 }

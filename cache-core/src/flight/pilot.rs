@@ -23,7 +23,7 @@ use crate::{
         course::{Course, Effect, End, Event, Leased, Loaded, Mode, Seen},
         ledger::Moment,
     },
-    entry::{Entry, Origin},
+    entry::{Entry, EntryRef},
     key::{EntryKey, Mark, encode::KeyText},
     l2::L2,
     load::{self, BoxLoad, Failure, Lineage, Load},
@@ -47,7 +47,7 @@ pub(crate) struct Order<K, V> {
     pub(crate) text: KeyText,
     pub(crate) entry_key: EntryKey,
     /// What L1 has and may not serve as it is.
-    pub(crate) resident: Option<Arc<Entry<K, V>>>,
+    pub(crate) resident: Option<EntryRef<K, V>>,
     pub(crate) mode: Mode,
     pub(crate) tags: Tags,
     pub(crate) ttl: Option<Duration>,
@@ -89,9 +89,9 @@ struct Pilot<'a, K: CacheKey, V: CacheValue> {
     /// Epochs captured with the lease: of the scopes, of `known`, and of any tag.
     captured: Vec<Epoch>,
     /// What L2 has.
-    promotion: Option<Arc<Entry<K, V>>>,
+    promotion: Option<EntryRef<K, V>>,
     /// What L1 has, found to be current still.
-    validated: Option<Arc<Entry<K, V>>>,
+    validated: Option<EntryRef<K, V>>,
     cargo: Option<Cargo<V>>,
     failure: Option<Failure>,
 }
@@ -213,14 +213,14 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// Whether L2 still has the entry that L1 has, with the marks as they are: one round trip that moves no value.
     async fn validate(&mut self, resident: &Entry<K, V>) -> bool {
         let asked = clock::now();
-        let Origin { id, tags, .. } = &resident.origin;
+        let (id, tags) = (resident.origin.id, resident.origin.tags());
         let marks: Vec<Mark> = self.cache.scopes.iter().chain(tags.marks()).cloned().collect();
         let read = Read { key: &self.order.entry_key, marks: &marks, part: Part::Head };
         let Some(found) = self.l2().read(read, &self.cache.counters).await else { return false };
         let is_same = found.entry.is_some_and(|stored| {
             // No two marks ever have one epoch, so the order, which the frame would tell, is not needed.
             let has = |epoch: &Option<Epoch>| epoch.is_some_and(|epoch| stored.epochs.contains(&epoch));
-            Some(stored.id) == *id
+            Some(stored.id) == id
                 && !stored.expired
                 && stored.epochs.len() == marks.len()
                 && found.epochs.iter().all(has)
@@ -376,7 +376,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     return Outcome::Landed(validated, Source::L1);
                 }
                 let entry = self.promotion.take().expect("a course promotes what was found usable");
-                let (event, source) = match entry.life.is_fresh(clock::now()) {
+                let (event, source) = match entry.life().is_fresh(clock::now()) {
                     true => (stats::Event::L2Hit, Source::L2),
                     false => (stats::Event::StaleHit, Source::Stale),
                 };
@@ -406,7 +406,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let Some(entry) = self.flight().stand_in() else { return Outcome::Failed(failure) };
         let now = clock::now();
         entry.retry.failed(&self.cache.stack.proof, now);
-        if !entry.standing.is_revoked() && entry.life.is_within(self.policy.stale_if_error, now) {
+        if !entry.standing.is_revoked() && entry.life().is_within(self.policy.stale_if_error, now) {
             return Outcome::Stale(entry, failure);
         }
         Outcome::Failed(failure)

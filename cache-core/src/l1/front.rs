@@ -16,28 +16,37 @@
 
 use std::{
     array,
+    cell::Cell,
+    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use sdd::{AtomicShared, Guard, Shared, Tag};
+use sdd::{AtomicShared, Guard, Ptr, Shared, Tag};
 
-use crate::{entry::Entry, lookup::Lookup};
+use crate::{
+    entry::{Entry, EntryRef},
+    lookup::Lookup,
+    stats::Counters,
+};
 
 /// The entries of one cache that a hit finds at once: a part of those that moka keeps.
 pub(crate) struct Front<K, V> {
     table: AtomicShared<Table<K, V>>,
     entries: AtomicUsize,
     gates: [Mutex<()>; GATES],
+    /// The number of its cache.
+    pub(super) cache: u32,
+    /// What happens to the cache's entries.
+    pub(super) counters: Arc<Counters>,
 }
 
 /// As many sets as a power of two.
 type Table<K, V> = Box<[Set<K, V>]>;
 
-/// An entry, as long as a thread that borrows it may need it.
-type Node<K, V> = Shared<Arc<Entry<K, V>>>;
+type Node<K, V> = Shared<Entry<K, V>>;
 
 /// Sets in a new table. Both powers of two.
 const FIRST: usize = 16;
@@ -55,7 +64,7 @@ const OVERFLOWN: u64 = 1 << 56;
 struct Set<K, V> {
     /// A byte for each place: zero if it is empty. The last one says whether entries had to go to the set beside this one.
     tags: AtomicU64,
-    places: [AtomicShared<Arc<Entry<K, V>>>; WAYS],
+    places: [AtomicShared<Entry<K, V>>; WAYS],
 }
 
 /// While a thread has one, nothing is freed that it borrowed from a front.
@@ -66,6 +75,62 @@ impl Pin {
     pub(crate) fn new() -> Self {
         Self(Guard::new())
     }
+}
+
+/// An entry that a thread has at hand while it has a [`Pin`].
+pub(crate) struct Borrowed<'a, K, V> {
+    entry: &'a Entry<K, V>,
+    pointer: Ptr<'a, Entry<K, V>>,
+}
+
+impl<K, V> Clone for Borrowed<'_, K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Borrowed<'_, K, V> {}
+
+impl<K, V> Deref for Borrowed<'_, K, V> {
+    type Target = Entry<K, V>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Entry<K, V> {
+        self.entry
+    }
+}
+
+impl<'a, K, V> Borrowed<'a, K, V> {
+    #[inline(always)]
+    fn new(pointer: Ptr<'a, Entry<K, V>>) -> Option<Self> {
+        Some(Self { entry: pointer.as_ref()?, pointer })
+    }
+
+    pub(crate) fn of(entry: &EntryRef<K, V>, pin: &'a Pin) -> Self {
+        let share = entry.share();
+        Self { entry: share.get_guarded_ref(&pin.0), pointer: share.get_guarded_ptr(&pin.0) }
+    }
+
+    /// For longer than the pin. Not if its last share was given up meanwhile.
+    pub(crate) fn share(self) -> Option<EntryRef<K, V>> {
+        self.pointer.get_shared().map(EntryRef::of)
+    }
+}
+
+/// This thread gave up the last share in an entry. It frees such entries in small lots, and a large one at once.
+pub(crate) fn discarded(weight: u32) {
+    const LOT: u8 = 16;
+    const LARGE: u32 = 64 << 10;
+    thread_local! {
+        static DISCARDED: Cell<u8> = const { Cell::new(0) };
+    }
+    DISCARDED.with(|discarded| {
+        discarded.set(discarded.get() + 1);
+        if discarded.get() >= LOT || weight >= LARGE {
+            discarded.set(0);
+            collect();
+        }
+    });
 }
 
 /// Frees what this thread dropped from fronts, unless others have it borrowed. Does nothing in a thread that has a [`Pin`].
@@ -81,11 +146,13 @@ pub(crate) fn collect() {
 }
 
 impl<K: 'static, V: 'static> Front<K, V> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(cache: u32, counters: Arc<Counters>) -> Self {
         Self {
             table: AtomicShared::new(empty(FIRST)),
             entries: AtomicUsize::new(0),
             gates: [const { Mutex::new(()) }; GATES],
+            cache,
+            counters,
         }
     }
 
@@ -96,27 +163,28 @@ impl<K: 'static, V: 'static> Front<K, V> {
         hash: u64,
         lookup: &L,
         pin: &'a Pin,
-    ) -> Option<&'a Arc<Entry<K, V>>> {
+    ) -> Option<Borrowed<'a, K, V>> {
         let sets = self.sets(pin)?;
         let home = sets.get(hash as usize & (sets.len() - 1))?;
         let mut places = home.alike(hash);
-        while let Some(place) = first(&mut places) {
-            if let Some(entry) = home.entry(place, pin)
+        while places != 0 {
+            if let Some(entry) = home.entry(first(places), pin)
                 && lookup.matches(&entry.key)
             {
                 return Some(entry);
             }
+            places &= places - 1;
         }
         if home.has_overflown() { get_beside(sets, hash, lookup, pin) } else { None }
     }
 
     /// Puts an entry in, in the place of the one of its key. Before moka has it: then moka tells when it drops it.
-    pub(super) fn put(&self, entry: &Arc<Entry<K, V>>, round: u32)
+    pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16)
     where
         K: Eq,
     {
         let hash = entry.residence.hash;
-        let node = Shared::new(Arc::clone(entry));
+        let node = entry.share().clone();
         let pin = Pin::new();
         let gate = self.gate(hash);
         let Some(sets) = self.sets(&pin) else { return };
@@ -133,7 +201,6 @@ impl<K: 'static, V: 'static> Front<K, V> {
     /// Drops this very entry; not one that took its place.
     pub(super) fn evict(&self, entry: &Entry<K, V>) {
         self.clear(entry.residence.hash, |there| std::ptr::eq(there, entry));
-        collect();
     }
 
     /// Drops the entry of a key.
@@ -142,7 +209,6 @@ impl<K: 'static, V: 'static> Front<K, V> {
         K: Eq,
     {
         self.clear(hash, |there| there.key == *key);
-        collect();
     }
 
     fn clear(&self, hash: u64, is_it: impl Fn(&Entry<K, V>) -> bool) {
@@ -220,7 +286,7 @@ fn get_beside<'a, K, V, L: Lookup<Key = K>>(
     hash: u64,
     lookup: &L,
     pin: &'a Pin,
-) -> Option<&'a Arc<Entry<K, V>>> {
+) -> Option<Borrowed<'a, K, V>> {
     let [_, set] = pair(sets, hash);
     let mut entries = set.candidates(hash).filter_map(|place| set.entry(place, pin));
     entries.find(|entry| lookup.matches(&entry.key))
@@ -234,14 +300,18 @@ fn pair<K, V>(sets: &[Set<K, V>], hash: u64) -> [&Set<K, V>; 2] {
 
 impl<K, V> Set<K, V> {
     #[inline(always)]
-    fn entry<'a>(&self, place: usize, pin: &'a Pin) -> Option<&'a Arc<Entry<K, V>>> {
-        self.places[place].load(Ordering::Acquire, &pin.0).as_ref()
+    fn entry<'a>(&self, place: usize, pin: &'a Pin) -> Option<Borrowed<'a, K, V>> {
+        Borrowed::new(self.places.get(place)?.load(Ordering::Acquire, &pin.0))
     }
 
     /// The places whose tag is that of `hash`; seldom also another one.
     fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> + use<K, V> {
         let mut places = self.alike(hash);
-        std::iter::from_fn(move || first(&mut places))
+        std::iter::from_fn(move || {
+            let place = (places != 0).then(|| first(places))?;
+            places &= places - 1;
+            Some(place)
+        })
     }
 
     /// A bit in the byte of each of them.
@@ -262,7 +332,7 @@ impl<K, V> Set<K, V> {
 
     /// Only with the gate, like all that follows.
     fn find(&self, hash: u64, pin: &Pin, is_it: impl Fn(&Entry<K, V>) -> bool) -> Option<usize> {
-        self.candidates(hash).find(|place| self.entry(*place, pin).is_some_and(|entry| is_it(entry)))
+        self.candidates(hash).find(|place| self.entry(*place, pin).is_some_and(|entry| is_it(&entry)))
     }
 
     fn has_overflown(&self) -> bool {
@@ -302,7 +372,7 @@ fn find<'a, K, V>(
 }
 
 /// An empty place, in the first set if there is one, or that of the entry which moka was told of the longest ago.
-fn place_to_take<'a, K, V>(pair: [&'a Set<K, V>; 2], round: u32, pin: &Pin) -> (&'a Set<K, V>, usize) {
+fn place_to_take<'a, K, V>(pair: [&'a Set<K, V>; 2], round: u16, pin: &Pin) -> (&'a Set<K, V>, usize) {
     let [home, beside] = pair;
     let is_empty = |set: &Set<K, V>, place: &usize| set.entry(*place, pin).is_none();
     if let Some(place) = (0..WAYS).find(|place| is_empty(home, place)) {
@@ -316,12 +386,10 @@ fn place_to_take<'a, K, V>(pair: [&'a Set<K, V>; 2], round: u32, pin: &Pin) -> (
     (home, (0..WAYS).max_by_key(age).unwrap_or_default())
 }
 
-/// Takes the first of some places.
+/// The first of some places.
 #[inline(always)]
-fn first(places: &mut u64) -> Option<usize> {
-    let place = places.trailing_zeros() as usize / 8;
-    *places &= places.wrapping_sub(1);
-    (place < WAYS).then_some(place)
+fn first(places: u64) -> usize {
+    places.trailing_zeros() as usize / 8
 }
 
 /// Seven bits that no set's number is made of, and one that tells it from none.

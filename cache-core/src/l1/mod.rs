@@ -4,7 +4,7 @@
 //! store what they loaded although the key was invalidated meanwhile. All caches share one store, so that one bound covers
 //! the process; an entry is found by the seeded hash of its cache and typed key, and compared by the full key.
 //!
-//! Whether an entry may be served is decided by its own clock and marks ([`Entry::is_servable`]). moka's expiry only frees
+//! Whether an entry may be served is decided by its own clock and marks ([`Entry::is_proven`]). moka's expiry only frees
 //! the memory of what nobody asks for any more.
 //!
 //! # The front
@@ -13,9 +13,10 @@
 //! lock, and without a write to memory that cores share. `benches/instructions` counts both.
 //!
 //! *It has nothing that moka has not*, so that memory stays within moka's bound. An entry is put into the front before it is
-//! put into moka, and whatever moka drops, its listener drops from the front as well: that very entry, not one that has taken
-//! its place. Who fetches an entry from moka to put it in front looks at moka once more when it is there. Both ways in, and
-//! removal, are under the lock of the key's table, so of two values of a key the front never has the older one.
+//! put into moka, and whatever moka drops, leaves the front as well: that very entry, not one that has taken its place. So says
+//! the `Drop` of what moka is given; an eviction listener takes as long as all the rest of an insert, for moka then locks keys.
+//! Who fetches an entry from moka to put it in front looks at moka once more when it is there. Both ways in, and removal, are
+//! under the lock of the key's table, so of two values of a key the front never has the older one.
 //!
 //! *moka judges as if it saw every hit.* It is told of the first hit of an entry in each round, and a round lasts until an eighth
 //! of the entries were replaced: an order of use that is no finer than that serves it as well (`hit_ratio` in `benches` prints
@@ -23,14 +24,17 @@
 //! sixteen, drawn by chance, would cost 1 to 3 points, for then it learns of rare entries last. Where nothing is evicted
 //! nothing is told.
 //!
-//! *Time* is asked of a coarse clock ([`clock`](crate::clock)), and *marks* are looked at only if anything was invalidated since
-//! ([`Ledger::applied`](crate::coherence::ledger::Ledger::applied)), so tags cost a hit nothing. *The proof* is looked at only if
-//! what it said last time no longer serves: it only grows, so until when it surely holds is noted on the entry, as the coarse clock
-//! will read then.
+//! *An entry is one allocation*, which moka and the front share: a hit reads the line of its set and that of the entry, and then
+//! the value.
 //!
-//! *What was dropped is freed soon, not at once*: a hit may have it borrowed. Whoever drops something from the front frees what
-//! nobody has borrowed, after it has given its locks back; the rest goes with what the same thread drops next, or when a stack
-//! is tended, twice a second.
+//! *Time* is asked of a coarse clock ([`clock`](crate::clock)), and *marks* are looked at only if anything was invalidated
+//! since, or a round ended ([`Ledger::changes`](crate::coherence::ledger::Ledger::changes)), so tags cost a hit nothing. *The
+//! proof* is looked at only if what it said last time no longer serves: it only grows, so until when it surely holds is noted on
+//! the entry, as the coarse clock will read then.
+//!
+//! *What was dropped is freed soon, not at once*: a hit may have it borrowed. Whoever gives up the last share in a
+//! large entry, or in the sixteenth small one, frees what nobody has borrowed, after it has given its locks back; the rest goes with
+//! what the same thread gives up next, or when a stack is tended, twice a second.
 //!
 //! `benches/README.md` says what a hit is made of, and what was tried in place of parts of it. In short:
 //!
@@ -49,7 +53,7 @@ mod store;
 mod tests;
 
 pub(crate) use self::{
-    front::{Front, Pin, collect},
+    front::{Borrowed, Front, Pin, collect, discarded},
     residence::Residence,
     store::Store,
 };
@@ -97,4 +101,4 @@ impl Default for L1 {
 
 /// What an entry takes beside its key and value, in bytes: the nodes of the store, its place in front of it, and its own times
 /// and marks.
-pub const ENTRY_OVERHEAD: u32 = 900;
+pub const ENTRY_OVERHEAD: u32 = 660;

@@ -1,40 +1,55 @@
 //! What L1 notes on an entry.
 
 use std::sync::{
-    Weak,
-    atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
+    Arc, Weak,
+    atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering},
 };
 
 use super::Front;
-use crate::{clock::Reading, coherence::proof::Stamp};
+use crate::clock::Reading;
 
 /// An entry's place in L1, and what was last found out about it.
 #[repr(C)]
 pub(crate) struct Residence<K, V> {
-    /// The round in which moka was last told that it is asked for.
-    told: AtomicU32,
     /// Until when it may surely be served, as far as anybody has looked.
     proven: AtomicI64,
-    /// The number of [applied](crate::coherence::ledger::Ledger::applied) invalidations when its marks were looked at.
-    standing: AtomicU64,
+    /// The number of [changes](crate::coherence::ledger::Ledger::changes) when it was last looked at.
+    seen: AtomicU64,
+    /// The round in which moka was last told that it is asked for.
+    told: AtomicU16,
+    /// Whether it made way for another of its key, or was revoked.
+    dismissed: AtomicBool,
+    /// In bytes, all in all.
+    weight: u32,
+    /// Whose it is: a cache that is built anew finds its entries.
+    pub(super) cache: u32,
     /// Under which it is kept.
     pub(crate) hash: u64,
-    /// When it leaves L1.
-    pub(crate) until: Stamp,
-    /// Where it may be beside moka.
+    /// Where it may be beside moka: that of its cache.
     pub(super) front: Weak<Front<K, V>>,
 }
 
 impl<K, V> Residence<K, V> {
-    pub(crate) fn new(hash: u64, until: Stamp, front: Weak<Front<K, V>>) -> Self {
+    pub(crate) fn new(hash: u64, weight: u32, front: &Arc<Front<K, V>>) -> Self {
         Self {
-            hash,
-            until,
             proven: AtomicI64::new(i64::MIN),
-            standing: AtomicU64::new(u64::MAX),
-            told: AtomicU32::new(0),
-            front,
+            seen: AtomicU64::new(u64::MAX),
+            told: AtomicU16::new(0),
+            dismissed: AtomicBool::new(false),
+            weight,
+            cache: front.cache,
+            hash,
+            front: Arc::downgrade(front),
         }
+    }
+
+    pub(crate) fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    /// Whether it may be in there.
+    pub(super) fn is_of(&self, front: &Front<K, V>) -> bool {
+        std::ptr::eq(self.front.as_ptr(), front)
     }
 
     #[inline(always)]
@@ -47,32 +62,37 @@ impl<K, V> Residence<K, V> {
         self.proven.store(until.0, Ordering::Release);
     }
 
-    /// Whether `applied` is still what it was when `look` was last given a yes, or it is given one now.
+    /// Whether nothing changed that it goes by since it was last looked at.
     #[inline(always)]
-    pub(crate) fn stands(&self, applied: u64, look: impl FnOnce() -> bool) -> bool {
-        if self.standing.load(Ordering::Relaxed) == applied {
-            return true;
-        }
-        let stands = look();
-        if stands {
-            self.standing.store(applied, Ordering::Relaxed);
-        }
-        stands
+    pub(crate) fn is_as_seen(&self, changes: u64) -> bool {
+        self.seen.load(Ordering::Relaxed) == changes
+    }
+
+    pub(crate) fn see(&self, changes: u64) {
+        self.seen.store(changes, Ordering::Relaxed);
+    }
+
+    pub(super) fn dismiss(&self) {
+        self.dismissed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_dismissed(&self) -> bool {
+        self.dismissed.load(Ordering::Relaxed)
     }
 
     /// moka is told of it in `round`.
-    pub(super) fn tell(&self, round: u32) {
+    pub(super) fn tell(&self, round: u16) {
         self.told.store(round, Ordering::Relaxed);
     }
 
     /// Whether moka is yet to be told of it in `round`.
     #[inline]
-    pub(super) fn is_due(&self, round: u32) -> bool {
+    pub(super) fn is_due(&self, round: u16) -> bool {
         self.told.load(Ordering::Relaxed) != round
     }
 
     /// For how many rounds moka was not told of it.
-    pub(super) fn age(&self, round: u32) -> u32 {
+    pub(super) fn age(&self, round: u16) -> u16 {
         round.wrapping_sub(self.told.load(Ordering::Relaxed))
     }
 }

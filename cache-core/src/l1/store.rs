@@ -4,8 +4,8 @@ use std::{
     any::Any,
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
     sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        Arc, Weak,
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,14 +14,21 @@ use foldhash::{
     SharedSeed,
     quality::{RandomState, SeedableRandomState},
 };
-use moka::{Equivalent, Expiry, notification::RemovalCause, sync::Cache};
+use moka::{Equivalent, Expiry, sync::Cache};
 
 use super::{Bound, Front, L1, front};
-use crate::{cache::CacheKey, entry::Entry, key::encode::text, lookup::Lookup, stats::Event};
+use crate::{
+    cache::CacheKey,
+    clock,
+    entry::{Entry, EntryRef},
+    key::encode::text,
+    lookup::Lookup,
+    stats::Event,
+};
 
 /// The entries of all caches of a stack.
 pub(crate) struct Store {
-    moka: Cache<Place, Slot, BuildHasherDefault<Prehashed>>,
+    moka: Cache<Place, Kept, BuildHasherDefault<Prehashed>>,
     hasher: RandomState,
     bound: Bound,
     rounds: Rounds,
@@ -29,13 +36,10 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(l1: L1) -> Self {
-        let builder = Cache::builder().expire_after(Reclaim).eviction_listener(|_, slot: Slot, cause| {
-            slot.entry.leave_front();
-            slot.entry.note_removal(cause);
-        });
+        let builder = Cache::builder().expire_after(Reclaim);
         let moka = match l1.0 {
             Bound::Entries(count) => builder.max_capacity(count),
-            Bound::Weight(bytes) => builder.max_capacity(bytes).weigher(|_, slot: &Slot| slot.weight),
+            Bound::Weight(bytes) => builder.max_capacity(bytes).weigher(|_, kept: &Kept| kept.0.weight()),
         };
         Self {
             moka: moka.build_with_hasher(BuildHasherDefault::default()),
@@ -58,40 +62,39 @@ impl Store {
 
     /// The entry, live or not.
     #[inline]
-    pub(crate) fn get<L, V>(&self, cache: u32, hash: u64, lookup: &L) -> Option<Arc<Entry<L::Key, V>>>
+    pub(crate) fn get<L, V>(&self, front: &Front<L::Key, V>, hash: u64, lookup: &L) -> Option<EntryRef<L::Key, V>>
     where
-        L: Lookup<Key: Send + Sync + 'static>,
+        L: Lookup<Key: CacheKey>,
         V: Send + Sync + 'static,
     {
-        let slot = self.moka.get(&Query { cache, hash, lookup })?;
-        let entry: Arc<dyn Any + Send + Sync> = slot.entry;
-        entry.downcast().ok()
+        let kept = self.moka.get(&Query { front, hash, lookup })?;
+        kept.entry().cloned()
     }
 
-    /// Whether moka is yet to be told of an entry that was found without it.
-    #[inline(always)]
-    pub(crate) fn is_due<K, V>(&self, entry: &Entry<K, V>) -> bool {
-        entry.residence.is_due(self.rounds.now())
-    }
-
-    /// moka is told of a sample of the reads.
-    #[cold]
-    pub(crate) fn tell<L, V>(&self, cache: u32, lookup: &L, entry: &Entry<L::Key, V>)
+    /// moka is told of the first hit in each round.
+    pub(crate) fn tell<L, V>(&self, front: &Front<L::Key, V>, lookup: &L, entry: &Entry<L::Key, V>)
     where
-        L: Lookup<Key: Send + Sync + 'static>,
+        L: Lookup<Key: CacheKey>,
+        V: Send + Sync + 'static,
     {
-        entry.residence.tell(self.rounds.now());
-        self.moka.get(&Query { cache, hash: entry.residence.hash, lookup });
+        let round = self.rounds.now();
+        if entry.residence.is_due(round) {
+            entry.residence.tell(round);
+            self.moka.get(&Query { front, hash: entry.residence.hash, lookup });
+        }
     }
 
     /// Puts an entry of moka's into the front. Only under the lock of its key's table.
-    pub(crate) fn promote<L, V>(&self, front: &Front<L::Key, V>, cache: u32, lookup: &L, entry: &Arc<Entry<L::Key, V>>)
+    pub(crate) fn promote<L, V>(&self, front: &Front<L::Key, V>, lookup: &L, entry: &EntryRef<L::Key, V>)
     where
-        L: Lookup<Key: Eq + Send + Sync + 'static>,
+        L: Lookup<Key: CacheKey>,
         V: Send + Sync + 'static,
     {
-        let is_kept = || self.get(cache, entry.residence.hash, lookup).is_some_and(|kept| Arc::ptr_eq(&kept, entry));
-        if !std::ptr::eq(entry.residence.front.as_ptr(), front) || !is_kept() {
+        let is_kept = || {
+            let kept = self.get(front, entry.residence.hash, lookup);
+            kept.is_some_and(|kept| std::ptr::eq(&*kept, &**entry))
+        };
+        if !entry.residence.is_of(front) || !is_kept() {
             return;
         }
         let round = self.rounds.now();
@@ -103,39 +106,45 @@ impl Store {
         }
     }
 
-    /// Only under the lock of its key's table.
-    pub(crate) fn insert<K, V>(
-        &self,
-        front: &Front<K, V>,
-        cache: u32,
-        hash: u64,
-        entry: Arc<Entry<K, V>>,
-        lifetime: Duration,
-    ) where
+    /// Only under the lock of its key's table. Says whether a round ended.
+    pub(crate) fn insert<K, V>(&self, front: &Front<K, V>, entry: EntryRef<K, V>) -> bool
+    where
         K: CacheKey,
         V: Send + Sync + 'static,
     {
         if self.bound.is_nothing() {
-            return;
+            return false;
         }
         // In this order: what moka drops is in the front by then, and is dropped there too.
-        self.rounds.count(self.moka.entry_count());
+        let has_ended = self.rounds.count(self.moka.entry_count());
         let round = self.rounds.now();
         entry.residence.tell(round.wrapping_sub(1));
         front.put(&entry, round);
-        let place = Place { hash, name: Arc::new(Name { cache, key: entry.key.clone() }) };
-        let weight = entry.weight;
-        self.moka.insert(place, Slot { entry, weight, lifetime });
+        // It would keep the place of the entry that it has, and with it the key of an entry that is gone.
+        self.take(&Query { front, hash: entry.residence.hash, lookup: &&entry.key });
+        let kept = Kept(Arc::new(Tenant(entry)));
+        self.moka.insert(Place::of(&kept), kept);
+        has_ended
     }
 
     /// Only under the lock of its key's table.
-    pub(crate) fn remove<K, V>(&self, front: &Front<K, V>, cache: u32, hash: u64, key: &K)
+    pub(crate) fn remove<K, V>(&self, front: &Front<K, V>, hash: u64, key: &K)
     where
         K: CacheKey,
-        V: 'static,
+        V: Send + Sync + 'static,
     {
-        self.moka.invalidate(&Query { cache, hash, lookup: &key });
+        self.take(&Query { front, hash, lookup: &key });
         front.remove(hash, key);
+    }
+
+    fn take<L, V>(&self, query: &Query<'_, L, V>)
+    where
+        L: Lookup<Key: CacheKey>,
+        V: Send + Sync + 'static,
+    {
+        if let Some(kept) = self.moka.remove(query) {
+            kept.0.dismiss();
+        }
     }
 
     /// Lets moka do what it put off: evict, expire, tell.
@@ -155,7 +164,7 @@ impl Store {
 /// in rounds in which an entry was asked for, and while nothing is inserted nothing need be told.
 #[derive(Default)]
 struct Rounds {
-    round: AtomicU32,
+    round: AtomicU16,
     inserted: AtomicU64,
 }
 
@@ -163,66 +172,104 @@ impl Rounds {
     const SHARE: u64 = 8;
 
     #[inline]
-    fn now(&self) -> u32 {
+    fn now(&self) -> u16 {
         self.round.load(Ordering::Relaxed)
     }
 
-    fn count(&self, entries: u64) {
-        if self.inserted.fetch_add(1, Ordering::Relaxed) >= entries / Self::SHARE {
+    /// Says whether a round ended.
+    fn count(&self, entries: u64) -> bool {
+        let has_ended = self.inserted.fetch_add(1, Ordering::Relaxed) >= entries / Self::SHARE;
+        if has_ended {
             self.inserted.store(0, Ordering::Relaxed);
             self.round.fetch_add(1, Ordering::Relaxed);
         }
+        has_ended
     }
 }
 
-/// An entry without its types.
-trait Resident: Any + Send + Sync {
-    /// Drops it from the front of its cache, if it is there.
-    fn leave_front(&self);
+/// What moka has of an entry, without its types.
+#[derive(Clone)]
+struct Kept(Arc<dyn Resident>);
 
-    /// Counts that it was dropped.
-    fn note_removal(&self, cause: RemovalCause);
+impl Kept {
+    /// With its types, if it has these.
+    fn entry<K: CacheKey, V: Send + Sync + 'static>(&self) -> Option<&EntryRef<K, V>> {
+        let tenant: &dyn Any = &*self.0;
+        tenant.downcast_ref().map(|Tenant(entry)| entry)
+    }
 }
 
-impl<K: CacheKey, V: Send + Sync + 'static> Resident for Entry<K, V> {
-    fn leave_front(&self) {
-        if let Some(front) = self.residence.front.upgrade() {
-            front.evict(self);
+/// An entry in moka. When moka gives it up it leaves the front of its cache as well: so says its `Drop`, for a listener would have
+/// moka lock the key with each insert and each eviction, which takes as long again.
+struct Tenant<K: CacheKey, V: Send + Sync + 'static>(EntryRef<K, V>);
+
+/// What is asked of an entry in moka.
+trait Resident: Any + Send + Sync {
+    /// It makes way for another of its key, or is revoked: that is no eviction.
+    fn dismiss(&self);
+
+    fn hash(&self) -> u64;
+
+    fn weight(&self) -> u32;
+
+    /// How long it stays here from now on.
+    fn stays(&self) -> Duration;
+
+    /// Whether another is an entry of the same cache and key.
+    fn is_like(&self, other: &dyn Any) -> bool;
+}
+
+impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
+    fn dismiss(&self) {
+        self.0.residence.dismiss();
+    }
+
+    fn hash(&self) -> u64 {
+        self.0.residence.hash
+    }
+
+    fn weight(&self) -> u32 {
+        self.0.residence.weight()
+    }
+
+    fn stays(&self) -> Duration {
+        self.0.life().leaves_l1.saturating_duration_since(clock::now())
+    }
+
+    fn is_like(&self, other: &dyn Any) -> bool {
+        let Self(entry) = self;
+        let is_like = |Self(other): &Self| other.residence.cache == entry.residence.cache && other.key == entry.key;
+        other.downcast_ref().is_some_and(is_like)
+    }
+}
+
+impl<K: CacheKey, V: Send + Sync + 'static> Drop for Tenant<K, V> {
+    fn drop(&mut self) {
+        let Self(entry) = &*self;
+        // Unless the cache is gone.
+        let Some(front) = entry.residence.front.upgrade() else { return };
+        front.evict(entry);
+        if !entry.residence.is_dismissed() {
+            let event = if self.stays().is_zero() { Event::Expiration } else { Event::Eviction };
+            front.counters.note(event, Some(entry.residence.hash), || text(&entry.key));
         }
     }
-
-    fn note_removal(&self, cause: RemovalCause) {
-        let event = match cause {
-            RemovalCause::Size => Event::Eviction,
-            RemovalCause::Expired => Event::Expiration,
-            RemovalCause::Explicit | RemovalCause::Replaced => return,
-        };
-        self.counters.note(event, Some(self.residence.hash), || text(&self.key));
-    }
 }
 
-/// moka's key, which stays when its entry is replaced.
+/// moka's key, which is that of the entry. moka holds on to a place that was given up until it rehashes, which must not hold on to
+/// the entry.
 struct Place {
     hash: u64,
-    name: Arc<dyn Named>,
+    entry: Weak<dyn Resident>,
 }
 
-/// What an entry is kept under, with a key of its own: moka holds on to the name under which a place was first taken, which
-/// must not hold on to the value, and a hit would have to look for the key in another line.
-struct Name<K> {
-    /// The cache it belongs to: two caches may have keys of one type.
-    cache: u32,
-    key: K,
-}
+impl Place {
+    fn of(kept: &Kept) -> Self {
+        Self { hash: kept.0.hash(), entry: Arc::downgrade(&kept.0) }
+    }
 
-/// A name without its type.
-trait Named: Any + Send + Sync {
-    fn is(&self, other: &dyn Any) -> bool;
-}
-
-impl<K: Eq + Send + Sync + 'static> Named for Name<K> {
-    fn is(&self, other: &dyn Any) -> bool {
-        other.downcast_ref::<Self>().is_some_and(|other| other.cache == self.cache && other.key == self.key)
+    fn kept(&self) -> Option<Kept> {
+        self.entry.upgrade().map(Kept)
     }
 }
 
@@ -234,41 +281,32 @@ impl Hash for Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.name.is(&*other.name)
+        let is_like = || Some(self.kept()?.0.is_like(&*other.kept()?.0));
+        self.hash == other.hash && is_like() == Some(true)
     }
 }
 
 impl Eq for Place {}
 
-struct Query<'a, L> {
-    cache: u32,
+struct Query<'a, L: Lookup, V> {
+    front: &'a Front<L::Key, V>,
     hash: u64,
     lookup: &'a L,
 }
 
-impl<L> Hash for Query<'_, L> {
+impl<L: Lookup, V> Hash for Query<'_, L, V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
 }
 
-impl<L: Lookup<Key: Send + Sync + 'static>> Equivalent<Place> for Query<'_, L> {
+impl<L: Lookup<Key: CacheKey>, V: Send + Sync + 'static> Equivalent<Place> for Query<'_, L, V> {
     #[inline]
     fn equivalent(&self, place: &Place) -> bool {
-        if place.hash != self.hash {
-            return false;
-        }
-        let name: &dyn Any = &*place.name;
-        name.downcast_ref::<Name<L::Key>>()
-            .is_some_and(|name| name.cache == self.cache && self.lookup.matches(&name.key))
+        let is_it =
+            |entry: &EntryRef<L::Key, V>| entry.residence.cache == self.front.cache && self.lookup.matches(&entry.key);
+        place.hash == self.hash && place.kept().is_some_and(|kept| kept.entry().is_some_and(is_it))
     }
-}
-
-#[derive(Clone)]
-struct Slot {
-    entry: Arc<dyn Resident>,
-    weight: u32,
-    lifetime: Duration,
 }
 
 /// Frees what nobody may be served any more. It runs on moka's own clock, so it is never early: a paused test clock
@@ -281,18 +319,14 @@ impl Reclaim {
     /// moka takes no lifetime of centuries.
     const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-    fn after(slot: &Slot) -> Option<Duration> {
-        Some(slot.lifetime.min(Self::LONGEST) + Self::GRACE)
+    fn after(kept: &Kept) -> Option<Duration> {
+        Some(kept.0.stays().min(Self::LONGEST) + Self::GRACE)
     }
 }
 
-impl Expiry<Place, Slot> for Reclaim {
-    fn expire_after_create(&self, _: &Place, slot: &Slot, _: Instant) -> Option<Duration> {
-        Self::after(slot)
-    }
-
-    fn expire_after_update(&self, _: &Place, slot: &Slot, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Self::after(slot)
+impl Expiry<Place, Kept> for Reclaim {
+    fn expire_after_create(&self, _: &Place, kept: &Kept, _: Instant) -> Option<Duration> {
+        Self::after(kept)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     Cache, Stack,
     cache::Shared,
     clock,
-    entry::{Asker, Entry, Life, Origin, Span},
+    entry::{Asker, EntryRef, Life, Origin, Span},
     tag::Tags,
 };
 
@@ -25,11 +25,11 @@ async fn numbers(l1: L1) -> (Stack, Cache<u64, Arc<u64>>) {
 }
 
 impl Numbers {
-    fn fresh(&self, key: u64, value: u64) -> Arc<Entry<u64, Arc<u64>>> {
+    fn fresh(&self, key: u64, value: u64) -> EntryRef<u64, Arc<u64>> {
         let text = self.encode(&key).unwrap();
         let standing = self.standing(&self.entry_key(&text), self.stack.ledger.moment(), &Tags::default());
         let (now, hour) = (clock::now(), Duration::from_secs(3600));
-        let origin = Origin { id: None, tags: Tags::default(), as_of: self.as_of(now), validator: None };
+        let origin = Origin::new(self.as_of(now), None, Tags::default(), None);
         self.entry(
             &key,
             Arc::new(value),
@@ -56,7 +56,7 @@ impl Numbers {
     }
 
     fn in_moka(&self, key: u64) -> Option<u64> {
-        self.stack.store.get::<_, Arc<u64>>(self.id, self.hash(&&key), &&key).map(|entry| *entry.value)
+        self.stack.store.get(&self.front, self.hash(&&key), &&key).map(|entry| *entry.value)
     }
 }
 
@@ -131,6 +131,7 @@ async fn what_moka_evicts_gives_its_memory_back() {
     settle(numbers, || alive() <= 500);
     assert_eq!(alive(), numbers.stack.store.size().0, "only what moka has");
     assert!(numbers.front.size().0 as u64 <= alive());
+    assert_eq!(cache.stats().evictions, 9_500);
 }
 
 #[tokio::test]
@@ -145,7 +146,8 @@ async fn an_entry_that_is_too_heavy_stays_nowhere() {
 #[tokio::test]
 async fn a_store_without_room_keeps_nothing() {
     let (_stack, cache) = numbers(L1::entries(0)).await;
-    assert_eq!(cache.shared().store(7, 1).upgrade(), None);
+    let (numbers, value) = (cache.shared(), cache.shared().store(7, 1));
+    settle(numbers, || value.upgrade().is_none());
 }
 
 #[tokio::test]
@@ -202,11 +204,10 @@ async fn front_and_moka_agree_whatever_happens_at_once() {
             });
         }
     });
-    numbers.stack.store.tend();
+    settle(numbers, || numbers.front.size().0 as u64 <= numbers.stack.store.size().0);
     for key in 0..KEYS {
         if let Some(version) = numbers.in_front(key) {
             assert_eq!(numbers.in_moka(key), Some(version));
         }
     }
-    assert!(numbers.front.size().0 as u64 <= numbers.stack.store.size().0);
 }

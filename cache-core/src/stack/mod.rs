@@ -8,7 +8,7 @@ mod reload;
 mod tend;
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     collections::{HashMap, VecDeque},
     pin::pin,
     sync::{
@@ -383,9 +383,10 @@ impl Drop for Running {
     }
 }
 
-/// What a stack remembers of a cache by its name. The id stays, so that a cache that is built again finds its entries.
+/// What a stack remembers of a cache by its name.
 pub(crate) struct Registered {
-    pub(crate) id: u32,
+    /// The id of the last one, and what it was: built again as the same, a cache finds its entries.
+    id: Option<(u32, TypeId, u32)>,
     pub(crate) counters: Arc<Counters>,
     /// Weak: the cache holds the stack.
     cache: Option<Weak<dyn Registrant>>,
@@ -393,10 +394,18 @@ pub(crate) struct Registered {
 
 impl Registered {
     pub(crate) fn new(stack: &StackInner, name: &str) -> Self {
-        Self {
-            id: stack.cache_ids.fetch_add(1, Ordering::Relaxed),
-            counters: Arc::new(Counters::new(stack.namespace.name(), name, &stack.hub)),
-            cache: None,
+        Self { id: None, counters: Arc::new(Counters::new(stack.namespace.name(), name, &stack.hub)), cache: None }
+    }
+
+    /// The id of a cache of this type and version.
+    pub(crate) fn id<T: Registrant>(&mut self, stack: &StackInner, version: u32) -> u32 {
+        match self.id {
+            Some((id, of, of_version)) if of == TypeId::of::<T>() && of_version == version => id,
+            _ => {
+                let id = stack.cache_ids.fetch_add(1, Ordering::Relaxed);
+                self.id = Some((id, TypeId::of::<T>(), version));
+                id
+            }
         }
     }
 

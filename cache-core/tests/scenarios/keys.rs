@@ -113,6 +113,10 @@ async fn a36_one_name_is_one_cache_and_other_types_are_refused() {
     drop(texts);
     let items: Items = here.stack.cache("item").build().unwrap();
     assert_eq!(items.get(KEY).await, None);
+    items.insert(KEY, 8).await.unwrap();
+    drop(items);
+    let items: Items = here.stack.cache("item").version(2).build().unwrap();
+    assert_eq!(items.get(KEY).await, None, "what the first version has is not for the second");
 }
 
 #[tokio::test]

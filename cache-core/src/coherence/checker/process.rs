@@ -119,7 +119,7 @@ impl Process {
         let names = &setting.fixtures;
         let followed = [&names.everything, &names.lot].into_iter().filter(|_| setting.has_log);
         let marks = names.tags(is_tagged).marks().chain(followed);
-        Standing { born, marks: marks.map(|mark| self.ledger.local(mark)).collect() }
+        Standing::on(born, marks.map(|mark| self.ledger.local(mark)))
     }
 
     /// What L1 has. Mirrors `Shared::resident`.

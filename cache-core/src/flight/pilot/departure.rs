@@ -1,6 +1,6 @@
 //! How flights begin: in a task of their own, in their caller's, or behind an answer.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use super::super::{Behind, Landing, Outcome};
 use super::{
@@ -11,7 +11,7 @@ use crate::{
     cache::{CacheKey, CacheValue},
     clock,
     coherence::course::{Course, Effect, End, Event, Reach, Seen},
-    entry::Entry,
+    entry::EntryRef,
     load::{self, Failure, Lineage},
     stats,
     tag::Tags,
@@ -53,7 +53,7 @@ pub(crate) async fn glance<K: CacheKey, V: CacheValue>(
     landing: Landing<K, V>,
     ticket: Ticket<'_>,
     order: impl FnOnce() -> Order<K, V>,
-) -> Option<Arc<Entry<K, V>>> {
+) -> Option<EntryRef<K, V>> {
     let (policy, proof) = (landing.cache.policy(), &landing.cache.stack.proof);
     let mut known = Cow::Borrowed(ticket.tags);
     let mut reads = 0;
@@ -63,7 +63,7 @@ pub(crate) async fn glance<K: CacheKey, V: CacheValue>(
         reads += 1;
         let scales = Scales { landing: &landing, policy: &policy, ticket, known: &known, replaced: None };
         match load::panic_caught(|| scales.weigh(found, asked)) {
-            Ok(Weighed::Usable(entry)) if entry.life.is_fresh(clock::now()) && !entry.is_due(clock::now(), proof) => {
+            Ok(Weighed::Usable(entry)) if entry.life().is_fresh(clock::now()) && !entry.is_due(clock::now(), proof) => {
                 landing.cache.note(stats::Event::L2Hit, landing.hash, &landing.key);
                 landing.land_hit(&entry);
                 return Some(entry);
@@ -118,7 +118,7 @@ pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
     launch(
         landing,
         Order {
-            resident: Some(Arc::clone(&place.entry)),
+            resident: Some(place.entry.clone()),
             serves_stale: false,
             behind: Some(place),
             _companion: Some(seat),

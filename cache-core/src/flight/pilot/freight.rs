@@ -35,7 +35,7 @@ impl<K: CacheKey, V: CacheValue> Pilot<'_, K, V> {
         let earlier = self.flight().stand_in();
         let mut tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
         if let (true, Some(earlier)) = (wishes.is_unchanged, &earlier) {
-            tags = tags.with(&earlier.origin.tags);
+            tags = tags.with(earlier.origin.tags());
         }
         let policy = &self.policy;
         let adapted = || self.cache.adapted(policy, earlier.as_deref()?, &value, wishes.is_unchanged);

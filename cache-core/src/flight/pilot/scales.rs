@@ -1,7 +1,5 @@
 //! May what L2 has be served by this flight?
 
-use std::sync::Arc;
-
 use tokio::time::Instant;
 
 use super::super::Landing;
@@ -10,7 +8,7 @@ use crate::{
     cache::{CacheKey, CacheValue, Shared},
     clock,
     coherence::{course::Seen, outbox::Trust},
-    entry::{Entry, Life, Origin},
+    entry::{EntryRef, Life, Origin},
     judge::{Judge, Promotion, Verdict},
     key::{EntryKey, encode::KeyText},
     policy::Policy,
@@ -81,16 +79,16 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
         let (flight, policy) = (&self.landing.flight, self.policy);
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
-        if self.replaced == Some(id) && entry.life.is_fresh(now) {
+        if self.replaced == Some(id) && entry.life().is_fresh(now) {
             return Weighed::Seen(Seen::Useless(id));
         }
-        let serves_stale = || self.ticket.serves_stale && entry.life.is_within(policy.stale_while_revalidate, now);
-        if entry.life.is_fresh(now) || serves_stale() {
+        let serves_stale = || self.ticket.serves_stale && entry.life().is_within(policy.stale_while_revalidate, now);
+        if entry.life().is_fresh(now) || serves_stale() {
             return Weighed::Usable(entry);
         }
         match flight.stand_in() {
             // If it expired softly, this process may not know of it yet, and must not take it for current.
-            Some(known) if known.origin.id == Some(id) && !entry.life.expired => {
+            Some(known) if known.origin.id == Some(id) && !entry.life().expired => {
                 known.origin.as_of.raise(entry.origin.as_of.get());
             }
             _ => flight.set_stand_in(Some(entry)),
@@ -98,7 +96,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
         Weighed::Seen(Seen::Useless(id))
     }
 
-    pub(super) fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> Arc<Entry<K, V>> {
+    pub(super) fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> EntryRef<K, V> {
         let Promotion { value, id, span, cost, expired, tags, validator, size } = promotion;
         let (cache, flight) = (&self.landing.cache, &self.landing.flight);
         let life = Life { expired, ..Life::new(asked, span, cache.l1_lifetime()) };
@@ -108,7 +106,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
             true => flight.standing.clone(),
             false => cache.standing(self.ticket.entry_key, flight.standing.born, &tags),
         };
-        let origin = Origin { id: Some(id), tags, as_of: cache.as_of(asked), validator };
+        let origin = Origin::new(cache.as_of(asked), Some(id), tags, validator);
         cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
     }
 }
@@ -129,7 +127,7 @@ impl Asked {
 
 pub(super) enum Weighed<K, V> {
     /// An entry to be served, fresh or inside its window.
-    Usable(Arc<Entry<K, V>>),
+    Usable(EntryRef<K, V>),
     Seen(Seen),
     /// This, unless asking again, for more tags too, brings something better.
     AskAgain {
