@@ -2,21 +2,24 @@ async fn row<'a, T: Table, const N: usize>(id: &'a T::Id) -> Result<T, T::Error>
 where
     T::Id: Ord,
 {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let (__of, __outcome, __by) = (
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome()),
-        ::cache_core::__private::key_part(&*id),
-    );
-    match ::cache_core::__private::hit(row::__site::<T, N>(), __of, &__outcome, __by) {
+    let __hit = {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+        ::cache_core::__private::hit(
+            row::__site::<T, N>(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
+            ),
+            ::cache_core::__private::key_part(&*id),
+        )
+    };
+    match __hit {
         ::core::option::Option::Some(hit) => hit,
         ::core::option::Option::None => {
-            ::cache_core::__private::aside(|| {
-                ::cache_core::__private::entry(row::__site::<T, N>(), __of, __outcome, __by)
-                    .call(|| ::std::vec![], || row::__load::<T, N>(::cache_core::__private::lend(&*id)))
-            })
-            .await
+            ::cache_core::__private::aside(|| row::__ask::<T, N>(id, ::cache_core::__private::Ask::Call))
+                .await
+                .returned()
         }
     }
 }
@@ -101,7 +104,7 @@ impl row {
     where
         T::Id: Ord,
     {
-        ::cache_core::__private::Revocable::invalidate(row::__target::<T, N>(id))
+        row::__target::<T, N>(id).invalidate()
     }
     #[doc(hidden)]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
@@ -113,7 +116,7 @@ impl row {
         T::Id: Ord,
     {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
         ::cache_core::__private::entry(
             row::__site::<T, N>(),
             ::core::option::Option::None,
@@ -126,21 +129,11 @@ impl row {
         .await
     }
     #[doc(hidden)]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn __target<'a, T: Table, const N: usize>(id: &'a T::Id) -> impl ::cache_core::__private::Revocable
+    fn __target<'a, T: Table, const N: usize>(id: &'a T::Id) -> ::cache_core::__private::Target
     where
         T::Id: Ord,
     {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::target(
-            row::__site::<T, N>(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<T, T::Error>>::new()).outcome(),
-            ),
-            ::cache_core::__private::key_part(&*id),
-        )
+        ::cache_core::__private::at_once(row::__ask::<T, N>(id, ::cache_core::__private::Ask::Target)).target()
     }
     #[doc = r" The key of these arguments."]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
@@ -190,7 +183,7 @@ impl row {
     where
         T::Id: Ord,
     {
-        ::cache_core::__private::Revocable::expire(row::__target::<T, N>(id))
+        row::__target::<T, N>(id).expire()
     }
     #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
     #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
@@ -205,7 +198,7 @@ impl row {
     where
         T::Id: Ord,
     {
-        ::cache_core::__private::Revocable::write(row::__target::<T, N>(id), commit)
+        row::__target::<T, N>(id).write(commit)
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]

@@ -1,5 +1,4 @@
 async fn deposit(account: u64, amount: i64) -> Result<(), BankError> {
-    use ::cache_core::__private::Revocable as _;
     let __target = balance::__target(account);
     ::cache_core::__private::guarded(
         __target

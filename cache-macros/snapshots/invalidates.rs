@@ -1,6 +1,6 @@
 pub async fn rename(&self, org: u32, id: u64) -> Result<(), DbError> {
     #[allow(unused_imports, reason = "what is returned decides which of them is used")]
-    use ::cache_core::__private::{ByEnd as _, ByResult as _, Revocable as _};
+    use ::cache_core::__private::{ByEnd as _, ByResult as _};
     let __revoking = ::cache_core::__private::Revoking::new()
         .entry(user::__target(self, id))
         .tags(::core::option::Option::None, ::std::vec![::std::format!("org:{org}", org = org)]);

@@ -1,27 +1,25 @@
 pub async fn user(&self, id: u64) -> Option<User> {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
     let __bypassed = !::cache_core::__private::condition(|| self.is_open);
-    let (__of, __outcome, __by) = (
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
-    );
-    match if __bypassed {
+    let __hit = if __bypassed {
         ::core::option::Option::None
     } else {
-        ::cache_core::__private::hit(Self::__user_site(), __of, &__outcome, __by)
-    } {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+        let __key = ::cache_core::__private::key(|| (self.tenant, id));
+        ::cache_core::__private::hit(
+            Self::__user_site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
+            &__key,
+        )
+    };
+    match __hit {
         ::core::option::Option::Some(hit) => hit,
-        ::core::option::Option::None => {
-            ::cache_core::__private::aside(|| {
-                ::cache_core::__private::entry(Self::__user_site(), __of, __outcome, __by)
-                    .bypassed(__bypassed)
-                    .call(|| ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
-            })
-            .await
-        }
+        ::core::option::Option::None => ::cache_core::__private::aside(|| {
+            Self::__user_ask(self, id, ::cache_core::__private::Ask::call(__bypassed))
+        })
+        .await
+        .returned(),
     }
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
@@ -89,7 +87,7 @@ pub fn user_insert(
 #[doc = r" # Errors"]
 #[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
 pub fn user_invalidate(&self, id: u64) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
-    ::cache_core::__private::Revocable::invalidate(Self::__user_target(self, id))
+    Self::__user_target(self, id).invalidate()
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -101,10 +99,10 @@ async fn __user_ask(
     id: u64,
     ask: ::cache_core::__private::Ask<Option<User>>,
 ) -> ::cache_core::__private::Told<Option<User>, Option<User>> {
+    let __bypassed = ask.bypasses(|| !::cache_core::__private::condition(|| self.is_open));
     #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
     let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    let __bypassed = !::cache_core::__private::condition(|| self.is_open);
     ::cache_core::__private::entry(
         Self::__user_site(),
         ::core::option::Option::None,
@@ -119,17 +117,8 @@ async fn __user_ask(
 #[doc = "Goes with the cached method [`user`](Self::user)."]
 #[doc = ""]
 #[doc(hidden)]
-#[allow(unused_variables, reason = "arguments that are no part of the key")]
-pub fn __user_target(&self, id: u64) -> impl ::cache_core::__private::Revocable {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    ::cache_core::__private::target(
-        Self::__user_site(),
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
-    )
+pub fn __user_target(&self, id: u64) -> ::cache_core::__private::Target {
+    ::cache_core::__private::at_once(Self::__user_ask(self, id, ::cache_core::__private::Ask::Target)).target()
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -156,7 +145,7 @@ pub fn user_stats() -> ::cache_core::Stats {
 #[doc = r" # Errors"]
 #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
 pub fn user_expire(&self, id: u64) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
-    ::cache_core::__private::Revocable::expire(Self::__user_target(self, id))
+    Self::__user_target(self, id).expire()
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]
@@ -172,7 +161,7 @@ pub fn user_write<Written: ::core::marker::Send + 'static>(
     id: u64,
     commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
 ) -> impl ::core::future::Future<Output = ::cache_core::Result<Written>> {
-    ::cache_core::__private::Revocable::write(Self::__user_target(self, id), commit)
+    Self::__user_target(self, id).write(commit)
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]

@@ -1,22 +1,12 @@
 async fn user(__argument_0: (u32, u32), name: String, app: &App) -> User {
     #[allow(unused_variables, reason = "only some parts are spoken of")]
     let (row, column) = &__argument_0;
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let __stack = &(&app.stack);
-    let __key = ::cache_core::__private::key(|| (*row, name.len()));
     let __bypassed = ::cache_core::__private::condition(|| *row == 0);
-    ::cache_core::__private::entry(
-        user::__site(),
-        ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
-        ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<User>::new()).outcome()),
-        &__key,
-    )
-    .bypassed(__bypassed)
-    .validated()
-    .only_if(User::is_active)
-    .call(|| ::std::vec![], || user::__load(__argument_0, name, ::cache_core::__private::lend(&*app)))
+    ::cache_core::__private::aside(|| {
+        user::__ask(__argument_0, name, app, ::cache_core::__private::Ask::call(__bypassed))
+    })
     .await
+    .returned()
 }
 #[doc = "What goes with the cached function [`user`](fn@user); each takes its arguments."]
 #[allow(
@@ -93,7 +83,7 @@ impl user {
         name: String,
         app: &App,
     ) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
-        ::cache_core::__private::Revocable::invalidate(user::__target(__argument_0, name, app))
+        user::__target(__argument_0, name, app).invalidate()
     }
     #[doc(hidden)]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
@@ -105,11 +95,11 @@ impl user {
     ) -> ::cache_core::__private::Told<User, User> {
         #[allow(unused_variables, reason = "only some parts are spoken of")]
         let (row, column) = &__argument_0;
+        let __bypassed = ask.bypasses(|| ::cache_core::__private::condition(|| *row == 0));
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
         let __stack = &(&app.stack);
         let __key = ::cache_core::__private::key(|| (*row, name.len()));
-        let __bypassed = ::cache_core::__private::condition(|| *row == 0);
         ::cache_core::__private::entry(
             user::__site(),
             ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
@@ -123,20 +113,9 @@ impl user {
         .await
     }
     #[doc(hidden)]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> impl ::cache_core::__private::Revocable {
-        #[allow(unused_variables, reason = "only some parts are spoken of")]
-        let (row, column) = &__argument_0;
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        let __stack = &(&app.stack);
-        let __key = ::cache_core::__private::key(|| (*row, name.len()));
-        ::cache_core::__private::target(
-            user::__site(),
-            ::core::option::Option::Some(::cache_core::__private::AsStack::as_stack(__stack)),
-            ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<User>::new()).outcome()),
-            &__key,
-        )
+    fn __target(__argument_0: (u32, u32), name: String, app: &App) -> ::cache_core::__private::Target {
+        ::cache_core::__private::at_once(user::__ask(__argument_0, name, app, ::cache_core::__private::Ask::Target))
+            .target()
     }
     #[doc = r" The key of these arguments."]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
@@ -164,7 +143,7 @@ impl user {
         name: String,
         app: &App,
     ) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
-        ::cache_core::__private::Revocable::expire(user::__target(__argument_0, name, app))
+        user::__target(__argument_0, name, app).expire()
     }
     #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
     #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
@@ -178,7 +157,7 @@ impl user {
         app: &App,
         commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
     ) -> impl ::core::future::Future<Output = ::cache_core::Result<Written>> {
-        ::cache_core::__private::Revocable::write(user::__target(__argument_0, name, app), commit)
+        user::__target(__argument_0, name, app).write(commit)
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]

@@ -1,23 +1,22 @@
 pub async fn user(org: u32, name: &str) -> Result<User, DbError> {
-    #[allow(unused_imports, reason = "the return type decides which of them is used")]
-    use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-    let (__of, __outcome, __by) = (
-        ::core::option::Option::None,
-        ::cache_core::__private::outcome(
-            (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-        ),
-        (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-    );
-    match ::cache_core::__private::hit(user::__site(), __of, &__outcome, __by) {
+    let __hit = {
+        #[allow(unused_imports, reason = "the return type decides which of them is used")]
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+        ::cache_core::__private::hit(
+            user::__site(),
+            ::core::option::Option::None,
+            ::cache_core::__private::outcome(
+                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
+            ),
+            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
+        )
+    };
+    match __hit {
         ::core::option::Option::Some(hit) => hit,
         ::core::option::Option::None => {
-            ::cache_core::__private::aside(|| {
-                ::cache_core::__private::entry(user::__site(), __of, __outcome, __by).call(
-                    || ::std::vec![::std::format!("org:{org}", org = org)],
-                    || user::__load(::cache_core::__private::copy(&org), ::cache_core::__private::lend(&*name)),
-                )
-            })
-            .await
+            ::cache_core::__private::aside(|| user::__ask(org, name, ::cache_core::__private::Ask::Call))
+                .await
+                .returned()
         }
     }
 }
@@ -81,7 +80,7 @@ impl user {
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be told; the entry is dropped here all the same, and the invalidation is retried."]
     pub fn invalidate(org: u32, name: &str) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
-        ::cache_core::__private::Revocable::invalidate(user::__target(org, name))
+        user::__target(org, name).invalidate()
     }
     #[doc(hidden)]
     #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
@@ -91,7 +90,7 @@ impl user {
         ask: ::cache_core::__private::Ask<User>,
     ) -> ::cache_core::__private::Told<Result<User, DbError>, User> {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
+        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
         ::cache_core::__private::entry(
             user::__site(),
             ::core::option::Option::None,
@@ -108,18 +107,8 @@ impl user {
         .await
     }
     #[doc(hidden)]
-    #[allow(unused_variables, reason = "arguments that are no part of the key")]
-    pub fn __target(org: u32, name: &str) -> impl ::cache_core::__private::Revocable {
-        #[allow(unused_imports, reason = "the return type decides which of them is used")]
-        use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _};
-        ::cache_core::__private::target(
-            user::__site(),
-            ::core::option::Option::None,
-            ::cache_core::__private::outcome(
-                (&&&::cache_core::__private::Returns::<Result<User, DbError>>::new()).outcome(),
-            ),
-            (::cache_core::__private::key_part(&org), ::cache_core::__private::key_part(&*name)),
-        )
+    pub fn __target(org: u32, name: &str) -> ::cache_core::__private::Target {
+        ::cache_core::__private::at_once(user::__ask(org, name, ::cache_core::__private::Ask::Target)).target()
     }
     #[doc = r" The key of these arguments."]
     #[allow(unused_variables, reason = "arguments that are no part of the key")]
@@ -159,7 +148,7 @@ impl user {
     #[doc = r" # Errors"]
     #[doc = r" The shared store could not be told; the entry is stale here all the same, and an invalidation is queued."]
     pub fn expire(org: u32, name: &str) -> impl ::core::future::Future<Output = ::cache_core::Result<()>> {
-        ::cache_core::__private::Revocable::expire(user::__target(org, name))
+        user::__target(org, name).expire()
     }
     #[doc = r" Runs `commit`, which changes what the function reads, under a guard: nothing is cached for these arguments"]
     #[doc = r" while it runs, and nothing stale is left, not even if this process dies half-way."]
@@ -172,7 +161,7 @@ impl user {
         name: &str,
         commit: impl ::core::future::Future<Output = Written> + ::core::marker::Send + 'static,
     ) -> impl ::core::future::Future<Output = ::cache_core::Result<Written>> {
-        ::cache_core::__private::Revocable::write(user::__target(org, name), commit)
+        user::__target(org, name).write(commit)
     }
     #[doc = r" Calls the function for each of these arguments, some at a time: what is not cached is then."]
     #[doc = r""]

@@ -6,8 +6,8 @@ use syn::Ident;
 
 use crate::{
     argument::{Argument, Mention, Passing, Role},
-    expand::{Entry, at, key_of, loader, outcome, parameter, parameters, place_of, private, stack, tags, views},
-    model::{Key, Manner, Model},
+    expand::{self, at, key_of, outcome, parameter, parameters, place_of, private, stack, views},
+    model::{Key, Model},
     warm::warm,
 };
 
@@ -81,18 +81,12 @@ impl<'m> Handed<'m> {
         self.companion(name, &quote!(), gives, &answer)
     }
 
-    /// One that asks the entry alone, by a verb of `Revocable`.
+    /// One that revokes the entry, by a verb of `Target`.
     fn revocation(&self, name: &str) -> TokenStream {
         let names = &self.names;
         let (krate, target) = (&self.model.krate, self.model.path("__target"));
-        let here = private(self.model, Span::call_site());
         let verb = self.model.manner(name).verb;
-        self.companion(
-            name,
-            &quote!(),
-            &quote!(#krate::Result<()>),
-            &quote!(#here::Revocable::#verb(#target(#(#names),*))),
-        )
+        self.companion(name, &quote!(), &quote!(#krate::Result<()>), &quote!(#target(#(#names),*).#verb()))
     }
 
     fn companion(&self, name: &str, more: &TokenStream, gives: &TokenStream, answer: &TokenStream) -> TokenStream {
@@ -105,26 +99,23 @@ impl<'m> Handed<'m> {
     }
 }
 
-/// Whatever is asked of an entry, but for the call itself.
+/// Whatever is asked of an entry.
 fn ask(model: &Model) -> TokenStream {
     let it = model.companion("__ask");
     let Model { output, value, generics, .. } = model;
-    let Manner { asyncness, verb, wait } = model.manner("ask");
+    let asyncness = model.manner("ask").asyncness;
     let where_clause = &generics.where_clause;
     let parameters = parameters(model);
-    let entry = Entry::to_read(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
-    let (tags, load) = (tags(model), loader(model));
     let here = private(model, Span::call_site());
     let question = Ident::new("ask", Span::mixed_site());
+    let ask = expand::ask(model, &question);
     quote! {
         #[doc(hidden)]
         #[allow(clippy::too_many_arguments, reason = "one more than the function has")]
         #asyncness fn #it #generics(
             #(#parameters,)* #question: #here::Ask<#value>
         ) -> #here::Told<#output, #value> #where_clause {
-            #preparation
-            #entry.#verb::<#value>(#question, #tags, #load) #wait
+            #ask
         }
     }
 }
@@ -203,7 +194,6 @@ fn write(model: &Model) -> TokenStream {
     let Handed { parameters, names, .. } = Handed::new(model);
     let where_clause = &generics.where_clause;
     let inherited = generics.params.iter();
-    let here = private(model, Span::call_site());
     let (commit, written) = (Ident::new("commit", Span::mixed_site()), Ident::new("Written", Span::mixed_site()));
     let future = quote!(::core::future::Future<Output = #written> + ::core::marker::Send + 'static);
     quote! {
@@ -216,25 +206,24 @@ fn write(model: &Model) -> TokenStream {
         #visibility fn #it<#(#inherited,)* #written: ::core::marker::Send + 'static>(
             #(#parameters,)* #commit: impl #future
         ) -> impl ::core::future::Future<Output = #krate::Result<#written>> #where_clause {
-            #here::Revocable::write(#target(#(#names),*), #commit)
+            #target(#(#names),*).write(#commit)
         }
     }
 }
 
-/// The entry, for `write` and for `#[invalidates]`.
+/// The entry, for those who revoke it and for `#[invalidates]`.
 fn target(model: &Model) -> TokenStream {
-    let it = model.companion("__target");
-    let Model { visibility, generics, .. } = model;
-    let parameters = parameters(model);
+    let (it, ask) = (model.companion("__target"), model.path("__ask"));
+    let Model { visibility, generics, is_async, .. } = model;
+    let Handed { parameters, names, .. } = Handed::new(model);
     let where_clause = &generics.where_clause;
-    let Entry { preparation, subject, .. } = Entry::new(model);
     let here = private(model, Span::call_site());
+    let asked = quote!(#ask(#(#names,)* #here::Ask::Target));
+    let told = if *is_async { quote!(#here::at_once(#asked)) } else { asked };
     quote! {
         #[doc(hidden)]
-        #[allow(unused_variables, reason = "arguments that are no part of the key")]
-        #visibility fn #it #generics(#(#parameters),*) -> impl #here::Revocable #where_clause {
-            #preparation
-            #here::target(#subject)
+        #visibility fn #it #generics(#(#parameters),*) -> #here::Target #where_clause {
+            #told.target()
         }
     }
 }

@@ -121,61 +121,50 @@ fn load(model: &Model) -> Option<TokenStream> {
     })
 }
 
-/// L1 is asked before anything else is made, unless it does not count.
+/// L1 is asked before anything else is made, unless it does not count. The rest is asked of `__ask`.
 fn hit_or_call(model: &Model) -> TokenStream {
-    let Model { krate, .. } = model;
-    if model.reading.validated {
-        return call(model);
+    let krate = &model.krate;
+    let Reading { condition, validated, .. } = &model.reading;
+    let viewed = views(model, |_| true);
+    let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, None));
+    let bypass = bypassed.as_ref().map(|(_, settled)| settled);
+    let question = match &bypassed {
+        Some((bypassed, _)) => quote!(Ask::call(#bypassed)),
+        None => quote!(Ask::Call),
+    };
+    let ask = model.path("__ask");
+    let names = model.arguments.iter().map(|argument| &argument.name);
+    let asked = quote!(#ask(#(#names,)* #krate::__private::#question));
+    let told = match model.is_async {
+        true => quote!(#krate::__private::aside(|| #asked).await),
+        false => asked,
+    };
+    if *validated {
+        return quote!(#viewed #bypass #told.returned());
     }
-    let Entry { preparation, subject, adverbs, bypassed } = Entry::to_read(model);
-    let tags = tags(model);
-    let load = loader(model);
+    let Entry { preparation, subject, .. } = Entry::new(model);
     let Subject { site, stack, outcome, key } = &subject;
-    let [stack_, outcome_, key_] = ["__of", "__outcome", "__by"].map(|name| Ident::new(name, Span::mixed_site()));
-    let Manner { verb, wait, .. } = model.manner("call");
-    let hit = quote!(#krate::__private::hit(#site, #stack_, &#outcome_, #key_));
-    let hit = match bypassed {
-        Some(bypassed) => quote!(if #bypassed { ::core::option::Option::None } else { #hit }),
+    let hit = quote!({ #preparation #krate::__private::hit(#site, #stack, #outcome, #key) });
+    let hit = match &bypassed {
+        Some((bypassed, _)) => quote!(if #bypassed { ::core::option::Option::None } else #hit),
         None => hit,
     };
-    let missed = quote!(#krate::__private::entry(#site, #stack_, #outcome_, #key_) #adverbs.#verb(#tags, #load));
-    let missed = match wait.is_empty() {
-        true => missed,
-        false => quote!(#krate::__private::aside(|| #missed) #wait),
-    };
+    let local = Ident::new("__hit", Span::mixed_site());
     quote! {
-        #preparation
-        let (#stack_, #outcome_, #key_) = (#stack, #outcome, #key);
-        match #hit {
+        #viewed
+        #bypass
+        let #local = #hit;
+        match #local {
             ::core::option::Option::Some(hit) => hit,
-            ::core::option::Option::None => {
-                #missed
-            }
+            ::core::option::Option::None => #told.returned(),
         }
     }
 }
 
-/// L2 is asked first, or may be.
-fn call(model: &Model) -> TokenStream {
-    let Manner { verb, wait, .. } = model.manner("call");
-    let entry = Entry::to_read(model);
-    let (preparation, entry) = (&entry.preparation, entry.code(model));
-    let tags = tags(model);
-    let load = loader(model);
-    quote! {
-        #preparation
-        #entry.#verb(#tags, #load) #wait
-    }
-}
-
-/// Which entry of which cache a call is about, in code.
-pub(crate) struct Entry {
-    pub(crate) preparation: TokenStream,
-    pub(crate) subject: Subject,
-    /// What is said of the call.
-    adverbs: TokenStream,
-    /// Whether it goes past the cache, as prepared.
-    bypassed: Option<Ident>,
+/// Which entry of which cache a call is about, in code, where [`views`] are at hand.
+struct Entry {
+    preparation: TokenStream,
+    subject: Subject,
 }
 
 /// By what an entry is found.
@@ -186,59 +175,55 @@ pub(crate) struct Subject {
     key: TokenStream,
 }
 
-impl ToTokens for Subject {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { site, stack, outcome, key } = self;
-        tokens.extend(quote!(#site, #stack, #outcome, #key));
-    }
-}
-
 impl Entry {
-    pub(crate) fn new(model: &Model) -> Self {
+    fn new(model: &Model) -> Self {
         let krate = &model.krate;
         let site = model.path("__site");
-        let mut preparation = views(model, |_| true);
-        let here = (!model.is_async).then(|| quote!(, EntryHere as _));
-        preparation.extend(quote! {
+        let mut preparation = quote! {
             #[allow(unused_imports, reason = "the return type decides which of them is used")]
-            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _, Entry as _ #here};
-        });
+            use #krate::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
+        };
         let stack = stack(model, &mut preparation);
         let key = key_of(model, &mut preparation);
         let outcome = outcome(model);
-        let subject = Subject { site: quote!(#site()), stack, outcome, key };
-        Self { preparation, subject, adverbs: quote!(), bypassed: None }
+        Self { preparation, subject: Subject { site: quote!(#site()), stack, outcome, key } }
     }
 }
 
-impl Entry {
-    /// With what is said of calls: when they go past the cache, and what they store.
-    pub(crate) fn to_read(model: &Model) -> Self {
-        let Self { mut preparation, subject, mut adverbs, .. } = Self::new(model);
-        let Reading { condition, validated, cache_none, cache_err, cache_if } = &model.reading;
-        let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, &mut preparation));
-        adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
-        adverbs.extend(validated.then(|| quote!(.validated())));
-        adverbs.extend((!cache_none).then(|| quote!(.without_none())));
-        adverbs.extend(cache_err.as_ref().and_then(CacheErr::judge).map(|judge| {
-            let verb = Ident::new("errors_if", place_of(judge));
-            quote!(.#verb(#judge))
-        }));
-        adverbs.extend(cache_if.as_ref().map(|judge| {
-            let verb = Ident::new("only_if", place_of(judge));
-            quote!(.#verb(#judge))
-        }));
-        Self { preparation, subject, adverbs, bypassed }
+/// Asks the entry what `question` says.
+pub(crate) fn ask(model: &Model, question: &Ident) -> TokenStream {
+    let Model { krate, value, .. } = model;
+    let Entry { preparation, subject: Subject { site, stack, outcome, key } } = Entry::new(model);
+    let viewed = views(model, |_| true);
+    let Reading { condition, validated, cache_none, cache_err, cache_if } = &model.reading;
+    let (mut settled, mut adverbs) = (quote!(), quote!());
+    if let Some(condition) = condition {
+        let (bypassed, bypass) = condition_of(model, condition, Some(question));
+        settled.extend(bypass);
+        adverbs.extend(quote!(.bypassed(#bypassed)));
     }
-
-    /// To be followed by a verb.
-    pub(crate) fn code(&self, model: &Model) -> TokenStream {
-        let (krate, subject, adverbs) = (&model.krate, &self.subject, &self.adverbs);
-        quote!(#krate::__private::entry(#subject) #adverbs)
+    adverbs.extend(validated.then(|| quote!(.validated())));
+    adverbs.extend((!cache_none).then(|| quote!(.without_none())));
+    adverbs.extend(cache_err.as_ref().and_then(CacheErr::judge).map(|judge| {
+        let verb = Ident::new("errors_if", place_of(judge));
+        quote!(.#verb(#judge))
+    }));
+    adverbs.extend(cache_if.as_ref().map(|judge| {
+        let verb = Ident::new("only_if", place_of(judge));
+        quote!(.#verb(#judge))
+    }));
+    let Manner { verb, wait, .. } = model.manner("ask");
+    let (tags, load) = (tags(model), loader(model));
+    quote! {
+        #viewed
+        #settled
+        #preparation
+        #krate::__private::entry(#site, #stack, #outcome, #key) #adverbs.#verb::<#value>(#question, #tags, #load) #wait
     }
 }
 
-fn condition_of(model: &Model, condition: &Condition, preparation: &mut TokenStream) -> Ident {
+/// Whether a call goes past the cache: the name of the answer, and how it is settled. Where there is a `question`, it may know.
+fn condition_of(model: &Model, condition: &Condition, question: Option<&Ident>) -> (Ident, TokenStream) {
     let expr = condition.expr();
     let place = place_of(expr);
     let private = private(model, place);
@@ -247,8 +232,13 @@ fn condition_of(model: &Model, condition: &Condition, preparation: &mut TokenStr
         Condition::When(_) => quote!(!),
         Condition::Unless(_) => quote!(),
     };
-    preparation.extend(quote_spanned!(place=> let #local = #negation #private::condition(|| #expr);));
-    local
+    let bypassed = quote_spanned!(place=> #negation #private::condition(|| #expr));
+    let bypassed = match question {
+        Some(question) => quote!(#question.bypasses(|| #bypassed)),
+        None => bypassed,
+    };
+    let settled = quote_spanned!(place=> let #local = #bypassed;);
+    (local, settled)
 }
 
 /// The meaning of the return type; written at it, since that is what a message would be about.
@@ -332,7 +322,7 @@ pub(crate) fn views(model: &Model, of: impl Fn(&Argument) -> bool) -> TokenStrea
     quote!(#(#viewed)*)
 }
 
-pub(crate) fn tags(model: &Model) -> TokenStream {
+fn tags(model: &Model) -> TokenStream {
     let tags = model.tags.iter().map(|tag| match tag {
         Tag::Template(template) => {
             let text = &template.text;
@@ -349,7 +339,7 @@ pub(crate) fn tags(model: &Model) -> TokenStream {
 }
 
 /// Makes the future of a load; it runs on a miss only.
-pub(crate) fn loader(model: &Model) -> TokenStream {
+fn loader(model: &Model) -> TokenStream {
     let load = model.path(if model.is_async { "__load" } else { "uncached" });
     let arguments = model.arguments.iter().map(|argument| {
         let place = place_of(argument.ty());

@@ -1,6 +1,6 @@
 //! What synchronous functions call. Their caches are of L1 alone.
 
-use super::{Ask, Entry, Found, Outcome, Returned, Told, outcome::Holds};
+use super::{Ask, Entry, Outcome, Told, outcome::Holds};
 use crate::{
     answer::Answer,
     cache::{CacheKey, CacheValue, Call},
@@ -11,67 +11,47 @@ use crate::{
     stack::Stack,
 };
 
-/// An entry's verbs, for a thread that waits. The body runs on it, and takes the arguments as they are.
-pub trait EntryHere: Entry {
-    /// Calls the function.
-    fn call_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> Returned<Self>) -> Returned<Self>;
+/// The tags of a load.
+type Tags<'a> = Box<dyn FnOnce() -> Vec<String> + 'a>;
 
-    /// [`call_here`](Self::call_here), and how it was answered.
-    fn explain_here(
-        self,
-        tags: impl FnOnce() -> Vec<String>,
-        load: impl FnOnce() -> Returned<Self>,
-    ) -> Answer<Returned<Self>>;
+/// The body, which runs on the thread that waits, and takes the arguments as they are.
+type Body<'a, R> = Box<dyn FnOnce() -> R + 'a>;
 
-    /// Loads, whatever is cached.
-    fn refresh_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> Returned<Self>) -> Returned<Self>;
-
-    /// Loads nothing.
-    fn get_here<D>(self) -> Option<D>
-    where
-        Self::Outcome: Holds<D>;
-
-    /// Stores a value.
-    ///
-    /// # Errors
-    /// As for `Cache::insert`.
-    fn insert_here<D>(self, tags: impl FnOnce() -> Vec<String>, value: D) -> Result<()>
-    where
-        Self::Outcome: Holds<D>;
-
-    /// What a companion asks.
-    fn ask_here<D>(
+impl<O, L> Entry<O, L>
+where
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey> + Send,
+{
+    /// What the function asks, or a companion of it.
+    pub fn ask_here<'a, D>(
         self,
         ask: Ask<D>,
-        tags: impl FnOnce() -> Vec<String>,
-        load: impl FnOnce() -> Returned<Self>,
-    ) -> Told<Returned<Self>, D>
+        tags: impl FnOnce() -> Vec<String> + 'a,
+        load: impl FnOnce() -> O::Return + 'a,
+    ) -> Told<O::Return, D>
     where
-        Self::Outcome: Holds<D>,
+        O: Holds<D>,
     {
+        let (tags, load): (Tags<'a>, Body<'a, O::Return>) = (Box::new(tags), Box::new(load));
         match ask {
+            Ask::Call | Ask::Past => Told::Returned(self.call_here(tags, load)),
             Ask::Refresh => Told::Returned(self.refresh_here(tags, load)),
             Ask::Explain => Told::Explained(self.explain_here(tags, load)),
             Ask::Get => Told::Found(self.get_here()),
             Ask::Insert(value) => Told::Inserted(self.insert_here(tags, value)),
             Ask::Warm => unreachable!("each call of a synchronous function waits for itself"),
+            Ask::Target => Told::Target(self.target()),
         }
     }
-}
 
-impl<O, L> EntryHere for Found<O, L>
-where
-    O: Outcome<Value: CacheValue, Error: Clone>,
-    L: Lookup<Key: CacheKey> + Send,
-{
-    fn call_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> O::Return) -> O::Return {
+    fn call_here(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
         if self.bypassed {
             return load();
         }
         O::join(self.answer_here(Mode::Load, tags, load).map(|answer| answer.value))
     }
 
-    fn explain_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> O::Return) -> Answer<O::Return> {
+    fn explain_here(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Answer<O::Return> {
         if self.bypassed {
             return Answer::uncached(load());
         }
@@ -81,7 +61,7 @@ where
         }
     }
 
-    fn refresh_here(self, tags: impl FnOnce() -> Vec<String>, load: impl FnOnce() -> O::Return) -> O::Return {
+    fn refresh_here(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
         if self.bypassed {
             return load();
         }
@@ -98,7 +78,7 @@ where
         self.cache.ok()?.shared().value(&self.key, Asker::Looks).map(O::give)
     }
 
-    fn insert_here<D>(self, tags: impl FnOnce() -> Vec<String>, value: D) -> Result<()>
+    fn insert_here<D>(self, tags: Tags<'_>, value: D) -> Result<()>
     where
         O: Holds<D>,
     {
@@ -112,18 +92,12 @@ where
         let hash = cache.shared().hash(&self.key);
         cache.shared().clone().insert_here(self.key.to_key(), hash, value, call)
     }
-}
 
-impl<O, L> Found<O, L>
-where
-    O: Outcome<Value: CacheValue, Error: Clone>,
-    L: Lookup<Key: CacheKey> + Send,
-{
     fn answer_here(
         self,
         mode: Mode,
-        tags: impl FnOnce() -> Vec<String>,
-        load: impl FnOnce() -> O::Return,
+        tags: Tags<'_>,
+        load: Body<'_, O::Return>,
     ) -> Result<Answer<O::Value>, LoadError<O::Error>> {
         let (cache, keep) = (self.cache?, self.keep);
         let shared = cache.shared();

@@ -2,86 +2,88 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::{
+    Loading,
     gate::{Closed, Never, Open},
-    outcome::Outcome,
-    site::Site,
 };
 use crate::{
     cache::{Cache, CacheKey, CacheValue},
     error::{Error, Result},
-    lookup::Lookup,
     stack::{Invalidation, Stack},
 };
 
-/// An entry of a cached function, by its owned key.
-pub struct Target<K, V> {
-    cache: Result<Cache<K, V>>,
-    key: K,
-}
+/// An entry of a cached function that is to be revoked, or why its cache can't be made.
+pub struct Target(Result<Box<dyn Revocable>>);
 
-/// The entry that a call of a cached function would be about.
-pub fn target<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> Target<L::Key, O::Value>
-where
-    O: Outcome<Value: CacheValue>,
-    L: Lookup<Key: CacheKey>,
-{
-    Target { cache: site.cache(stack).map(|cache| Cache::clone(&cache)), key: key.to_key() }
-}
-
-/// A target, whatever its types.
-pub trait Revocable: Send + 'static {
-    /// A guarded write.
-    fn write<T: Send + 'static>(
-        self,
-        commit: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = Result<T>> + Send;
+impl Target {
+    pub(super) fn new<K: CacheKey, V: CacheValue>(cache: Result<Cache<K, V>>, key: K) -> Self {
+        Self(cache.map(|cache| Box::new((cache, key)) as Box<dyn Revocable>))
+    }
 
     /// Revokes it.
-    fn invalidate(self) -> impl Future<Output = Result<()>> + Send;
+    pub async fn invalidate(self) -> Result<()> {
+        self.0?.invalidate().await
+    }
 
     /// Revokes it here, and soon elsewhere.
     ///
     /// # Errors
     /// The cache can't be made.
-    fn invalidate_here(self) -> Result<()>;
+    pub fn invalidate_here(self) -> Result<()> {
+        let Revocation { stack, add } = self.0?.revocation();
+        add(stack.invalidation()).send_soon()
+    }
 
     /// Marks it as stale.
-    fn expire(self) -> impl Future<Output = Result<()>> + Send;
+    pub async fn expire(self) -> Result<()> {
+        self.0?.expire().await
+    }
 
-    /// Adds it to what is to be revoked. A cache that can't be made holds nothing.
-    fn into_revocation(self) -> Option<Revocation>;
+    /// A guarded write.
+    pub async fn write<T: Send + 'static>(self, commit: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        let (tell, mut told) = oneshot::channel();
+        let commit = async move {
+            let _ = tell.send(commit.await);
+        };
+        self.0?.write(Box::pin(commit)).await?;
+        Ok(told.try_recv().expect("what was written was committed"))
+    }
 }
 
-impl<K: CacheKey, V: CacheValue> Revocable for Target<K, V> {
-    async fn write<T: Send + 'static>(self, commit: impl Future<Output = T> + Send + 'static) -> Result<T> {
-        self.cache?.write(&self.key, commit).await
+/// An entry, whatever its types.
+trait Revocable: Send {
+    fn invalidate(self: Box<Self>) -> Loading<Result<()>>;
+
+    fn expire(self: Box<Self>) -> Loading<Result<()>>;
+
+    fn write(self: Box<Self>, commit: Loading<()>) -> Loading<Result<()>>;
+
+    fn revocation(self: Box<Self>) -> Revocation;
+}
+
+impl<K: CacheKey, V: CacheValue> Revocable for (Cache<K, V>, K) {
+    fn invalidate(self: Box<Self>) -> Loading<Result<()>> {
+        Box::pin(async move { self.0.invalidate(&self.1).await })
     }
 
-    async fn invalidate(self) -> Result<()> {
-        self.cache?.invalidate(&self.key).await
+    fn expire(self: Box<Self>) -> Loading<Result<()>> {
+        Box::pin(async move { self.0.expire(&self.1).await })
     }
 
-    fn invalidate_here(self) -> Result<()> {
-        let cache = self.cache?;
-        let stack = Stack::from_inner(Arc::clone(&cache.shared().stack));
-        stack.invalidation().key(&cache, &self.key).send_soon()
+    fn write(self: Box<Self>, commit: Loading<()>) -> Loading<Result<()>> {
+        Box::pin(async move { self.0.write(&self.1, commit).await })
     }
 
-    async fn expire(self) -> Result<()> {
-        self.cache?.expire(&self.key).await
-    }
-
-    fn into_revocation(self) -> Option<Revocation> {
-        let Self { cache, key } = self;
-        let cache = cache.ok()?;
-        let stack = Stack::from_inner(Arc::clone(&cache.shared().stack));
-        Some(Revocation { stack, add: Box::new(move |invalidation| invalidation.key(&cache, &key)) })
+    fn revocation(self: Box<Self>) -> Revocation {
+        let stack = Stack::from_inner(Arc::clone(&self.0.shared().stack));
+        Revocation { stack, add: Box::new(move |invalidation| invalidation.key(&self.0, &self.1)) }
     }
 }
 
 /// One thing to revoke, in a stack. It can be done again.
-pub struct Revocation {
+struct Revocation {
     stack: Stack,
     add: Box<dyn Fn(Invalidation) -> Invalidation + Send + Sync>,
 }
@@ -103,8 +105,9 @@ impl Revoking {
 
     /// An entry.
     #[must_use]
-    pub fn entry(mut self, target: impl Revocable) -> Self {
-        self.revocations.extend(target.into_revocation());
+    pub fn entry(mut self, Target(target): Target) -> Self {
+        // A cache that can't be made holds nothing.
+        self.revocations.extend(target.ok().map(Revocable::revocation));
         self
     }
 

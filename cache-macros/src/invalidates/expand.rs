@@ -35,7 +35,7 @@ fn revoking(options: &Options, change: &Change) -> TokenStream {
     };
     quote! {
         #[allow(unused_imports, reason = "what is returned decides which of them is used")]
-        use #krate::__private::{ByEnd as _, ByResult as _, Revocable as _};
+        use #krate::__private::{ByEnd as _, ByResult as _};
         let #revoking = #krate::__private::Revoking::new()#(.entry(#entries))*#tags;
         #before
         let #ended = #body.await;
@@ -46,7 +46,6 @@ fn revoking(options: &Options, change: &Change) -> TokenStream {
 
 /// A write of the entry; what can't be guarded is not done.
 fn guarded(options: &Options, change: &Change) -> TokenStream {
-    let krate = options.krate();
     let target = options.entries.first().map(target);
     let local = Ident::new("__target", Span::mixed_site());
     let body = body(options, change);
@@ -54,10 +53,9 @@ fn guarded(options: &Options, change: &Change) -> TokenStream {
         ReturnType::Type(_, output) => Span::call_site().located_at(output.span()),
         ReturnType::Default => Span::call_site().located_at(change.signature.ident.span()),
     };
-    let private = private_of(&krate, place);
+    let private = private_of(&options.krate(), place);
     let guarded = quote_spanned!(place=> #private::guarded);
     quote! {
-        use #krate::__private::Revocable as _;
         let #local = #target;
         #guarded(#local.write(#body).await)
     }

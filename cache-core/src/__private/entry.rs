@@ -1,0 +1,284 @@
+//! The entry that a call of a cached function is about, and what can be asked of it.
+//!
+//! Bodies and tags come as closures: a hit runs neither. They are boxed at once, so that the code below is made, and checked,
+//! for each kind of key and value, and not for each function.
+
+use std::{pin::Pin, time::Duration};
+
+use super::{Ask, Loading, Outcome, Site, Told, Warmed, outcome::Holds, revoking::Target, site::Handle};
+use crate::{
+    answer::{Answer, Source},
+    cache::{Cache, CacheKey, CacheValue, Call},
+    codec::is_negative,
+    entry::Asker,
+    error::{LoadError, Result},
+    load::Load,
+    lookup::Lookup,
+    stack::Stack,
+};
+
+/// By the arguments of a cached function.
+pub struct Entry<O: Outcome<Value: 'static>, L: Lookup<Key: 'static>> {
+    pub(super) cache: Result<Handle<L::Key, O::Value>>,
+    pub(super) key: L,
+    pub(super) bypassed: bool,
+    validated: bool,
+    pub(super) keep: Keep<O>,
+}
+
+/// The tags of a load.
+pub(super) type Tags<'a> = Box<dyn FnOnce() -> Vec<String> + Send + 'a>;
+
+/// The body, with its arguments.
+pub(super) type Body<'a, R> = Box<dyn FnOnce() -> Loading<R> + Send + 'a>;
+
+/// An answer on its way.
+type Asking<'a, R, D> = Pin<Box<dyn Future<Output = Told<R, D>> + Send + 'a>>;
+
+/// What a call of a cached function is about.
+#[inline]
+pub fn entry<O, L>(site: &'static Site, stack: Option<&Stack>, _: O, key: L) -> Entry<O, L>
+where
+    O: Outcome<Value: CacheValue>,
+    L: Lookup<Key: CacheKey>,
+{
+    Entry { cache: site.cache(stack), key, bypassed: false, validated: false, keep: Keep::default() }
+}
+
+impl<O: Outcome, L: Lookup> Entry<O, L> {
+    /// `when = …`, `unless = …`: where it says so, calls go past the cache.
+    #[must_use]
+    pub fn bypassed(self, bypassed: bool) -> Self {
+        Self { bypassed, ..self }
+    }
+
+    /// `validated`
+    #[must_use]
+    pub fn validated(self) -> Self {
+        Self { validated: true, ..self }
+    }
+
+    /// `cache_none = false`
+    #[must_use]
+    pub fn without_none(mut self) -> Self {
+        self.keep.none = false;
+        self
+    }
+
+    /// `cache_err = …`
+    #[must_use]
+    pub fn errors_if(mut self, judge: fn(&O::Error) -> bool) -> Self {
+        self.keep.errors = judge;
+        self
+    }
+
+    /// `cache_if = …`
+    #[must_use]
+    pub fn only_if(mut self, judge: fn(&O::Value) -> bool) -> Self {
+        self.keep.judge = Some(judge);
+        self
+    }
+}
+
+impl<O, L> Entry<O, L>
+where
+    O: Outcome<Value: CacheValue, Error: Clone>,
+    L: Lookup<Key: CacheKey> + Send,
+{
+    /// What the function asks, or a companion of it.
+    pub fn ask<'a, D: Send + 'a>(
+        self,
+        ask: Ask<D>,
+        tags: impl FnOnce() -> Vec<String> + Send + 'a,
+        load: impl FnOnce() -> Loading<O::Return> + Send + 'a,
+    ) -> Asking<'a, O::Return, D>
+    where
+        O: Holds<D>,
+        Self: 'a,
+    {
+        Box::pin(self.told(ask, Box::new(tags), Box::new(load)))
+    }
+
+    async fn told<D: Send>(self, ask: Ask<D>, tags: Tags<'_>, load: Body<'_, O::Return>) -> Told<O::Return, D>
+    where
+        O: Holds<D>,
+    {
+        match ask {
+            Ask::Call | Ask::Past => Told::Returned(self.call(tags, load).await),
+            Ask::Refresh => Told::Returned(self.refresh(tags, load).await),
+            Ask::Explain => Told::Explained(self.explain(tags, load).await),
+            Ask::Get => Told::Found(self.get(tags).await),
+            Ask::Insert(value) => Told::Inserted(self.insert(tags, value).await),
+            Ask::Warm => Told::Warmed(self.warm(tags, load).await),
+            Ask::Target => Told::Target(self.target()),
+        }
+    }
+
+    /// What there is to revoke.
+    pub(super) fn target(self) -> Target {
+        Target::new(self.cache.map(|cache| Cache::clone(&cache)), self.key.to_key())
+    }
+
+    /// Calls the function.
+    async fn call(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
+        if self.bypassed {
+            return load().await;
+        }
+        let cache = match self.cache {
+            Ok(cache) => cache,
+            Err(error) => return O::join(Err(error.into())),
+        };
+        let (validated, keep) = (self.validated, self.keep);
+        if !(validated && cache.shared().l2().is_some())
+            && let Some(value) = cache.shared().value(&self.key, Asker::Loads)
+        {
+            return O::join(Ok(value));
+        }
+        let hash = cache.shared().hash(&self.key);
+        let call = Call { tags: tags(), validated, ..Call::default() };
+        let of_errors = cache.shared().policy().negative_ttl;
+        let loader = |handle| keep.split(load(), handle, of_errors);
+        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
+        O::join(answer.map(|answer| answer.value))
+    }
+
+    /// [`call`](Self::call), and how it was answered. An error is never cached, so it is told as the end of a load.
+    async fn explain(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Answer<O::Return> {
+        if self.bypassed {
+            return Answer::uncached(load().await);
+        }
+        match self.answer(tags, load).await {
+            Ok(answer) => answer.map(|value| O::join(Ok(value))),
+            Err(error) => Answer::uncached(O::join(Err(error))),
+        }
+    }
+
+    /// Loads, whatever is cached.
+    async fn refresh(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
+        if self.bypassed {
+            return load().await;
+        }
+        let cache = match self.cache {
+            Ok(cache) => cache,
+            Err(error) => return O::join(Err(error.into())),
+        };
+        let (key, keep) = (self.key.to_key(), self.keep);
+        let of_errors = cache.shared().policy().negative_ttl;
+        let at = cache.at(&key).tags(tags());
+        let answer = at.try_refresh_with(|handle| keep.split(load(), handle, of_errors)).await;
+        if answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
+            // What is cached yet is older than what must not be. If it can't be told, it is queued.
+            let _ = cache.invalidate(&key).await;
+        }
+        O::join(answer.map(|answer| answer.value))
+    }
+
+    /// Calls the function for the sake of what is cached.
+    async fn warm(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Warmed {
+        if self.bypassed {
+            // Nothing of it would be cached.
+            return Ok(Answer { source: Source::L1, ..Answer::uncached(()) });
+        }
+        match self.answer(tags, load).await {
+            Ok(answer) => Ok(answer.map(drop)),
+            Err(LoadError::Loader(_)) => Err("the function returned an error".to_owned()),
+            Err(LoadError::Cache(error)) => Err(error.to_string()),
+        }
+    }
+
+    /// Loads nothing.
+    async fn get<D>(self, tags: Tags<'_>) -> Option<D>
+    where
+        O: Holds<D>,
+    {
+        if self.bypassed {
+            return None;
+        }
+        let cache = self.cache.ok()?;
+        if let Some(value) = cache.shared().value(&self.key, Asker::Looks) {
+            return Some(O::give(value));
+        }
+        let hash = cache.shared().hash(&self.key);
+        let call = Call { tags: tags(), ..Call::default() };
+        let found = Box::pin(cache.look_up(self.key.to_key(), hash, call)).await;
+        found.map(|answer| O::give(answer.value))
+    }
+
+    /// Stores a value.
+    async fn insert<D: Send>(self, tags: Tags<'_>, value: D) -> Result<()>
+    where
+        O: Holds<D>,
+    {
+        let value = O::take(value)?;
+        if self.bypassed || !self.keep.says(&value) {
+            return Ok(());
+        }
+        let cache = self.cache?;
+        let at = cache.at(self.key).tags(tags());
+        match cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value)) {
+            Some(ttl) => at.ttl(ttl).insert(value).await,
+            None => at.insert(value).await,
+        }
+    }
+
+    async fn answer(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Result<Answer<O::Value>, LoadError<O::Error>> {
+        let (cache, keep) = (self.cache?, self.keep);
+        let at = cache.at(self.key).tags(tags());
+        let at = if self.validated { at.validated() } else { at };
+        let of_errors = cache.shared().policy().negative_ttl;
+        at.try_get_with(|handle| keep.split(load(), handle, of_errors)).await
+    }
+}
+
+/// What is cached, and for how long.
+pub(super) struct Keep<O: Outcome> {
+    none: bool,
+    judge: Option<fn(&O::Value) -> bool>,
+    errors: fn(&O::Error) -> bool,
+}
+
+impl<O: Outcome> Clone for Keep<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O: Outcome> Copy for Keep<O> {}
+
+impl<O: Outcome> Default for Keep<O> {
+    fn default() -> Self {
+        Self { none: true, judge: None, errors: |_| true }
+    }
+}
+
+impl<O: Outcome<Value: CacheValue>> Keep<O> {
+    pub(super) fn says(&self, value: &O::Value) -> bool {
+        (self.none || !is_negative(value)) && self.judge.is_none_or(|judge| judge(value))
+    }
+
+    async fn split(
+        self,
+        loading: Loading<O::Return>,
+        load: Load,
+        of_errors: Option<Duration>,
+    ) -> Result<O::Value, O::Error> {
+        self.sort(loading.await, &load, of_errors)
+    }
+
+    /// What the body returned, taken apart. A remembered error lives as `None` does.
+    pub(super) fn sort(
+        self,
+        returned: O::Return,
+        load: &Load,
+        of_errors: Option<Duration>,
+    ) -> Result<O::Value, O::Error> {
+        let value = O::split(returned, self.errors)?;
+        if !self.says(&value) {
+            load.no_store();
+        }
+        if let Some(ttl) = of_errors.filter(|_| O::is_error(&value)) {
+            load.ttl(ttl);
+        }
+        Ok(value)
+    }
+}
