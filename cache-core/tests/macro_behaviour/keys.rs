@@ -1,99 +1,11 @@
 //! What tells entries of one function apart.
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-};
+use std::hash::{Hash, Hasher};
 
 use cache_core::{Source, cached};
 use serde::Serialize;
 
 use super::Runs;
-
-#[cached(skip(runs))]
-async fn pair(a: &str, b: &str, runs: &Runs) -> String {
-    runs.add();
-    format!("{a}|{b}")
-}
-
-#[tokio::test]
-async fn arguments_keep_their_boundaries() {
-    let runs = Runs::default();
-    let pairs = [
-        ("a", "bc"),
-        ("ab", "c"),
-        ("a:b", "c"),
-        ("a", "b:c"),
-        ("a,b", ""),
-        ("a", ",b"),
-        ("", "a,b"),
-        ("{a}", "b"),
-        ("a", "{b}"),
-        ("a\0", "b"),
-        ("a", "\0b"),
-        ("\"a\",\"b\"", ""),
-        ("\"a\"", "\"b\""),
-        ("žluťoučký", "kůň"),
-        ("žluťoučkýk", "ůň"),
-        ("🦀", "é"),
-        ("🦀", "e\u{301}"),
-    ];
-    for round in 0..2 {
-        for (a, b) in pairs {
-            assert_eq!(pair(a, b, &runs).await, format!("{a}|{b}"), "round {round}");
-        }
-    }
-    assert_eq!(runs.count(), u32::try_from(pairs.len()).unwrap());
-}
-
-#[cached(skip(runs))]
-async fn optional(name: Option<String>, runs: Runs) -> u32 {
-    drop(name);
-    runs.add()
-}
-
-#[tokio::test]
-async fn nothing_is_not_the_empty_text() {
-    let runs = Runs::default();
-    assert_eq!(optional(None, runs.clone()).await, 1);
-    assert_eq!(optional(Some(String::new()), runs.clone()).await, 2);
-    assert_eq!(optional(None, runs.clone()).await, 1);
-}
-
-#[cached(skip(runs))]
-async fn long(text: &str, runs: &Runs) -> u32 {
-    let _ = text;
-    runs.add()
-}
-
-#[tokio::test]
-async fn long_arguments_are_told_apart_by_their_last_character() {
-    let runs = Runs::default();
-    let text = "x".repeat(100_000);
-    assert_eq!(long(&format!("{text}a"), &runs).await, 1);
-    assert_eq!(long(&format!("{text}b"), &runs).await, 2);
-    assert_eq!(long(&format!("{text}a"), &runs).await, 1);
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-#[cached]
-async fn reveal(secret: Secret) -> String {
-    secret.0
-}
-
-#[tokio::test]
-async fn arguments_whose_debug_output_is_redacted_are_told_apart() {
-    assert_eq!(reveal(Secret("a".into())).await, "a");
-    assert_eq!(reveal(Secret("b".into())).await, "b");
-}
 
 #[cached(key = (tenant, id % 10))]
 async fn by_last_digit(tenant: u32, id: u64, runs: Runs) -> u32 {
