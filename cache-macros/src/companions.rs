@@ -7,7 +7,8 @@ use syn::Ident;
 use crate::{
     argument::{Argument, Mention, Passing, Role},
     expand::{Entry, at, key_of, loader, outcome, parameter, parameters, place_of, private, stack, tags, views},
-    model::{Key, Manner, Model},
+    key::Key,
+    model::{Manner, Model},
     warm::warm,
 };
 
@@ -246,7 +247,7 @@ fn key(model: &Model) -> TokenStream {
     let where_clause = &generics.where_clause;
     let ty = match &model.key {
         Key::Arguments => key_type(model),
-        Key::Expr(_) => quote!(impl #krate::CacheKey),
+        Key::Whole(_) | Key::Tuple(_) => quote!(impl #krate::CacheKey),
     };
     let mut preparation = views(model, |_| true);
     let key = key_of(model, &mut preparation);

@@ -343,7 +343,7 @@ trait Shelved: Send + Sync {
 #[cached]
 #[async_trait]
 impl<T: CacheKey + CacheValue, const N: usize> Shelved for Shelf<T, N> {
-    #[cached(key = (self.rows.first().cloned(), unit.to_owned()))]
+    #[cached(key = (self.rows.first().cloned(), unit))]
     async fn width(&self, unit: &str) -> Result<usize, Error> {
         self.runs.add();
         Ok(N * unit.len())

@@ -111,3 +111,59 @@ async fn a_hit_copies_no_argument() {
     }
     assert_eq!(copies.count(), for_the_load);
 }
+
+#[cached(key = (tenant, name, tag.len()))]
+async fn by_parts(tenant: u32, name: &str, tag: String, runs: &Runs) -> u32 {
+    runs.add()
+}
+
+#[cached(key = owned)]
+async fn by_argument(owned: String, runs: &Runs) -> (String, u32) {
+    (owned, runs.add())
+}
+
+#[cached(key = (row, "fixed"), tags = ["column:{column}"])]
+async fn by_a_part((row, column): (String, u32), runs: &Runs) -> u32 {
+    runs.add()
+}
+
+#[cached(key = &*format!("{id:08}"))]
+async fn by_a_borrowed_form(id: u32, runs: &Runs) -> u32 {
+    runs.add()
+}
+
+#[derive(Clone)]
+struct Tenant {
+    name: String,
+    runs: Runs,
+}
+
+impl Tenant {
+    #[cached(key = (&self.name, id))]
+    async fn user(&self, id: u32) -> u32 {
+        self.runs.add() + id
+    }
+
+    #[cached(key = &self.name[..1])]
+    fn initial(&self) -> u32 {
+        self.runs.add()
+    }
+}
+
+#[tokio::test]
+async fn a_given_key_borrows_what_it_names() {
+    let runs = Runs::default();
+    for (name, tag, run) in [("a", "x", 1), ("a", "y", 1), ("b", "y", 2), ("b", "long", 3)] {
+        assert_eq!(by_parts(7, name, tag.into(), &runs).await, run);
+    }
+    for _ in 0..2 {
+        assert_eq!(by_argument("ada".into(), &runs).await, ("ada".into(), 4));
+        assert_eq!(by_a_part(("r".into(), runs.count()), &runs).await, 5);
+        assert_eq!(by_a_borrowed_form(7, &runs).await, 6);
+    }
+    let (ada, alan) = ["ada", "alan"].map(|name| Tenant { name: name.into(), runs: Runs::default() }).into();
+    for _ in 0..2 {
+        assert_eq!((ada.user(10).await, alan.user(10).await), (11, 11));
+    }
+    assert_eq!((ada.initial(), alan.initial(), ada.user_get(10).await), (2, 2, Some(11)));
+}
