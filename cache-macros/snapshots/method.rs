@@ -5,12 +5,12 @@ pub async fn user(&self, id: u64) -> Option<User> {
     } else {
         #[allow(unused_imports, reason = "the return type decides which of them is used")]
         use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-        let __key = ::cache_core::__private::key(|| (self.tenant, id));
+        let __key_0 = ::cache_core::__private::key(|| self.tenant);
         ::cache_core::__private::hit(
             Self::__user_site(),
             ::core::option::Option::None,
             ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-            &__key,
+            (&__key_0, ::cache_core::__private::key_part(&id)),
         )
     };
     match __hit {
@@ -102,15 +102,19 @@ async fn __user_ask(
     let __bypassed = ask.bypasses(|| !::cache_core::__private::condition(|| self.is_open));
     #[allow(unused_imports, reason = "the return type decides which of them is used")]
     use ::cache_core::__private::{ByConverting as _, ByPanicking as _, ByValue as _};
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
+    let __key_0 = ::cache_core::__private::key(|| self.tenant);
     ::cache_core::__private::entry(
         Self::__user_site(),
         ::core::option::Option::None,
         ::cache_core::__private::outcome((&&&::cache_core::__private::Returns::<Option<User>>::new()).outcome()),
-        &__key,
+        (&__key_0, ::cache_core::__private::key_part(&id)),
     )
     .bypassed(__bypassed)
-    .ask::<Option<User>>(ask, || ::std::vec![], || Self::__user_load(::cache_core::__private::lend(&*self), id))
+    .ask::<Option<User>>(
+        ask,
+        || ::std::vec![],
+        || Self::__user_load(::cache_core::__private::lend(&*self), ::cache_core::__private::copy(&id)),
+    )
     .await
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
@@ -126,8 +130,8 @@ pub fn __user_target(&self, id: u64) -> ::cache_core::__private::Target {
 #[doc = r" The key of these arguments."]
 #[allow(unused_variables, reason = "arguments that are no part of the key")]
 pub fn user_key(&self, id: u64) -> impl ::cache_core::CacheKey {
-    let __key = ::cache_core::__private::key(|| (self.tenant, id));
-    ::cache_core::__private::own(&__key)
+    let __key_0 = ::cache_core::__private::key(|| self.tenant);
+    ::cache_core::__private::own((&__key_0, ::cache_core::__private::key_part(&id)))
 }
 #[allow(dead_code, reason = "not every cached method needs all that goes with it")]
 #[doc = "Goes with the cached method [`user`](Self::user)."]

@@ -68,19 +68,20 @@ pub(crate) fn on_unknown(name: &str) -> String {
 /// Whether one edit, or two in a long name, make one name of the other; letters that changed places are one.
 fn is_near(one: &str, other: &str) -> bool {
     let (one, other): (Vec<_>, Vec<_>) = (one.chars().collect(), other.chars().collect());
-    distance(&one, &other) <= if other.len() > 4 { 2 } else { 1 }
+    is_within(if other.len() > 4 { 2 } else { 1 }, &one, &other)
 }
 
-fn distance(one: &[char], other: &[char]) -> usize {
+fn is_within(edits: usize, one: &[char], other: &[char]) -> bool {
     match (one, other) {
-        ([], rest) | (rest, []) => rest.len(),
-        ([a, one @ ..], [b, other @ ..]) if a == b => distance(one, other),
-        ([a, b, one @ ..], [c, d, other @ ..]) if (a, b) == (d, c) => 1 + distance(one, other),
-        ([_, shorter_one @ ..], [_, shorter_other @ ..]) if one.len().abs_diff(other.len()) <= 2 => {
-            let replaced = distance(shorter_one, shorter_other);
-            1 + replaced.min(distance(shorter_one, other)).min(distance(one, shorter_other))
+        ([], rest) | (rest, []) => rest.len() <= edits,
+        ([a, one @ ..], [b, other @ ..]) if a == b => is_within(edits, one, other),
+        _ if edits == 0 => false,
+        ([a, b, one @ ..], [c, d, other @ ..]) if (a, b) == (d, c) => is_within(edits - 1, one, other),
+        ([_, shorter_one @ ..], [_, shorter_other @ ..]) => {
+            [(shorter_one, shorter_other), (shorter_one, other), (one, shorter_other)]
+                .into_iter()
+                .any(|(one, other)| is_within(edits - 1, one, other))
         }
-        _ => usize::MAX / 2,
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum Mention {
     Nowhere,
     /// `key`, `when` or `unless`, which are done with it before anything is loaded.
     InKey,
-    /// `tags` or `stack`, which still need it when a load does.
+    /// `tags`, `stack` or a `key` that it is lent to, which still need it when a load does.
     BesideLoad,
 }
 

@@ -7,7 +7,8 @@ use syn::Ident;
 use crate::{
     argument::{Argument, Mention, Passing, Role},
     expand::{self, at, key_of, outcome, parameter, parameters, place_of, private, stack, views},
-    model::{Key, Model},
+    key::Key,
+    model::Model,
     warm::warm,
 };
 
@@ -235,7 +236,7 @@ fn key(model: &Model) -> TokenStream {
     let where_clause = &generics.where_clause;
     let ty = match &model.key {
         Key::Arguments => key_type(model),
-        Key::Expr(_) => quote!(impl #krate::CacheKey),
+        Key::Whole(_) | Key::Tuple(_) => quote!(impl #krate::CacheKey),
     };
     let mut preparation = views(model, |_| true);
     let key = key_of(model, &mut preparation);

@@ -8,7 +8,8 @@ use crate::{
     args::{CacheErr, Condition, Tag},
     argument::{Argument, Passing, Role},
     companions::companions,
-    model::{Key, Manner, Model, Reading},
+    key::{Key, Part},
+    model::{Manner, Model, Reading},
     site::site,
 };
 
@@ -266,14 +267,37 @@ pub(crate) fn stack(model: &Model, preparation: &mut TokenStream) -> TokenStream
 
 /// What the entry is looked up by.
 pub(crate) fn key_of(model: &Model, preparation: &mut TokenStream) -> TokenStream {
-    let Key::Expr(key) = &model.key else {
-        return key_of_arguments(model);
+    match &model.key {
+        Key::Arguments => key_of_arguments(model),
+        Key::Whole(part) => given_part(model, part, "__key", preparation),
+        Key::Tuple(parts) => {
+            let parts = parts.iter().enumerate();
+            let parts: Vec<_> =
+                parts.map(|(index, part)| given_part(model, part, &format!("__key_{index}"), preparation)).collect();
+            quote!((#(#parts),*))
+        }
+    }
+}
+
+/// A reference to a part of the key that an option gives.
+fn given_part(model: &Model, part: &Part, local: &str, preparation: &mut TokenStream) -> TokenStream {
+    let place = match part {
+        Part::Argument(part) | Part::Made(part) => place_of(part),
+        Part::Reference(part) => place_of(part),
     };
-    let place = place_of(key);
     let private = private(model, place);
-    let local = Ident::new("__key", Span::mixed_site().located_at(place));
-    preparation.extend(quote_spanned!(place=> let #local = #private::key(|| #key);));
-    quote_spanned!(place=> &#local)
+    let local = Ident::new(local, Span::mixed_site().located_at(place));
+    match part {
+        Part::Argument(reference) => quote_spanned!(place=> #private::key_part(#reference)),
+        Part::Reference(reference) => {
+            preparation.extend(quote_spanned!(place=> let #local = #reference;));
+            quote_spanned!(place=> #private::key_part(#local))
+        }
+        Part::Made(key) => {
+            preparation.extend(quote_spanned!(place=> let #local = #private::key(|| #key);));
+            quote_spanned!(place=> &#local)
+        }
+    }
 }
 
 fn key_of_arguments(model: &Model) -> TokenStream {

@@ -10,6 +10,7 @@ mod expand;
 mod function;
 mod implementation;
 mod invalidates;
+mod key;
 mod model;
 mod setting;
 mod site;
@@ -183,12 +184,14 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// ```
 ///
 /// ## `key`
-/// An owned value that is the whole key, made of the arguments at each call. The parts of an argument that the signature takes
-/// apart are references here, as they are in the other options.
+/// The whole key, made of the arguments at each call. What is an argument's name, or a reference (`&self.name`), is lent for the
+/// lookup and copied only where something is loaded; that goes for the parts of a tuple too. Anything else is an owned value,
+/// which each call makes, and makes once more if L1 has no answer. The parts of an argument that the signature takes apart are
+/// references here, as they are in the other options.
 /// ```
 /// # use cache_core::cached;
-/// # #[derive(Clone)] struct Request { tenant: u32, path: String }
-/// #[cached(key = (request.tenant, request.path.to_lowercase()))]
+/// # #[derive(Clone)] struct Request { tenant: u32, host: String, path: String }
+/// #[cached(key = (request.tenant, &request.host, request.path.to_lowercase()))]
 /// async fn page(request: Request) -> String { request.path }
 /// ```
 ///

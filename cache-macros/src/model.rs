@@ -12,6 +12,7 @@ use crate::{
     argument::{Argument, Mention, NO_INSTANCE, OPAQUE, Role, bindings, refuse_in_return},
     error::Mistakes,
     function::{Attributes, Function, mentions},
+    key::Key,
     setting::{Setting, check_synchronous, check_tiers, check_times},
 };
 
@@ -62,13 +63,6 @@ pub(crate) struct Manner {
     pub(crate) wait: TokenStream,
 }
 
-pub(crate) enum Key {
-    /// The arguments that are not skipped.
-    Arguments,
-    /// `key = …`
-    Expr(Expr),
-}
-
 /// Longer tuples have no `Hash`.
 const MOST_KEY_PARTS: usize = 12;
 
@@ -95,7 +89,8 @@ impl Model {
         check_settings(&args.settings, &arguments, mistakes);
         check_judge("cache_if", args.cache_if.as_ref(), &arguments, mistakes);
         check_judge("cache_err", args.cache_err.as_ref().and_then(CacheErr::judge), &arguments, mistakes);
-        let viewed = find_mentions(&args, &mut arguments);
+        let key = Key::of(args.key.as_ref().map(|key| &key.value), &arguments);
+        let viewed = find_mentions(&args, &key, &mut arguments);
         let keeps_errors = args.cache_err.is_some();
         Self {
             krate: args.krate.unwrap_or_else(|| parse_quote!(::cache_core)),
@@ -106,7 +101,7 @@ impl Model {
                 settings: args.settings,
             },
             stack: args.stack,
-            key: args.key.map_or(Key::Arguments, |key| Key::Expr(key.value)),
+            key,
             reading: Reading {
                 condition: args.condition,
                 validated: args.validated.is_some(),
@@ -366,11 +361,11 @@ fn check_judge(option: &str, judge: Option<&Expr>, arguments: &[Argument], mista
 }
 
 /// Finds out which arguments the options read. Returns those that are read by a part of their pattern.
-fn find_mentions(args: &Args, arguments: &mut [Argument]) -> Vec<usize> {
+fn find_mentions(args: &Args, key: &Key, arguments: &mut [Argument]) -> Vec<usize> {
     let mut viewed = Vec::new();
     for (index, argument) in arguments.iter_mut().enumerate() {
         let names = if argument.is_taken_apart() { argument.parts() } else { vec![argument.name.clone()] };
-        argument.mention = mention(args, &names);
+        argument.mention = mention(args, key, &names);
         argument.gives_stack = names_any(args.stack.as_ref(), &names);
         if argument.is_taken_apart() && argument.mention != Mention::Nowhere {
             viewed.push(index);
@@ -379,12 +374,12 @@ fn find_mentions(args: &Args, arguments: &mut [Argument]) -> Vec<usize> {
     viewed
 }
 
-fn mention(args: &Args, names: &[Ident]) -> Mention {
+fn mention(args: &Args, key: &Key, names: &[Ident]) -> Mention {
     let in_tags = args.tags.iter().any(|tag| match tag {
         Tag::Template(template) => template.names.iter().any(|name| names.contains(name)),
         Tag::Expr(tag) => names_any(Some(tag), names),
     });
-    if in_tags || names_any(args.stack.as_ref(), names) {
+    if in_tags || names_any(args.stack.as_ref(), names) || key.lends(names) {
         Mention::BesideLoad
     } else if names_any(args.key.as_ref().map(|key| &key.value), names)
         || names_any(args.condition.as_ref().map(Condition::expr), names)

@@ -1,99 +1,11 @@
 //! What tells entries of one function apart.
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-};
+use std::hash::{Hash, Hasher};
 
 use cache_core::{Source, cached};
 use serde::Serialize;
 
 use super::Runs;
-
-#[cached(skip(runs))]
-async fn pair(a: &str, b: &str, runs: &Runs) -> String {
-    runs.add();
-    format!("{a}|{b}")
-}
-
-#[tokio::test]
-async fn arguments_keep_their_boundaries() {
-    let runs = Runs::default();
-    let pairs = [
-        ("a", "bc"),
-        ("ab", "c"),
-        ("a:b", "c"),
-        ("a", "b:c"),
-        ("a,b", ""),
-        ("a", ",b"),
-        ("", "a,b"),
-        ("{a}", "b"),
-        ("a", "{b}"),
-        ("a\0", "b"),
-        ("a", "\0b"),
-        ("\"a\",\"b\"", ""),
-        ("\"a\"", "\"b\""),
-        ("žluťoučký", "kůň"),
-        ("žluťoučkýk", "ůň"),
-        ("🦀", "é"),
-        ("🦀", "e\u{301}"),
-    ];
-    for round in 0..2 {
-        for (a, b) in pairs {
-            assert_eq!(pair(a, b, &runs).await, format!("{a}|{b}"), "round {round}");
-        }
-    }
-    assert_eq!(runs.count(), u32::try_from(pairs.len()).unwrap());
-}
-
-#[cached(skip(runs))]
-async fn optional(name: Option<String>, runs: Runs) -> u32 {
-    drop(name);
-    runs.add()
-}
-
-#[tokio::test]
-async fn nothing_is_not_the_empty_text() {
-    let runs = Runs::default();
-    assert_eq!(optional(None, runs.clone()).await, 1);
-    assert_eq!(optional(Some(String::new()), runs.clone()).await, 2);
-    assert_eq!(optional(None, runs.clone()).await, 1);
-}
-
-#[cached(skip(runs))]
-async fn long(text: &str, runs: &Runs) -> u32 {
-    let _ = text;
-    runs.add()
-}
-
-#[tokio::test]
-async fn long_arguments_are_told_apart_by_their_last_character() {
-    let runs = Runs::default();
-    let text = "x".repeat(100_000);
-    assert_eq!(long(&format!("{text}a"), &runs).await, 1);
-    assert_eq!(long(&format!("{text}b"), &runs).await, 2);
-    assert_eq!(long(&format!("{text}a"), &runs).await, 1);
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-#[cached]
-async fn reveal(secret: Secret) -> String {
-    secret.0
-}
-
-#[tokio::test]
-async fn arguments_whose_debug_output_is_redacted_are_told_apart() {
-    assert_eq!(reveal(Secret("a".into())).await, "a");
-    assert_eq!(reveal(Secret("b".into())).await, "b");
-}
 
 #[cached(key = (tenant, id % 10))]
 async fn by_last_digit(tenant: u32, id: u64, runs: Runs) -> u32 {
@@ -198,4 +110,60 @@ async fn a_hit_copies_no_argument() {
         assert_eq!(costly(argument(1), &argument(2)).await, 3);
     }
     assert_eq!(copies.count(), for_the_load);
+}
+
+#[cached(key = (tenant, name, tag.len()))]
+async fn by_parts(tenant: u32, name: &str, tag: String, runs: &Runs) -> u32 {
+    runs.add()
+}
+
+#[cached(key = owned)]
+async fn by_argument(owned: String, runs: &Runs) -> (String, u32) {
+    (owned, runs.add())
+}
+
+#[cached(key = (row, "fixed"), tags = ["column:{column}"])]
+async fn by_a_part((row, column): (String, u32), runs: &Runs) -> u32 {
+    runs.add()
+}
+
+#[cached(key = &*format!("{id:08}"))]
+async fn by_a_borrowed_form(id: u32, runs: &Runs) -> u32 {
+    runs.add()
+}
+
+#[derive(Clone)]
+struct Tenant {
+    name: String,
+    runs: Runs,
+}
+
+impl Tenant {
+    #[cached(key = (&self.name, id))]
+    async fn user(&self, id: u32) -> u32 {
+        self.runs.add() + id
+    }
+
+    #[cached(key = &self.name[..1])]
+    fn initial(&self) -> u32 {
+        self.runs.add()
+    }
+}
+
+#[tokio::test]
+async fn a_given_key_borrows_what_it_names() {
+    let runs = Runs::default();
+    for (name, tag, run) in [("a", "x", 1), ("a", "y", 1), ("b", "y", 2), ("b", "long", 3)] {
+        assert_eq!(by_parts(7, name, tag.into(), &runs).await, run);
+    }
+    for _ in 0..2 {
+        assert_eq!(by_argument("ada".into(), &runs).await, ("ada".into(), 4));
+        assert_eq!(by_a_part(("r".into(), runs.count()), &runs).await, 5);
+        assert_eq!(by_a_borrowed_form(7, &runs).await, 6);
+    }
+    let (ada, alan) = ["ada", "alan"].map(|name| Tenant { name: name.into(), runs: Runs::default() }).into();
+    for _ in 0..2 {
+        assert_eq!((ada.user(10).await, alan.user(10).await), (11, 11));
+    }
+    assert_eq!((ada.initial(), alan.initial(), ada.user_get(10).await), (2, 2, Some(11)));
 }

@@ -2,6 +2,7 @@
 
 #![cfg(feature = "macros")]
 
+mod acceptance;
 mod batch;
 mod choices;
 mod companions;

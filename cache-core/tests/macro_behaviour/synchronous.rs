@@ -161,7 +161,7 @@ fn who_waits_in_a_current_thread_runtime_for_a_load_that_needs_it_loads_by_itsel
     });
     // What drove the timer is gone with the `block_on`, so somebody has to.
     while !leader.is_finished() {
-        runtime.block_on(tokio::time::sleep(Duration::from_millis(1)));
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
     }
     assert_eq!(leader.join().unwrap(), 1);
 }
