@@ -1,7 +1,9 @@
 //! The write path: inserts and invalidations.
 //!
 //! L2 first, then this process, then the answer. Each runs in a task of its own, so that a caller who is dropped half-way
-//! leaves no half of it behind.
+//! leaves no half of it behind; where there is no L2 nothing waits, and nobody can be dropped half-way.
+
+mod here;
 
 use std::{slice, sync::Arc, time::Duration};
 
@@ -26,8 +28,8 @@ use crate::{
         encode::{self, KeyText},
     },
     load::panicked,
+    lookup::Lookup,
     policy::Policy,
-    read::wait_here,
     stack::StackInner,
     stats::{Counters, Event},
     tag::Tags,
@@ -36,7 +38,20 @@ use crate::{
 };
 
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
-    pub(crate) async fn insert(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
+    pub(crate) async fn insert<L: Lookup<Key = K>>(
+        self: &Arc<Self>,
+        key: L,
+        hash: u64,
+        value: V,
+        call: Call,
+    ) -> Result<()> {
+        if self.l2().is_none() {
+            return self.insert_here(&key, hash, value, &call);
+        }
+        self.clone().insert_everywhere(key.to_key(), hash, value, call).await
+    }
+
+    async fn insert_everywhere(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
         if self.stack.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "insert"));
         }
@@ -49,16 +64,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
                 .await;
         }
         stack.to_the_end(insert(self, key, hash, value, call)).await
-    }
-
-    /// [`insert`](Self::insert) into a cache of L1 alone, where nothing waits.
-    pub(crate) fn insert_here(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
-        if self.is_bypassed() {
-            self.drop_local(hash, &key);
-            return Ok(());
-        }
-        let stored = wait_here(insert(self, key, hash, value, call), Duration::ZERO);
-        stored.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "insert")))
     }
 
     /// What it takes to revoke one entry.
@@ -171,6 +176,10 @@ impl StackInner {
         if what.keys.is_empty() && what.marks.is_empty() {
             return Ok(());
         }
+        if self.l2.is_none() {
+            self.invalidate_here(&what);
+            return Ok(());
+        }
         let stack = Arc::clone(&self);
         stack
             .to_the_end(async move {
@@ -277,21 +286,8 @@ async fn insert<K: CacheKey, V: CacheValue>(
     call: Call,
 ) -> Result<()> {
     let text = cache.encode(&key)?;
-    let tags = Tags::new(&cache.stack.namespace, &call.tags);
     let policy = cache.policy();
-    let (ttl, grace) = (cache.lifetime(&policy, &value, call.ttl), policy.grace());
-    let mut cargo = Cargo {
-        value,
-        started: clock::now(),
-        ttl,
-        grace,
-        leased: true,
-        tags,
-        validator: None,
-        payload: None,
-        size: None,
-        id: None,
-    };
+    let mut cargo = Cargo::brought(&cache, &policy, value, &call);
     let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&policy, &mut cargo) {
         Loaded::Keep => put(&cache, &policy, &text, &mut cargo).await,
@@ -301,6 +297,24 @@ async fn insert<K: CacheKey, V: CacheValue>(
         write.succeeded(&cache.entry_key(&text), cargo);
     }
     stored
+}
+
+impl<V: CacheValue> Cargo<V> {
+    /// A value that a caller brought, who is as good as a loader that has just begun.
+    fn brought<K: CacheKey>(cache: &Shared<K, V>, policy: &Policy, value: V, call: &Call) -> Self {
+        Self {
+            started: clock::now(),
+            ttl: cache.lifetime(policy, &value, call.ttl),
+            grace: policy.grace(),
+            leased: true,
+            tags: Tags::new(&cache.stack.namespace, &call.tags),
+            validator: None,
+            payload: None,
+            size: None,
+            id: None,
+            value,
+        }
+    }
 }
 
 async fn put<K: CacheKey, V: CacheValue>(
@@ -365,7 +379,8 @@ impl<K: CacheKey, V: CacheValue> Write<K, V> {
     }
 
     fn succeeded(mut self, entry_key: &EntryKey, cargo: Cargo<V>) {
-        self.stored = Some(self.cache.landed(&self.key, entry_key, self.born, cargo));
+        let standing = self.cache.standing(entry_key, self.born, &cargo.tags);
+        self.stored = Some(self.cache.landed(self.key.clone(), standing, cargo));
     }
 }
 

@@ -531,12 +531,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         (compressed, policy.compression)
     }
 
-    /// The entry of a value whose load was registered at `born`, as old as its load.
+    /// The entry of a value, as old as its load.
     ///
     /// What was loaded shows all that was committed before its load began, so it is current as of then. Without a lease nobody
     /// knows whether a guard was open, whose write others need not hear of: then being in step with the log proves nothing,
     /// and it stays for `max_staleness` only.
-    pub(crate) fn landed(&self, key: &K, entry_key: &EntryKey, born: Moment, cargo: Cargo<V>) -> EntryRef<K, V> {
+    pub(crate) fn landed(&self, key: K, standing: Standing, cargo: Cargo<V>) -> EntryRef<K, V> {
         let now = clock::now();
         let age = now - cargo.started;
         let fresh = cargo.ttl.saturating_sub(age);
@@ -547,7 +547,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             false => self.l1_lifetime().min(self.stack.settings.max_staleness.saturating_sub(age)),
         };
         let life = self.with_due(Life::new(now, span, stay), age);
-        let standing = self.standing(entry_key, born, &cargo.tags);
         let as_of = self.as_of(cargo.started);
         let origin = Origin::new(as_of, cargo.id, cargo.tags, cargo.validator);
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
@@ -559,7 +558,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     pub(crate) fn entry(
         &self,
-        key: &K,
+        key: K,
         value: V,
         life: Life,
         standing: Standing,
@@ -567,12 +566,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         size: Option<usize>,
     ) -> EntryRef<K, V> {
         let weight = match &self.weigher {
-            Some(weigher) => weigher(key, &value),
+            Some(weigher) => weigher(&key, &value),
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
         let weight = weight.saturating_add(ENTRY_OVERHEAD);
-        let residence = Residence::new(self.hash(&key), weight, &self.front);
-        EntryRef::new(Entry::new(key.clone(), value, life, standing, origin, residence))
+        let residence = Residence::new(self.hash(&&key), weight, &self.front);
+        EntryRef::new(Entry::new(key, value, life, standing, origin, residence))
     }
 
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it

@@ -391,10 +391,8 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     // What nobody may keep is fresh for nobody.
                     cargo.ttl = Duration::ZERO;
                 }
-                Outcome::Landed(
-                    self.cache.landed(&self.landing.key, &self.order.entry_key, self.born(), cargo),
-                    Source::Loaded,
-                )
+                let standing = self.cache.standing(&self.order.entry_key, self.born(), &cargo.tags);
+                Outcome::Landed(self.cache.landed(self.landing.key.clone(), standing, cargo), Source::Loaded)
             }
             End::Failed => self.failed(),
             End::Absent => Outcome::Absent,

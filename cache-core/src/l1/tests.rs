@@ -31,7 +31,7 @@ impl Numbers {
         let (now, hour) = (clock::now(), Duration::from_secs(3600));
         let origin = Origin::new(self.as_of(now), None, Tags::default(), None);
         self.entry(
-            &key,
+            key,
             Arc::new(value),
             Life::new(now, Span { age: Duration::ZERO, ttl: hour, left: hour }, hour),
             standing,

@@ -76,7 +76,8 @@ impl Scene {
             id: None,
         };
         let entry_key = self.cache.entry_key(&self.cache.encode(&KEY).unwrap());
-        let entry = self.cache.landed(&KEY, &entry_key, flight.standing.born, cargo);
+        let standing = self.cache.standing(&entry_key, flight.standing.born, &cargo.tags);
+        let entry = self.cache.landed(KEY, standing, cargo);
         let order = self.passenger().order::<fn(Load) -> BoxLoad<u8>, Error>(None);
         landing.land(Outcome::Landed(entry, Source::Loaded), End::Loaded { admit: true }, &order);
     }

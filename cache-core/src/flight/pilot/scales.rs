@@ -107,7 +107,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
             false => cache.standing(self.ticket.entry_key, flight.standing.born, &tags),
         };
         let origin = Origin::new(cache.as_of(asked), Some(id), tags, validator);
-        cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
+        cache.entry(self.landing.key.clone(), value, life, standing, origin, Some(size))
     }
 }
 
