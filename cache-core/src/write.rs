@@ -15,7 +15,7 @@ use crate::{
     clock,
     coherence::{
         course::Loaded,
-        ledger::{Ledger, Moment},
+        ledger::{Ledger, Lot, Moment},
         outbox::Target,
         table::OperationId,
     },
@@ -70,7 +70,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn revocation_of(self: Arc<Self>, key: K, hash: u64) -> Result<(Local, EntryKey)> {
         let entry_key = self.entry_key(&self.encode(&key)?);
         self.note(Event::Invalidation, hash, &key);
-        let local = Local { counters: Arc::clone(&self.counters), drop: Box::new(move || self.drop_local(hash, &key)) };
+        let (counters, lot) = (Arc::clone(&self.counters), self.lot(hash, &entry_key));
+        let local = Local { counters, lot, drop: Box::new(move || self.drop_local(hash, &key)) };
         Ok((local, entry_key))
     }
 }
@@ -90,6 +91,7 @@ pub(crate) struct Revocation {
 /// An entry in this process, without its types.
 pub(crate) struct Local {
     counters: Arc<Counters>,
+    lot: Lot,
     drop: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -97,7 +99,7 @@ impl Revocation {
     /// Drops it in this process, with the flights that it touches.
     fn apply(&self, ledger: &Ledger) {
         if self.soft {
-            self.keys.iter().for_each(|key| ledger.expire_entry(key.stem()));
+            self.locals.iter().for_each(|local| ledger.expire_lot(local.lot));
             return ledger.expire(&self.marks);
         }
         self.locals.iter().for_each(|local| (local.drop)());
@@ -379,8 +381,8 @@ impl<K: CacheKey, V: CacheValue> Write<K, V> {
     }
 
     fn succeeded(mut self, entry_key: &EntryKey, cargo: Cargo<V>) {
-        let standing = self.cache.standing(entry_key, self.born, &cargo.tags);
-        self.stored = Some(self.cache.landed(self.key.clone(), standing, cargo));
+        let standing = self.cache.standing(self.cache.lot(self.hash, entry_key), self.born, &cargo.tags);
+        self.stored = Some(self.cache.landed(&self.cache.policy_now(), self.key.clone(), standing, cargo));
     }
 }
 

@@ -178,8 +178,9 @@ impl<K: 'static, V: 'static> Front<K, V> {
         if home.has_overflown() { get_beside(sets, hash, lookup, pin) } else { None }
     }
 
-    /// Puts an entry in, in the place of the one of its key. Before moka has it: then moka tells when it drops it.
-    pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16)
+    /// Puts an entry in, in the place of the one of its key; says whether there was one. Before moka has it: then moka tells when
+    /// it drops it.
+    pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16) -> bool
     where
         K: Eq,
     {
@@ -187,15 +188,17 @@ impl<K: 'static, V: 'static> Front<K, V> {
         let node = entry.share().clone();
         let pin = Pin::new();
         let gate = self.gate(hash);
-        let Some(sets) = self.sets(&pin) else { return };
+        let Some(sets) = self.sets(&pin) else { return false };
         let pair = pair(sets, hash);
         let place = find(pair, hash, &pin, |there| there.key == entry.key);
+        let is_known = place.is_some();
         let (set, place) = place.unwrap_or_else(|| place_to_take(pair, round, &pin));
         let displaced = set.fill(place, hash, node);
         drop(gate);
         if displaced.is_none() && self.entries.fetch_add(1, Ordering::Relaxed) >= most(sets.len()) {
             self.grow(&pin);
         }
+        is_known
     }
 
     /// Drops this very entry; not one that took its place.

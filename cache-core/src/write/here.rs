@@ -33,7 +33,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             return Ok(());
         }
         // What serializes a key or a value, and weighs it, is the user's code.
-        let made = catch_unwind(AssertUnwindSafe(|| self.made_here(key.to_key(), value, call)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.made_here(key.to_key(), hash, value, call)));
         let made = made.unwrap_or_else(|panic| Err(panicked("write", &*panic)));
         let mut table = self.table(hash);
         match &made {
@@ -52,14 +52,17 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// Born before it is made: what is invalidated meanwhile is invalid.
-    fn made_here(&self, key: K, value: V, call: &Call) -> Result<EntryRef<K, V>> {
+    fn made_here(&self, key: K, hash: u64, value: V, call: &Call) -> Result<EntryRef<K, V>> {
         let born = self.stack.ledger.moment();
-        let entry_key = self.entry_key(&self.encode(&key)?);
-        let policy = self.policy();
+        let lot = match self.stack.l2 {
+            Some(_) => self.lot(hash, &self.entry_key(&self.encode(&key)?)),
+            None => self.stack.ledger.lot_by_hash(hash),
+        };
+        let policy = self.policy_now();
         let mut cargo = Cargo::brought(self, &policy, value, call);
-        let standing = self.standing(&entry_key, born, &cargo.tags);
+        let standing = self.standing(lot, born, &cargo.tags);
         match self.pack(&policy, &mut cargo) {
-            Loaded::Keep => Ok(self.landed(key, standing, cargo)),
+            Loaded::Keep => Ok(self.landed(&policy, key, standing, cargo)),
             _ => Err(unstorable()),
         }
     }
