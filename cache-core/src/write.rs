@@ -7,7 +7,10 @@ mod here;
 
 use std::{slice, sync::Arc, time::Duration};
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use crate::{
     backend::{Expire, FillReply, Guard, Put},
@@ -289,7 +292,7 @@ async fn insert<K: CacheKey, V: CacheValue>(
 ) -> Result<()> {
     let text = cache.encode(&key)?;
     let policy = cache.policy();
-    let mut cargo = Cargo::brought(&cache, &policy, value, &call);
+    let mut cargo = Cargo::brought(&cache, &policy, value, &call, clock::now());
     let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&policy, &mut cargo) {
         Loaded::Keep => put(&cache, &policy, &text, &mut cargo).await,
@@ -303,9 +306,9 @@ async fn insert<K: CacheKey, V: CacheValue>(
 
 impl<V: CacheValue> Cargo<V> {
     /// A value that a caller brought, who is as good as a loader that has just begun.
-    fn brought<K: CacheKey>(cache: &Shared<K, V>, policy: &Policy, value: V, call: &Call) -> Self {
+    fn brought<K: CacheKey>(cache: &Shared<K, V>, policy: &Policy, value: V, call: &Call, now: Instant) -> Self {
         Self {
-            started: clock::now(),
+            started: now,
             ttl: cache.lifetime(policy, &value, call.ttl),
             grace: policy.grace(),
             leased: true,
@@ -382,7 +385,8 @@ impl<K: CacheKey, V: CacheValue> Write<K, V> {
 
     fn succeeded(mut self, entry_key: &EntryKey, cargo: Cargo<V>) {
         let standing = self.cache.standing(self.cache.lot(self.hash, entry_key), self.born, &cargo.tags);
-        self.stored = Some(self.cache.landed(&self.cache.policy_now(), self.key.clone(), standing, cargo));
+        self.stored =
+            Some(self.cache.landed(&self.cache.policy_now(), self.key.clone(), standing, cargo, clock::now()));
     }
 }
 
@@ -393,7 +397,7 @@ impl<K: CacheKey, V: CacheValue> Drop for Write<K, V> {
         let mut table = self.cache.table(self.hash);
         let is_current = table.finish(&self.key, self.id);
         match self.stored.take() {
-            Some(entry) if is_current => self.cache.admit(self.hash, &entry),
+            Some(entry) if is_current => self.cache.admit(self.hash, &entry, clock::now()),
             _ => self.cache.remove(self.hash, &self.key),
         }
     }

@@ -44,7 +44,7 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, Residence, collect},
+    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, Residence, collect_lot},
     l2::L2,
     lookup::Lookup,
     policy::{LONGEST, Overrides, Policies, Policy, Tiers},
@@ -254,7 +254,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             store.promote(&self.front, key, &entry);
         }
         drop(pin);
-        collect();
+        collect_lot();
         Some(entry)
     }
 
@@ -432,8 +432,15 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// How long L1 keeps an entry; jittered for each process by itself.
     pub(crate) fn l1_lifetime(&self, policy: &Policy) -> Duration {
-        let longest = policy.l1_ttl.unwrap_or_else(|| self.stack.default_l1_ttl(policy.longest_ttl() + policy.grace()));
-        policy.jittered(longest, random_unit())
+        match (policy.l1_ttl, &self.stack.l2) {
+            (Some(ttl), _) => policy.jittered(ttl, random_unit()),
+            (None, Some(_)) => {
+                let longest = policy.longest_ttl() + policy.grace();
+                policy.jittered(longest.min(self.stack.settings.l1_ttl), random_unit())
+            }
+            // As long as there is an entry.
+            (None, None) => LONGEST,
+        }
     }
 
     /// Encodes a value for the tiers that need it so, and says where it may be stored.
@@ -538,13 +545,19 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         (compressed, policy.compression)
     }
 
-    /// The entry of a value, as old as its load.
+    /// The entry of a value that came `now`, as old as its load.
     ///
     /// What was loaded shows all that was committed before its load began, so it is current as of then. Without a lease nobody
     /// knows whether a guard was open, whose write others need not hear of: then being in step with the log proves nothing,
     /// and it stays for `max_staleness` only.
-    pub(crate) fn landed(&self, policy: &Policy, key: K, standing: Standing, cargo: Cargo<V>) -> EntryRef<K, V> {
-        let now = clock::now();
+    pub(crate) fn landed(
+        &self,
+        policy: &Policy,
+        key: K,
+        standing: Standing,
+        cargo: Cargo<V>,
+        now: Instant,
+    ) -> EntryRef<K, V> {
         let age = now - cargo.started;
         let fresh = cargo.ttl.saturating_sub(age);
         let left = if fresh.is_zero() { fresh } else { fresh + cargo.grace };
@@ -583,10 +596,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
-    pub(crate) fn admit(&self, hash: u64, entry: &EntryRef<K, V>) {
+    pub(crate) fn admit(&self, hash: u64, entry: &EntryRef<K, V>, now: Instant) {
         self.backoff.forgive(&entry.key);
-        let may_stay = entry.life().is_kept(clock::now()) && self.tiers.has_l1() && !self.is_bypassed();
-        if !may_stay || entry.standing.is_revoked() {
+        let may_stay = entry.life().is_kept(now) && self.tiers.has_l1() && !self.is_bypassed();
+        if !may_stay || self.stack.ledger.was_revoked(&entry.standing) {
             return self.remove(hash, &entry.key);
         }
         if self.stack.store.insert(&self.front, entry.clone()) {
@@ -656,7 +669,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 }
 
-/// The operations on the keys of one shard, locked. Entries that were dropped meanwhile are freed when the lock is open again,
+/// The operations on the keys of one shard, locked. A lot of entries that were dropped is freed when the lock is open again,
 /// for a value's `Drop` is the user's code: hence this order.
 pub(crate) struct Locked<'a, K, V> {
     table: MutexGuard<'a, Flights<K, V>>,
@@ -668,7 +681,7 @@ struct Collected;
 
 impl Drop for Collected {
     fn drop(&mut self) {
-        collect();
+        collect_lot();
     }
 }
 

@@ -177,6 +177,11 @@ impl Ledger {
         Moment(self.moment.load(Ordering::Acquire))
     }
 
+    /// Whether it was revoked since it was born. Looks at its marks only if anything was invalidated at all.
+    pub(crate) fn was_revoked(&self, standing: &Standing) -> bool {
+        standing.born < self.moment() && standing.is_revoked()
+    }
+
     /// How often something changed that hits go by: an invalidation was applied, or [`stir`](Self::stir) was called. What held
     /// when it was looked at after this was read still holds while this is the same: so a hit compares one number, however many
     /// marks there are.

@@ -393,7 +393,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                 }
                 let lot = self.cache.lot(self.landing.hash, &self.order.entry_key);
                 let standing = self.cache.standing(lot, self.born(), &cargo.tags);
-                let entry = self.cache.landed(&self.policy, self.landing.key.clone(), standing, cargo);
+                let entry = self.cache.landed(&self.policy, self.landing.key.clone(), standing, cargo, clock::now());
                 Outcome::Landed(entry, Source::Loaded)
             }
             End::Failed => self.failed(),

@@ -44,7 +44,7 @@ impl Numbers {
     fn store(&self, key: u64, value: u64) -> Weak<u64> {
         let entry = self.fresh(key, value);
         let _table = self.table(entry.residence.hash);
-        self.admit(entry.residence.hash, &entry);
+        self.admit(entry.residence.hash, &entry, clock::now());
         Arc::downgrade(&entry.value)
     }
 
@@ -180,7 +180,7 @@ async fn front_and_moka_agree_whatever_happens_at_once() {
                             let hash = numbers.hash(&&key);
                             let table = numbers.table(hash);
                             let version = clock[key as usize].load(Ordering::Relaxed) + 1;
-                            numbers.admit(hash, &numbers.fresh(key, version));
+                            numbers.admit(hash, &numbers.fresh(key, version), clock::now());
                             clock[key as usize].store(version, Ordering::Release);
                             drop(table);
                         }

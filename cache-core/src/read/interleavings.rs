@@ -77,7 +77,7 @@ impl Scene {
         };
         let entry_key = self.cache.entry_key(&self.cache.encode(&KEY).unwrap());
         let standing = self.cache.standing(self.cache.lot(self.hash, &entry_key), flight.standing.born, &cargo.tags);
-        let entry = self.cache.landed(&self.cache.policy(), KEY, standing, cargo);
+        let entry = self.cache.landed(&self.cache.policy(), KEY, standing, cargo, clock::now());
         let order = self.passenger().order::<fn(Load) -> BoxLoad<u8>, Error>(None);
         landing.land(Outcome::Landed(entry, Source::Loaded), End::Loaded { admit: true }, &order);
     }

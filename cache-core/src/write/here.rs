@@ -7,8 +7,11 @@ use std::{
 };
 
 use super::{Revocation, unstorable};
+use tokio::time::Instant;
+
 use crate::{
     cache::{CacheKey, CacheValue, Call, Shared},
+    clock,
     coherence::course::Loaded,
     entry::EntryRef,
     error::{Error, ErrorKind, Result},
@@ -32,14 +35,15 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             self.drop_local(hash, &key);
             return Ok(());
         }
+        let now = clock::now();
         // What serializes a key or a value, and weighs it, is the user's code.
-        let made = catch_unwind(AssertUnwindSafe(|| self.made_here(key.to_key(), hash, value, call)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.made_here(key.to_key(), hash, value, call, now)));
         let made = made.unwrap_or_else(|panic| Err(panicked("write", &*panic)));
         let mut table = self.table(hash);
         match &made {
             Ok(entry) => {
                 table.supersede(&entry.key);
-                self.admit(hash, entry);
+                self.admit(hash, entry, now);
             }
             Err(_) => {
                 let key = key.to_key();
@@ -52,17 +56,17 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// Born before it is made: what is invalidated meanwhile is invalid.
-    fn made_here(&self, key: K, hash: u64, value: V, call: &Call) -> Result<EntryRef<K, V>> {
+    fn made_here(&self, key: K, hash: u64, value: V, call: &Call, now: Instant) -> Result<EntryRef<K, V>> {
         let born = self.stack.ledger.moment();
         let lot = match self.stack.l2 {
             Some(_) => self.lot(hash, &self.entry_key(&self.encode(&key)?)),
             None => self.stack.ledger.lot_by_hash(hash),
         };
         let policy = self.policy_now();
-        let mut cargo = Cargo::brought(self, &policy, value, call);
+        let mut cargo = Cargo::brought(self, &policy, value, call, now);
         let standing = self.standing(lot, born, &cargo.tags);
         match self.pack(&policy, &mut cargo) {
-            Loaded::Keep => Ok(self.landed(&policy, key, standing, cargo)),
+            Loaded::Keep => Ok(self.landed(&policy, key, standing, cargo, now)),
             _ => Err(unstorable()),
         }
     }
