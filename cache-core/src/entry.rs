@@ -16,9 +16,9 @@ use crate::{
         proof::{AsOf, Proof},
     },
     l1::{Residence, discarded},
-    policy::LONGEST,
+    policy::{LONGEST, Policy},
     tag::Tags,
-    token::EntryId,
+    token::{EntryId, random_unit},
 };
 
 /// One entry of one cache. What a hit looks at comes first, close together.
@@ -29,7 +29,7 @@ pub(crate) struct Entry<K, V> {
     pub(crate) residence: Residence<K, V>,
     pub(crate) standing: Standing,
     pub(crate) origin: Origin,
-    times: Times,
+    life: Life,
     pub(crate) retry: Retry,
 }
 
@@ -108,60 +108,24 @@ impl Origin {
     }
 }
 
-/// The times of an entry, on this process's monotonic clock.
+/// The times of an entry, on this process's monotonic clock: after its load began in nanoseconds since then, so that a time is
+/// compared as one number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Life {
     /// When its load began: the value is known to have been current then, and not later.
-    pub(crate) loaded: Instant,
+    loaded: Instant,
     /// When a call that can load has it loaded anew, although it is fresh.
-    pub(crate) due: Instant,
+    due: u64,
     /// When its time to live is over.
-    pub(crate) expires: Instant,
+    expires: u64,
     /// When its last stale window is over.
-    pub(crate) ends: Instant,
+    ends: u64,
     /// When it leaves L1, which is no later.
-    pub(crate) leaves_l1: Instant,
+    leaves_l1: u64,
+    /// So many seconds after it came here it has left L1.
+    pub(crate) stay: u32,
     /// Whether it came here marked as stale.
     pub(crate) expired: bool,
-}
-
-/// A [`Life`] as an entry keeps it: what comes after its load, in nanoseconds since then.
-struct Times {
-    loaded: Instant,
-    due: u64,
-    expires: u64,
-    ends: u64,
-    leaves_l1: u64,
-    expired: bool,
-}
-
-impl From<Life> for Times {
-    fn from(life: Life) -> Self {
-        let since =
-            |then: Instant| u64::try_from(then.saturating_duration_since(life.loaded).as_nanos()).unwrap_or(u64::MAX);
-        Self {
-            loaded: life.loaded,
-            due: since(life.due),
-            expires: since(life.expires),
-            ends: since(life.ends),
-            leaves_l1: since(life.leaves_l1),
-            expired: life.expired,
-        }
-    }
-}
-
-impl Times {
-    fn life(&self) -> Life {
-        let at = |nanos| self.loaded + Duration::from_nanos(nanos);
-        Life {
-            loaded: self.loaded,
-            due: at(self.due),
-            expires: at(self.expires),
-            ends: at(self.ends),
-            leaves_l1: at(self.leaves_l1),
-            expired: self.expired,
-        }
-    }
 }
 
 /// How long an entry lives.
@@ -179,19 +143,37 @@ impl Life {
     /// The life of an entry at `now` that may stay in L1 for `l1_ttl`. Times that no policy gives are cut: they were read from
     /// L2, and an `Instant` can't hold every sum.
     pub(crate) fn new(now: Instant, span: Span, l1_ttl: Duration) -> Self {
-        let (ttl, left) = (span.ttl.min(LONGEST), span.left.min(LONGEST));
-        let (expires, left) = match now.checked_sub(span.age.saturating_sub(ttl)) {
-            Some(expires) => ((expires + ttl.saturating_sub(span.age)).min(now + left), left),
-            // Before this machine's clock began: nobody here can tell how long ago.
-            None => (now, Duration::ZERO),
-        };
+        let (ttl, mut left) = (span.ttl.min(LONGEST), span.left.min(LONGEST));
+        let (loaded, age) = now.checked_sub(span.age).map_or((now, 0), |loaded| (loaded, nanos(span.age)));
+        let mut expires = age.saturating_add(nanos(ttl.saturating_sub(span.age)));
+        if span.age > ttl {
+            expires = age.min(nanos(ttl));
+            if now.checked_sub(span.age - ttl).is_none() {
+                // Before this machine's clock began: nobody here can tell how long ago.
+                left = Duration::ZERO;
+            }
+        }
+        let (ends, stay) = (age.saturating_add(nanos(left)), left.min(l1_ttl));
+        let expires = expires.min(ends);
         Self {
-            loaded: now.checked_sub(span.age).unwrap_or(now),
+            loaded,
             due: expires,
             expires,
-            ends: now + left,
-            leaves_l1: now + left.min(l1_ttl),
+            ends,
+            leaves_l1: age.saturating_add(nanos(stay)),
+            stay: u32::try_from(stay.as_secs() + 1).unwrap_or(u32::MAX),
             expired: false,
+        }
+    }
+
+    /// With the time from which it is loaded anew ahead of its end. Its load took `cost`.
+    pub(crate) fn due_by(self, policy: &Policy, cost: Duration) -> Self {
+        match policy.refresh_ahead {
+            Some(ahead) => {
+                let lead = ahead.lead(self.ttl(), cost, random_unit());
+                Self { due: self.expires.saturating_sub(nanos(lead)), ..self }
+            }
+            None => self,
         }
     }
 
@@ -201,28 +183,48 @@ impl Life {
 
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        now < self.expires && !self.expired
+        self.since(now) < self.expires && !self.expired
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.due <= self.since(now)
+    }
+
+    /// Whether it may be in L1, fresh or stale.
+    pub(crate) fn is_kept(&self, now: Instant) -> bool {
+        self.since(now) < self.leaves_l1
     }
 
     /// The time to live that it was given.
     pub(crate) fn ttl(&self) -> Duration {
-        self.expires - self.loaded
+        Duration::from_nanos(self.expires)
     }
 
     /// Until when L1 serves it with nothing else to do.
     pub(crate) fn undisturbed_until(&self) -> Instant {
-        if self.expired { self.loaded } else { self.due.min(self.leaves_l1) }
+        if self.expired { self.loaded } else { self.loaded + Duration::from_nanos(self.due.min(self.leaves_l1)) }
     }
 
     /// Of its time to live.
     pub(crate) fn remaining(&self, now: Instant) -> Duration {
-        self.expires.saturating_duration_since(now)
+        Duration::from_nanos(self.expires.saturating_sub(self.since(now)))
     }
 
     /// Whether its time to live is over by less than `window`, if it is over. Without a window it is not.
     pub(crate) fn is_within(&self, window: Option<Duration>, now: Instant) -> bool {
-        window.is_some_and(|window| now < self.ends && now.saturating_duration_since(self.expires) < window)
+        let since = self.since(now);
+        window.is_some_and(|window| since < self.ends && since.saturating_sub(self.expires) < nanos(window))
     }
+
+    fn since(&self, now: Instant) -> u64 {
+        nanos(self.age(now))
+    }
+}
+
+/// Some five hundred years at most.
+fn nanos(duration: Duration) -> u64 {
+    let nanos = duration.as_secs().saturating_mul(1_000_000_000);
+    nanos.saturating_add(duration.subsec_nanos().into())
 }
 
 impl<K, V> Entry<K, V> {
@@ -234,11 +236,11 @@ impl<K, V> Entry<K, V> {
         origin: Origin,
         residence: Residence<K, V>,
     ) -> Self {
-        Self { key, value, residence, standing, origin, times: life.into(), retry: Retry::default() }
+        Self { key, value, residence, standing, origin, life, retry: Retry::default() }
     }
 
-    pub(crate) fn life(&self) -> Life {
-        self.times.life()
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
     }
 
     /// Whether L1 may serve it to a call that begins now, and that is all there is to do, if its marks hold. They are to be looked
@@ -259,20 +261,19 @@ impl<K, V> Entry<K, V> {
             return true;
         }
         let now = clock::now();
-        let is_fresh_here = life.is_fresh(now) && now < life.leaves_l1;
+        let is_fresh_here = life.is_fresh(now) && life.is_kept(now);
         proof.holds(self.origin.as_of.get(), now) && is_fresh_here && !(to == Asker::Loads && self.is_due(now, proof))
     }
 
     /// Whether a call that can load has it loaded anew, unless that is under way or has just failed.
     pub(crate) fn is_due(&self, now: Instant, proof: &Proof) -> bool {
-        self.life().due <= now && !self.retry.is_under_way() && !self.retry.is_paused(proof, now)
+        self.life.is_due(now) && !self.retry.is_under_way() && !self.retry.is_paused(proof, now)
     }
 
     /// Whether L1 may serve it at `now` to anybody.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        let life = self.life();
-        life.is_fresh(now) && now < life.leaves_l1 && self.standing.holds()
+        self.life.is_fresh(now) && self.life.is_kept(now) && self.standing.holds()
     }
 }
 
@@ -331,9 +332,9 @@ mod tests {
         let now = clock::now();
         let most = Span { age: Duration::MAX, ttl: Duration::MAX, left: Duration::MAX };
         let life = Life::new(now, most, Duration::MAX);
-        assert_eq!((life.loaded, life.expires, life.ends), (now, now, now));
+        assert_eq!((life.loaded, life.expires, life.ends), (now, 0, 0));
         let life = Life::new(now, Span { age: Duration::ZERO, ..most }, Duration::MAX);
-        assert_eq!((life.loaded, life.remaining(now), life.ends - now), (now, LONGEST, LONGEST));
+        assert_eq!((life.loaded, life.remaining(now), life.ends), (now, LONGEST, nanos(LONGEST)));
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
         match &outcome {
             Outcome::Landed(entry, source) if is_current => {
                 if matches!(end, End::Promote | End::Loaded { admit: true }) {
-                    self.cache.admit(self.hash, entry);
+                    self.cache.admit(self.hash, entry, clock::now());
                 }
                 let proof = &self.cache.stack.proof;
                 let is_wanting = match source {
@@ -215,7 +215,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
                 let resident = self.cache.resident(self.hash, &self.key);
                 if resident.is_none_or(|resident| resident.origin.id == entry.origin.id) {
                     // So that the next call knows when to try again.
-                    self.cache.admit(self.hash, entry);
+                    self.cache.admit(self.hash, entry, clock::now());
                 }
             }
             Outcome::Failed(failure) if is_current && order.paused.is_none() && self.flight.stand_in().is_none() => {
@@ -236,7 +236,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     pub(crate) fn land_hit(&self, entry: &EntryRef<K, V>) {
         let mut table = self.cache.table(self.hash);
         if table.finish(&self.key, self.flight.id) {
-            self.cache.admit(self.hash, entry);
+            self.cache.admit(self.hash, entry, clock::now());
         }
         drop(table);
         self.flight.end(Outcome::Landed(entry.clone(), Source::L2));

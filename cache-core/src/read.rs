@@ -27,8 +27,6 @@ use crate::{
     tag::Tags,
 };
 
-pub(crate) use self::here::wait_here;
-
 /// An entry and where it came from.
 pub(crate) type Fetched<K, V> = Option<(EntryRef<K, V>, Source)>;
 

@@ -4,6 +4,7 @@
 //! can come round again after it was lost.
 
 use std::{
+    cell::Cell,
     fmt,
     hash::{BuildHasher, RandomState},
 };
@@ -84,8 +85,15 @@ pub(crate) fn random_unit() -> f64 {
     if let Some(bits) = crate::testing::seeded_bits() {
         return unit(bits);
     }
-    // Each state differs from the last one of its thread, and the first ones of threads are random.
-    unit(RandomState::new().hash_one(()))
+    thread_local! {
+        static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(()));
+    }
+    // Each step of Weyl's sequence, mixed: "Fast Splittable Pseudorandom Number Generators", Steele, Lea and Flood, 2014.
+    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    STATE.set(state);
+    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    unit(mixed ^ mixed >> 31)
 }
 
 fn unit(bits: u64) -> f64 {

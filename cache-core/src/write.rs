@@ -1,11 +1,16 @@
 //! The write path: inserts and invalidations.
 //!
 //! L2 first, then this process, then the answer. Each runs in a task of its own, so that a caller who is dropped half-way
-//! leaves no half of it behind.
+//! leaves no half of it behind; where there is no L2 nothing waits, and nobody can be dropped half-way.
+
+mod here;
 
 use std::{slice, sync::Arc, time::Duration};
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 use crate::{
     backend::{Expire, FillReply, Guard, Put},
@@ -13,7 +18,7 @@ use crate::{
     clock,
     coherence::{
         course::Loaded,
-        ledger::{Ledger, Moment},
+        ledger::{Ledger, Lot, Moment},
         outbox::Target,
         table::OperationId,
     },
@@ -26,8 +31,8 @@ use crate::{
         encode::{self, KeyText},
     },
     load::panicked,
+    lookup::Lookup,
     policy::Policy,
-    read::wait_here,
     stack::StackInner,
     stats::{Counters, Event},
     tag::Tags,
@@ -36,7 +41,20 @@ use crate::{
 };
 
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
-    pub(crate) async fn insert(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
+    pub(crate) async fn insert<L: Lookup<Key = K>>(
+        self: &Arc<Self>,
+        key: L,
+        hash: u64,
+        value: V,
+        call: Call,
+    ) -> Result<()> {
+        if self.l2().is_none() {
+            return self.insert_here(&key, hash, value, &call);
+        }
+        self.clone().insert_everywhere(key.to_key(), hash, value, call).await
+    }
+
+    async fn insert_everywhere(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
         if self.stack.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "insert"));
         }
@@ -51,21 +69,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         stack.to_the_end(insert(self, key, hash, value, call)).await
     }
 
-    /// [`insert`](Self::insert) into a cache of L1 alone, where nothing waits.
-    pub(crate) fn insert_here(self: Arc<Self>, key: K, hash: u64, value: V, call: Call) -> Result<()> {
-        if self.is_bypassed() {
-            self.drop_local(hash, &key);
-            return Ok(());
-        }
-        let stored = wait_here(insert(self, key, hash, value, call), Duration::ZERO);
-        stored.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "insert")))
-    }
-
     /// What it takes to revoke one entry.
     pub(crate) fn revocation_of(self: Arc<Self>, key: K, hash: u64) -> Result<(Local, EntryKey)> {
         let entry_key = self.entry_key(&self.encode(&key)?);
         self.note(Event::Invalidation, hash, &key);
-        let local = Local { counters: Arc::clone(&self.counters), drop: Box::new(move || self.drop_local(hash, &key)) };
+        let (counters, lot) = (Arc::clone(&self.counters), self.lot(hash, &entry_key));
+        let local = Local { counters, lot, drop: Box::new(move || self.drop_local(hash, &key)) };
         Ok((local, entry_key))
     }
 }
@@ -85,6 +94,7 @@ pub(crate) struct Revocation {
 /// An entry in this process, without its types.
 pub(crate) struct Local {
     counters: Arc<Counters>,
+    lot: Lot,
     drop: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -92,7 +102,7 @@ impl Revocation {
     /// Drops it in this process, with the flights that it touches.
     fn apply(&self, ledger: &Ledger) {
         if self.soft {
-            self.keys.iter().for_each(|key| ledger.expire_entry(key.stem()));
+            self.locals.iter().for_each(|local| ledger.expire_lot(local.lot));
             return ledger.expire(&self.marks);
         }
         self.locals.iter().for_each(|local| (local.drop)());
@@ -169,6 +179,10 @@ impl StackInner {
 
     pub(crate) async fn invalidate(self: Arc<Self>, what: Revocation) -> Result<()> {
         if what.keys.is_empty() && what.marks.is_empty() {
+            return Ok(());
+        }
+        if self.l2.is_none() {
+            self.invalidate_here(&what);
             return Ok(());
         }
         let stack = Arc::clone(&self);
@@ -277,21 +291,8 @@ async fn insert<K: CacheKey, V: CacheValue>(
     call: Call,
 ) -> Result<()> {
     let text = cache.encode(&key)?;
-    let tags = Tags::new(&cache.stack.namespace, &call.tags);
     let policy = cache.policy();
-    let (ttl, grace) = (cache.lifetime(&policy, &value, call.ttl), policy.grace());
-    let mut cargo = Cargo {
-        value,
-        started: clock::now(),
-        ttl,
-        grace,
-        leased: true,
-        tags,
-        validator: None,
-        payload: None,
-        size: None,
-        id: None,
-    };
+    let mut cargo = Cargo::brought(&cache, &policy, value, &call, clock::now());
     let write = Write::begin(&cache, key, hash);
     let stored = match cache.pack(&policy, &mut cargo) {
         Loaded::Keep => put(&cache, &policy, &text, &mut cargo).await,
@@ -301,6 +302,24 @@ async fn insert<K: CacheKey, V: CacheValue>(
         write.succeeded(&cache.entry_key(&text), cargo);
     }
     stored
+}
+
+impl<V: CacheValue> Cargo<V> {
+    /// A value that a caller brought, who is as good as a loader that has just begun.
+    fn brought<K: CacheKey>(cache: &Shared<K, V>, policy: &Policy, value: V, call: &Call, now: Instant) -> Self {
+        Self {
+            started: now,
+            ttl: cache.lifetime(policy, &value, call.ttl),
+            grace: policy.grace(),
+            leased: true,
+            tags: Tags::new(&cache.stack.namespace, &call.tags),
+            validator: None,
+            payload: None,
+            size: None,
+            id: None,
+            value,
+        }
+    }
 }
 
 async fn put<K: CacheKey, V: CacheValue>(
@@ -365,7 +384,9 @@ impl<K: CacheKey, V: CacheValue> Write<K, V> {
     }
 
     fn succeeded(mut self, entry_key: &EntryKey, cargo: Cargo<V>) {
-        self.stored = Some(self.cache.landed(&self.key, entry_key, self.born, cargo));
+        let standing = self.cache.standing(self.cache.lot(self.hash, entry_key), self.born, &cargo.tags);
+        self.stored =
+            Some(self.cache.landed(&self.cache.policy_now(), self.key.clone(), standing, cargo, clock::now()));
     }
 }
 
@@ -376,7 +397,7 @@ impl<K: CacheKey, V: CacheValue> Drop for Write<K, V> {
         let mut table = self.cache.table(self.hash);
         let is_current = table.finish(&self.key, self.id);
         match self.stored.take() {
-            Some(entry) if is_current => self.cache.admit(self.hash, &entry),
+            Some(entry) if is_current => self.cache.admit(self.hash, &entry, clock::now()),
             _ => self.cache.remove(self.hash, &self.key),
         }
     }

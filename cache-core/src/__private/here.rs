@@ -89,8 +89,7 @@ where
         let cache = self.cache?;
         let ttl = cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value));
         let call = Call { tags: tags(), ttl, ..Call::default() };
-        let hash = cache.shared().hash(&self.key);
-        cache.shared().clone().insert_here(self.key.to_key(), hash, value, call)
+        cache.shared().insert_here(&self.key, cache.shared().hash(&self.key), value, &call)
     }
 
     fn answer_here(

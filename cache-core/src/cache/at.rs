@@ -160,7 +160,7 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
     /// As for [`Cache::insert`].
     pub async fn insert(self, value: V) -> Result<()> {
         let hash = self.cache.shared().hash(&self.key);
-        self.cache.shared().clone().insert(self.key.to_key(), hash, value, self.call).await
+        self.cache.shared().insert(self.key, hash, value, self.call).await
     }
 
     /// [`Cache::invalidate`].

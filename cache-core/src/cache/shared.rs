@@ -31,7 +31,7 @@ use crate::{
     },
     coherence::{
         course::{Loaded, Reach},
-        ledger::{Locals, Moment, Standing},
+        ledger::{Lot, Moment, Scopes, Standing},
         proof::AsOf,
         table::{Kind, Table},
     },
@@ -44,7 +44,7 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, Residence, collect},
+    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, Residence, collect_lot},
     l2::L2,
     lookup::Lookup,
     policy::{LONGEST, Overrides, Policies, Policy, Tiers},
@@ -71,11 +71,13 @@ pub(crate) struct Shared<K, V> {
     tiers: Tiers,
     /// Switched off by hand, whatever the policy says.
     is_off: AtomicBool,
+    /// Switched off by its policy.
+    is_disabled: AtomicBool,
     pub(crate) codec: Arc<dyn ValueCodec<V>>,
     pub(crate) weigher: Option<Weigher<K, V>>,
     /// The marks of the namespace and of this cache: every entry has them.
     pub(crate) scopes: [Mark; 2],
-    local_scopes: Arc<Locals>,
+    local_scopes: Arc<Scopes>,
     pub(crate) counters: Arc<Counters>,
     /// Where a hit finds its entry.
     pub(crate) front: Arc<Front<K, V>>,
@@ -124,9 +126,10 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn new(parts: Parts<K, V>) -> Self {
         let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
-        let local_scopes = Arc::new(scopes.iter().map(|mark| stack.ledger.local(mark)).collect());
+        let local_scopes = Arc::new(stack.ledger.scopes(&scopes));
         let hasher = stack.store.hasher(id);
         let loads = bulkhead(&policy, &stack);
+        let is_disabled = !policy.enabled;
         let backoff = Backoff::default();
         Self {
             stack,
@@ -137,6 +140,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             tiers: policy.tiers,
             policy: ArcSwap::from_pointee(policy),
             is_off: AtomicBool::new(false),
+            is_disabled: AtomicBool::new(is_disabled),
             codec,
             weigher,
             scopes,
@@ -250,14 +254,14 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             store.promote(&self.front, key, &entry);
         }
         drop(pin);
-        collect();
+        collect_lot();
         Some(entry)
     }
 
     /// The entry that L1 has, fresh or stale, proven or not, but not revoked.
     pub(crate) fn resident(&self, hash: u64, key: &K) -> Option<EntryRef<K, V>> {
         let entry = self.stack.store.get(&self.front, hash, &key)?;
-        (clock::now() < entry.life().leaves_l1 && !entry.standing.is_revoked()).then_some(entry)
+        (entry.life().is_kept(clock::now()) && !entry.standing.is_revoked()).then_some(entry)
     }
 
     /// Whether a call that began `now` may be answered with a stale entry, whatever becomes of its load: inside the window for
@@ -282,7 +286,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         entry_key: &EntryKey,
         tags: &Tags,
     ) -> (Arc<Flight<K, V>>, Seat<K, V>) {
-        let standing = self.standing(entry_key, self.stack.ledger.moment(), tags);
+        let lot = self.lot(self.hash(&key), entry_key);
+        let standing = self.standing(lot, self.stack.ledger.moment(), tags);
         let as_of = self.stack.proof.stamp(clock::now());
         let flight = Arc::new(Flight::new(self.stack.next_operation(), standing, as_of));
         table.lead(key, kind, flight.id, Arc::clone(&flight));
@@ -312,9 +317,15 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         self.policy.load_full()
     }
 
+    /// [`policy`](Self::policy), for a single step.
+    pub(crate) fn policy_now(&self) -> impl Deref<Target = Arc<Policy>> {
+        self.policy.load()
+    }
+
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
     pub(crate) fn is_bypassed(&self) -> bool {
-        self.is_off.load(Ordering::Acquire) || !self.policy.load().enabled || self.stack.is_closed()
+        let is_off = self.is_off.load(Ordering::Acquire) || self.is_disabled.load(Ordering::Acquire);
+        is_off || self.stack.is_closed()
     }
 
     /// Switches it on or off, as far as its policy lets it be on.
@@ -384,10 +395,15 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// What something born at `born` rests on.
-    pub(crate) fn standing(&self, key: &EntryKey, born: Moment, tags: &Tags) -> Standing {
-        let lot = self.stack.ledger.lot(key.stem());
+    pub(crate) fn standing(&self, lot: Lot, born: Moment, tags: &Tags) -> Standing {
         let tags = tags.marks().map(|mark| self.stack.ledger.local(mark));
-        Standing::new(born, &self.local_scopes, Some(lot), tags)
+        Standing::new(born, &self.local_scopes, lot, tags)
+    }
+
+    /// The lot of an entry: by its name, for so others speak of it, or where there are none, by its hash.
+    pub(crate) fn lot(&self, hash: u64, key: &EntryKey) -> Lot {
+        let ledger = &self.stack.ledger;
+        if self.stack.l2.is_some() { ledger.lot(key.stem()) } else { ledger.lot_by_hash(hash) }
     }
 
     /// How long a value lives: what was asked for or the policy's, shortened by jitter so that what was stored together
@@ -414,19 +430,17 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         Some(adaptive.next(earlier.life().ttl(), is_same))
     }
 
-    /// `life`, with the time from which the entry is loaded anew ahead of its end. Its load took `cost`.
-    pub(crate) fn with_due(&self, life: Life, cost: Duration) -> Life {
-        match self.policy().refresh_ahead {
-            Some(ahead) => Life { due: life.expires - ahead.lead(life.ttl(), cost, random_unit()), ..life },
-            None => life,
-        }
-    }
-
     /// How long L1 keeps an entry; jittered for each process by itself.
-    pub(crate) fn l1_lifetime(&self) -> Duration {
-        let policy = self.policy();
-        let longest = policy.l1_ttl.unwrap_or_else(|| self.stack.default_l1_ttl(policy.longest_ttl() + policy.grace()));
-        policy.jittered(longest, random_unit())
+    pub(crate) fn l1_lifetime(&self, policy: &Policy) -> Duration {
+        match (policy.l1_ttl, &self.stack.l2) {
+            (Some(ttl), _) => policy.jittered(ttl, random_unit()),
+            (None, Some(_)) => {
+                let longest = policy.longest_ttl() + policy.grace();
+                policy.jittered(longest.min(self.stack.settings.l1_ttl), random_unit())
+            }
+            // As long as there is an entry.
+            (None, None) => LONGEST,
+        }
     }
 
     /// Encodes a value for the tiers that need it so, and says where it may be stored.
@@ -531,23 +545,28 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         (compressed, policy.compression)
     }
 
-    /// The entry of a value whose load was registered at `born`, as old as its load.
+    /// The entry of a value that came `now`, as old as its load.
     ///
     /// What was loaded shows all that was committed before its load began, so it is current as of then. Without a lease nobody
     /// knows whether a guard was open, whose write others need not hear of: then being in step with the log proves nothing,
     /// and it stays for `max_staleness` only.
-    pub(crate) fn landed(&self, key: &K, entry_key: &EntryKey, born: Moment, cargo: Cargo<V>) -> EntryRef<K, V> {
-        let now = clock::now();
+    pub(crate) fn landed(
+        &self,
+        policy: &Policy,
+        key: K,
+        standing: Standing,
+        cargo: Cargo<V>,
+        now: Instant,
+    ) -> EntryRef<K, V> {
         let age = now - cargo.started;
         let fresh = cargo.ttl.saturating_sub(age);
         let left = if fresh.is_zero() { fresh } else { fresh + cargo.grace };
         let span = Span { age, ttl: cargo.ttl, left };
         let stay = match cargo.leased {
-            true => self.l1_lifetime(),
-            false => self.l1_lifetime().min(self.stack.settings.max_staleness.saturating_sub(age)),
+            true => self.l1_lifetime(policy),
+            false => self.l1_lifetime(policy).min(self.stack.settings.max_staleness.saturating_sub(age)),
         };
-        let life = self.with_due(Life::new(now, span, stay), age);
-        let standing = self.standing(entry_key, born, &cargo.tags);
+        let life = Life::new(now, span, stay).due_by(policy, age);
         let as_of = self.as_of(cargo.started);
         let origin = Origin::new(as_of, cargo.id, cargo.tags, cargo.validator);
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
@@ -559,7 +578,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     pub(crate) fn entry(
         &self,
-        key: &K,
+        key: K,
         value: V,
         life: Life,
         standing: Standing,
@@ -567,21 +586,20 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         size: Option<usize>,
     ) -> EntryRef<K, V> {
         let weight = match &self.weigher {
-            Some(weigher) => weigher(key, &value),
+            Some(weigher) => weigher(&key, &value),
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
         let weight = weight.saturating_add(ENTRY_OVERHEAD);
-        let residence = Residence::new(self.hash(&key), weight, &self.front);
-        EntryRef::new(Entry::new(key.clone(), value, life, standing, origin, residence))
+        let residence = Residence::new(self.hash(&&key), weight, life.stay, &self.front);
+        EntryRef::new(Entry::new(key, value, life, standing, origin, residence))
     }
 
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it
     /// supersedes must not outlive it. Only under the lock of its key's table, by an operation that was not superseded.
-    pub(crate) fn admit(&self, hash: u64, entry: &EntryRef<K, V>) {
+    pub(crate) fn admit(&self, hash: u64, entry: &EntryRef<K, V>, now: Instant) {
         self.backoff.forgive(&entry.key);
-        let until = entry.life().leaves_l1;
-        let may_stay = clock::now() < until && self.tiers.has_l1() && !self.is_bypassed();
-        if !may_stay || entry.standing.is_revoked() {
+        let may_stay = entry.life().is_kept(now) && self.tiers.has_l1() && !self.is_bypassed();
+        if !may_stay || self.stack.ledger.was_revoked(&entry.standing) {
             return self.remove(hash, &entry.key);
         }
         if self.stack.store.insert(&self.front, entry.clone()) {
@@ -651,7 +669,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 }
 
-/// The operations on the keys of one shard, locked. Entries that were dropped meanwhile are freed when the lock is open again,
+/// The operations on the keys of one shard, locked. A lot of entries that were dropped is freed when the lock is open again,
 /// for a value's `Drop` is the user's code: hence this order.
 pub(crate) struct Locked<'a, K, V> {
     table: MutexGuard<'a, Flights<K, V>>,
@@ -663,7 +681,7 @@ struct Collected;
 
 impl Drop for Collected {
     fn drop(&mut self) {
-        collect();
+        collect_lot();
     }
 }
 
@@ -710,7 +728,9 @@ impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
             // Those that run keep the room that they have: for a moment there may be more than either policy allows.
             self.loads.store(bulkhead(&policy, &self.stack));
         }
+        let is_disabled = !policy.enabled;
         self.policy.store(Arc::new(policy));
+        self.is_disabled.store(is_disabled, Ordering::Release);
         self.leave_if_bypassed();
         changes
     }

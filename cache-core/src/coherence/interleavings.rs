@@ -1,6 +1,6 @@
 //! The ledger and the proof under threads that do everything at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use shuttle::{check_random, thread};
 
@@ -49,12 +49,17 @@ fn whatever_was_born_before_one_of_many_invalidations_is_dead() {
     check_random(
         || {
             let ledger = Arc::new(Ledger::new());
-            let invalidate = {
+            let scopes = Arc::new(ledger.scopes([]));
+            let standing = {
                 let ledger = Arc::clone(&ledger);
+                move || Standing::new(ledger.moment(), &scopes, ledger.lot("key"), iter::empty())
+            };
+            let invalidate = {
+                let (ledger, standing) = (Arc::clone(&ledger), standing.clone());
                 move || {
                     [(); 3].map(|()| {
-                        let before = Standing::on(ledger.moment(), [ledger.lot("key")]);
-                        ledger.renew_entry("key");
+                        let before = standing();
+                        ledger.renew_lot(ledger.lot("key"));
                         assert!(!before.holds());
                         before
                     })
@@ -63,7 +68,7 @@ fn whatever_was_born_before_one_of_many_invalidations_is_dead() {
             let other = thread::spawn(invalidate.clone());
             let (one, other) = (invalidate(), other.join().unwrap());
             assert!(one.iter().chain(&other).all(|before| !before.holds()));
-            assert!(Standing::on(ledger.moment(), [ledger.lot("key")]).holds());
+            assert!(standing().holds());
         },
         SCHEDULES,
     );

@@ -391,10 +391,10 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
                     // What nobody may keep is fresh for nobody.
                     cargo.ttl = Duration::ZERO;
                 }
-                Outcome::Landed(
-                    self.cache.landed(&self.landing.key, &self.order.entry_key, self.born(), cargo),
-                    Source::Loaded,
-                )
+                let lot = self.cache.lot(self.landing.hash, &self.order.entry_key);
+                let standing = self.cache.standing(lot, self.born(), &cargo.tags);
+                let entry = self.cache.landed(&self.policy, self.landing.key.clone(), standing, cargo, clock::now());
+                Outcome::Landed(entry, Source::Loaded)
             }
             End::Failed => self.failed(),
             End::Absent => Outcome::Absent,

@@ -117,28 +117,42 @@ impl<'a, K, V> Borrowed<'a, K, V> {
     }
 }
 
+/// How many entries a thread gave up the last share in before it frees them.
+const LOT: u32 = 16;
+
+thread_local! {
+    /// So many did this one, since it last freed any.
+    static DISCARDED: Cell<u32> = const { Cell::new(0) };
+}
+
 /// This thread gave up the last share in an entry. It frees such entries in small lots, and a large one at once.
 pub(crate) fn discarded(weight: u32) {
-    const LOT: u8 = 16;
     const LARGE: u32 = 64 << 10;
-    thread_local! {
-        static DISCARDED: Cell<u8> = const { Cell::new(0) };
+    let more = if weight >= LARGE { LOT } else { 1 };
+    let before = DISCARDED.get();
+    DISCARDED.set(before.saturating_add(more));
+    // Once for each lot, since it may be in vain.
+    if before / LOT != DISCARDED.get() / LOT {
+        collect();
     }
-    DISCARDED.with(|discarded| {
-        discarded.set(discarded.get() + 1);
-        if discarded.get() >= LOT || weight >= LARGE {
-            discarded.set(0);
-            collect();
-        }
-    });
+}
+
+/// Frees what this thread discarded, if that is a lot. Does nothing in a thread that has a [`Pin`].
+#[inline]
+pub(crate) fn collect_lot() {
+    if DISCARDED.get() >= LOT {
+        collect();
+    }
 }
 
 /// Frees what this thread dropped from fronts, unless others have it borrowed. Does nothing in a thread that has a [`Pin`].
+#[inline(never)]
 pub(crate) fn collect() {
     // It is freed in the third epoch after its own.
     for _ in 0..4 {
         let guard = Guard::new();
         if !guard.has_garbage() {
+            DISCARDED.set(0);
             break;
         }
         guard.accelerate();
@@ -178,8 +192,9 @@ impl<K: 'static, V: 'static> Front<K, V> {
         if home.has_overflown() { get_beside(sets, hash, lookup, pin) } else { None }
     }
 
-    /// Puts an entry in, in the place of the one of its key. Before moka has it: then moka tells when it drops it.
-    pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16)
+    /// Puts an entry in, in the place of the one of its key; says whether there was one. Before moka has it: then moka tells when
+    /// it drops it.
+    pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16) -> bool
     where
         K: Eq,
     {
@@ -187,15 +202,17 @@ impl<K: 'static, V: 'static> Front<K, V> {
         let node = entry.share().clone();
         let pin = Pin::new();
         let gate = self.gate(hash);
-        let Some(sets) = self.sets(&pin) else { return };
+        let Some(sets) = self.sets(&pin) else { return false };
         let pair = pair(sets, hash);
         let place = find(pair, hash, &pin, |there| there.key == entry.key);
+        let is_known = place.is_some();
         let (set, place) = place.unwrap_or_else(|| place_to_take(pair, round, &pin));
         let displaced = set.fill(place, hash, node);
         drop(gate);
         if displaced.is_none() && self.entries.fetch_add(1, Ordering::Relaxed) >= most(sets.len()) {
             self.grow(&pin);
         }
+        is_known
     }
 
     /// Drops this very entry; not one that took its place.

@@ -53,7 +53,7 @@ mod store;
 mod tests;
 
 pub(crate) use self::{
-    front::{Borrowed, Front, Pin, collect, discarded},
+    front::{Borrowed, Front, Pin, collect_lot, discarded},
     residence::Residence,
     store::Store,
 };

@@ -23,6 +23,8 @@ pub(crate) struct Residence<K, V> {
     weight: u32,
     /// Whose it is: a cache that is built anew finds its entries.
     pub(super) cache: u32,
+    /// For how many seconds it stays here, from when it was made.
+    pub(super) stay: u32,
     /// Under which it is kept.
     pub(crate) hash: u64,
     /// Where it may be beside moka: that of its cache.
@@ -30,7 +32,7 @@ pub(crate) struct Residence<K, V> {
 }
 
 impl<K, V> Residence<K, V> {
-    pub(crate) fn new(hash: u64, weight: u32, front: &Arc<Front<K, V>>) -> Self {
+    pub(crate) fn new(hash: u64, weight: u32, stay: u32, front: &Arc<Front<K, V>>) -> Self {
         Self {
             proven: AtomicI64::new(i64::MIN),
             seen: AtomicU64::new(u64::MAX),
@@ -38,6 +40,7 @@ impl<K, V> Residence<K, V> {
             dismissed: AtomicBool::new(false),
             weight,
             cache: front.cache,
+            stay,
             hash,
             front: Arc::downgrade(front),
         }

@@ -119,9 +119,11 @@ impl Store {
         let has_ended = self.rounds.count(self.moka.entry_count());
         let round = self.rounds.now();
         entry.residence.tell(round.wrapping_sub(1));
-        front.put(&entry, round);
-        // It would keep the place of the entry that it has, and with it the key of an entry that is gone.
-        self.take(&Query { front, hash: entry.residence.hash, lookup: &&entry.key });
+        // moka would keep the place of the entry that it has, and with it the key of an entry that is gone. One that it has and
+        // the front has not is left to that: nobody finds it there any more, and it goes when room is needed.
+        if front.put(&entry, round) {
+            self.take(&Query { front, hash: entry.residence.hash, lookup: &&entry.key });
+        }
         let kept = Kept(Arc::new(Tenant(entry)));
         self.moka.insert(Place::of(&kept), kept);
         has_ended
@@ -212,8 +214,8 @@ trait Resident: Any + Send + Sync {
 
     fn weight(&self) -> u32;
 
-    /// How long it stays here from now on.
-    fn stays(&self) -> Duration;
+    /// How long it stays here at most.
+    fn stay(&self) -> Duration;
 
     /// Whether another is an entry of the same cache and key.
     fn is_like(&self, other: &dyn Any) -> bool;
@@ -232,8 +234,8 @@ impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
         self.0.residence.weight()
     }
 
-    fn stays(&self) -> Duration {
-        self.0.life().leaves_l1.saturating_duration_since(clock::now())
+    fn stay(&self) -> Duration {
+        Duration::from_secs(self.0.residence.stay.into())
     }
 
     fn is_like(&self, other: &dyn Any) -> bool {
@@ -250,7 +252,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Drop for Tenant<K, V> {
         let Some(front) = entry.residence.front.upgrade() else { return };
         front.evict(entry);
         if !entry.residence.is_dismissed() {
-            let event = if self.stays().is_zero() { Event::Expiration } else { Event::Eviction };
+            let event = if entry.life().is_kept(clock::now()) { Event::Eviction } else { Event::Expiration };
             front.counters.note(event, Some(entry.residence.hash), || text(&entry.key));
         }
     }
@@ -320,7 +322,7 @@ impl Reclaim {
     const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
     fn after(kept: &Kept) -> Option<Duration> {
-        Some(kept.0.stays().min(Self::LONGEST) + Self::GRACE)
+        Some(kept.0.stay().min(Self::LONGEST) + Self::GRACE)
     }
 }
 

@@ -27,11 +27,12 @@ async fn numbers(l1: L1) -> (Stack, Cache<u64, Arc<u64>>) {
 impl Numbers {
     fn fresh(&self, key: u64, value: u64) -> EntryRef<u64, Arc<u64>> {
         let text = self.encode(&key).unwrap();
-        let standing = self.standing(&self.entry_key(&text), self.stack.ledger.moment(), &Tags::default());
+        let lot = self.lot(self.hash(&&key), &self.entry_key(&text));
+        let standing = self.standing(lot, self.stack.ledger.moment(), &Tags::default());
         let (now, hour) = (clock::now(), Duration::from_secs(3600));
         let origin = Origin::new(self.as_of(now), None, Tags::default(), None);
         self.entry(
-            &key,
+            key,
             Arc::new(value),
             Life::new(now, Span { age: Duration::ZERO, ttl: hour, left: hour }, hour),
             standing,
@@ -43,7 +44,7 @@ impl Numbers {
     fn store(&self, key: u64, value: u64) -> Weak<u64> {
         let entry = self.fresh(key, value);
         let _table = self.table(entry.residence.hash);
-        self.admit(entry.residence.hash, &entry);
+        self.admit(entry.residence.hash, &entry, clock::now());
         Arc::downgrade(&entry.value)
     }
 
@@ -179,7 +180,7 @@ async fn front_and_moka_agree_whatever_happens_at_once() {
                             let hash = numbers.hash(&&key);
                             let table = numbers.table(hash);
                             let version = clock[key as usize].load(Ordering::Relaxed) + 1;
-                            numbers.admit(hash, &numbers.fresh(key, version));
+                            numbers.admit(hash, &numbers.fresh(key, version), clock::now());
                             clock[key as usize].store(version, Ordering::Release);
                             drop(table);
                         }

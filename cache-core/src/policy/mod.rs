@@ -179,7 +179,9 @@ impl Policy {
     ///
     /// Never less than a millisecond, the shortest that a shared store can keep.
     pub(crate) fn jittered(&self, lifetime: Duration, dice: f64) -> Duration {
-        lifetime.mul_f64(1.0 - self.jitter * dice).clamp(duration::MIN.min(lifetime), lifetime)
+        // As precise as makes sense for what chance decides.
+        let nanos = (lifetime.as_secs() as f64 * 1e9 + f64::from(lifetime.subsec_nanos())) * (1.0 - self.jitter * dice);
+        Duration::from_nanos(nanos as u64).clamp(duration::MIN.min(lifetime), lifetime)
     }
 }
 

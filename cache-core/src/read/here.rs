@@ -95,7 +95,7 @@ impl<K: CacheKey, V: CacheValue> Passenger<'_, K, V> {
 }
 
 /// Blocks the thread until `future` ends, at most for `patience`.
-pub(crate) fn wait_here<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
+fn wait_here<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
     struct Parked(Thread);
     impl Wake for Parked {
         fn wake(self: Arc<Self>) {

@@ -76,7 +76,8 @@ impl Scene {
             id: None,
         };
         let entry_key = self.cache.entry_key(&self.cache.encode(&KEY).unwrap());
-        let entry = self.cache.landed(&KEY, &entry_key, flight.standing.born, cargo);
+        let standing = self.cache.standing(self.cache.lot(self.hash, &entry_key), flight.standing.born, &cargo.tags);
+        let entry = self.cache.landed(&self.cache.policy(), KEY, standing, cargo, clock::now());
         let order = self.passenger().order::<fn(Load) -> BoxLoad<u8>, Error>(None);
         landing.land(Outcome::Landed(entry, Source::Loaded), End::Loaded { admit: true }, &order);
     }
@@ -134,7 +135,7 @@ fn an_invalidation_of_a_tag_leaves_nothing_of_a_flight_that_names_it_meanwhile()
 fn an_invalidation_by_another_process_leaves_nothing_of_a_flight_that_lands_meanwhile() {
     race(|scene| {
         let entry_key = scene.cache.entry_key(&scene.cache.encode(&KEY).unwrap());
-        scene.cache.stack.ledger.renew_entry(entry_key.stem());
+        scene.cache.stack.ledger.renew_lot(scene.cache.lot(scene.hash, &entry_key));
     });
 }
 
@@ -242,7 +243,7 @@ fn what_was_not_proven_is_not_proven_by_the_message_that_revokes_it() {
                 let scene = Arc::clone(&scene);
                 thread::spawn(move || {
                     let entry_key = scene.cache.entry_key(&scene.cache.encode(&KEY).unwrap());
-                    scene.cache.stack.ledger.renew_entry(entry_key.stem());
+                    scene.cache.stack.ledger.renew_lot(scene.cache.lot(scene.hash, &entry_key));
                     scene.cache.stack.proof.sync(clock::now());
                 })
             };

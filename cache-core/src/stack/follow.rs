@@ -154,7 +154,7 @@ impl StackInner {
     /// A name that is none of ours means that we don't understand the message: then it may mean anything.
     fn revoke_here(&self, name: &str) {
         match self.namespace.parse(name) {
-            Some(Named::Entry(stem)) => self.ledger.renew_entry(stem),
+            Some(Named::Entry(stem)) => self.ledger.renew_lot(self.ledger.lot(stem)),
             Some(Named::Mark(mark)) => self.ledger.renew([&mark]),
             None => self.ledger.renew([&self.namespace.mark()]),
         }
@@ -162,7 +162,7 @@ impl StackInner {
 
     fn expire_here(&self, name: &str) {
         match self.namespace.parse(name) {
-            Some(Named::Entry(stem)) => self.ledger.expire_entry(stem),
+            Some(Named::Entry(stem)) => self.ledger.expire_lot(self.ledger.lot(stem)),
             Some(Named::Mark(mark)) => self.ledger.expire([&mark]),
             None => self.ledger.renew([&self.namespace.mark()]),
         }

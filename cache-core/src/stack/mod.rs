@@ -257,14 +257,6 @@ impl StackInner {
         OperationId(OPERATIONS.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// How long L1 keeps an entry whose policy does not say.
-    pub(crate) fn default_l1_ttl(&self, ttl: Duration) -> Duration {
-        match self.l2 {
-            Some(_) => ttl.min(self.settings.l1_ttl),
-            None => ttl,
-        }
-    }
-
     pub(crate) fn registry(&self) -> MutexGuard<'_, HashMap<String, Registered>> {
         lock(&self.caches)
     }

@@ -99,15 +99,18 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
     pub(super) fn promoted(&self, promotion: Promotion<V>, asked: Instant) -> EntryRef<K, V> {
         let Promotion { value, id, span, cost, expired, tags, validator, size } = promotion;
         let (cache, flight) = (&self.landing.cache, &self.landing.flight);
-        let life = Life { expired, ..Life::new(asked, span, cache.l1_lifetime()) };
-        let life = cache.with_due(life, cost);
+        let mut life = Life::new(asked, span, cache.l1_lifetime(self.policy)).due_by(self.policy, cost);
+        life.expired = expired;
         // It has every tag that the call names, and rests on what the flight does if it has no other.
         let standing = match tags.len() == self.ticket.tags.len() {
             true => flight.standing.clone(),
-            false => cache.standing(self.ticket.entry_key, flight.standing.born, &tags),
+            false => {
+                let lot = cache.lot(self.landing.hash, self.ticket.entry_key);
+                cache.standing(lot, flight.standing.born, &tags)
+            }
         };
         let origin = Origin::new(cache.as_of(asked), Some(id), tags, validator);
-        cache.entry(&self.landing.key, value, life, standing, origin, Some(size))
+        cache.entry(self.landing.key.clone(), value, life, standing, origin, Some(size))
     }
 }
 
