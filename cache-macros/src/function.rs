@@ -108,14 +108,23 @@ pub(crate) fn mentions(tokens: impl ToTokens, name: &syn::Ident) -> bool {
     find(tokens, name).is_some()
 }
 
-/// Where `name` occurs first in `tokens`.
+/// Where `name` occurs first in `tokens`; in what a macro is called with, a text may name it in braces, as `format!` does.
 pub(crate) fn find(tokens: impl ToTokens, name: &syn::Ident) -> Option<Span> {
-    fn within(tokens: TokenStream, name: &syn::Ident) -> Option<Span> {
-        tokens.into_iter().find_map(|token| match token {
-            TokenTree::Group(group) => within(group.stream(), name),
-            TokenTree::Ident(ident) => (ident == *name).then(|| ident.span()),
-            _ => None,
+    fn within(tokens: TokenStream, name: &syn::Ident, is_called: bool) -> Option<Span> {
+        let mut calls = false;
+        tokens.into_iter().find_map(|token| {
+            let of_macro = is_called || calls;
+            calls = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '!');
+            match token {
+                TokenTree::Group(group) => within(group.stream(), name, of_macro),
+                TokenTree::Ident(ident) => (ident == *name).then(|| ident.span()),
+                TokenTree::Literal(text) if of_macro => {
+                    let (place, text, plain) = (text.span(), text.to_string(), format!("{{{name}}}"));
+                    (text.contains(&plain) || text.contains(&format!("{{{name}:"))).then_some(place)
+                }
+                _ => None,
+            }
         })
     }
-    within(tokens.to_token_stream(), name)
+    within(tokens.to_token_stream(), name, false)
 }
