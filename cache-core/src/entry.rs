@@ -144,7 +144,10 @@ impl Life {
     /// L2, and an `Instant` can't hold every sum.
     pub(crate) fn new(now: Instant, span: Span, l1_ttl: Duration) -> Self {
         let (ttl, mut left) = (span.ttl.min(LONGEST), span.left.min(LONGEST));
-        let (loaded, age) = now.checked_sub(span.age).map_or((now, 0), |loaded| (loaded, nanos(span.age)));
+        let (loaded, age) = match now.checked_sub(span.age) {
+            Some(loaded) if !span.age.is_zero() => (loaded, nanos(span.age)),
+            _ => (now, 0),
+        };
         let mut expires = age.saturating_add(nanos(ttl.saturating_sub(span.age)));
         if span.age > ttl {
             expires = age.min(nanos(ttl));
@@ -217,7 +220,8 @@ impl Life {
     }
 
     fn since(&self, now: Instant) -> u64 {
-        nanos(self.age(now))
+        // As where it is stored at once.
+        if now == self.loaded { 0 } else { nanos(self.age(now)) }
     }
 }
 

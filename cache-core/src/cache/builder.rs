@@ -117,7 +117,9 @@ impl<K: CacheKey, V: CacheValue> CacheBuilder<K, V> {
             }
             return Ok(Cache::new(shared));
         }
+        let is_known = registered.is_known::<Shared<K, V>>(self.version);
         let shared = Arc::new(Shared::new(Parts {
+            is_known,
             id: registered.id::<Shared<K, V>>(&stack, self.version),
             counters: Arc::clone(&registered.counters),
             label: self.name.into(),

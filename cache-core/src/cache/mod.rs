@@ -139,7 +139,8 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// L2 could not be written (its old entry may be there still), or the value can't be stored: its codec fails, or it is
     /// larger than the policy allows. L1 here then holds nothing for the key.
     pub async fn insert<L: Lookup<Key = K>>(&self, key: L, value: V) -> Result<()> {
-        self.at(key).insert(value).await
+        let hash = self.shared.hash(&key);
+        self.shared.insert(key, hash, value, Call::default()).await
     }
 
     /// Revokes an entry: in L2 first, with every load of it in flight anywhere, then here.

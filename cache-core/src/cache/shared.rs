@@ -32,7 +32,7 @@ use crate::{
     coherence::{
         course::{Loaded, Reach},
         ledger::{Lot, Moment, Scopes, Standing},
-        proof::AsOf,
+        proof::{AsOf, Stamp},
         table::{Kind, Table},
     },
     entry::{Asker, Entry, EntryRef, Life, Origin, Span},
@@ -112,6 +112,8 @@ pub(crate) struct Definition {
 pub(crate) struct Parts<K, V> {
     pub(crate) stack: Arc<StackInner>,
     pub(crate) id: u32,
+    /// It was built before, and finds the entries that it had.
+    pub(crate) is_known: bool,
     pub(crate) label: Arc<str>,
     pub(crate) name: CacheName,
     pub(crate) version: u32,
@@ -124,13 +126,17 @@ pub(crate) struct Parts<K, V> {
 
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn new(parts: Parts<K, V>) -> Self {
-        let Parts { stack, id, label, name, version, definition, policy, codec, weigher, counters } = parts;
+        let Parts { stack, id, is_known, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.namespace.mark(), name.mark()];
         let local_scopes = Arc::new(stack.ledger.scopes(&scopes));
         let hasher = stack.store.hasher(id);
         let loads = bulkhead(&policy, &stack);
         let is_disabled = !policy.enabled;
         let backoff = Backoff::default();
+        let front = Front::new(id, Arc::clone(&counters));
+        if is_known {
+            front.is_behind();
+        }
         Self {
             stack,
             label,
@@ -145,7 +151,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             weigher,
             scopes,
             local_scopes,
-            front: Arc::new(Front::new(id, Arc::clone(&counters))),
+            front: Arc::new(front),
             counters,
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
             loads: ArcSwapOption::new(loads),
@@ -558,7 +564,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         cargo: Cargo<V>,
         now: Instant,
     ) -> EntryRef<K, V> {
-        let age = now - cargo.started;
+        let age = if now == cargo.started { Duration::ZERO } else { now - cargo.started };
         let fresh = cargo.ttl.saturating_sub(age);
         let left = if fresh.is_zero() { fresh } else { fresh + cargo.grace };
         let span = Span { age, ttl: cargo.ttl, left };
@@ -573,7 +579,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     pub(crate) fn as_of(&self, at: Instant) -> AsOf {
-        AsOf::new(self.stack.proof.stamp(at))
+        match self.stack.l2 {
+            Some(_) => AsOf::new(self.stack.proof.stamp(at)),
+            // Alone it is always in step.
+            None => AsOf::new(Stamp(0)),
+        }
     }
 
     pub(crate) fn entry(

@@ -58,11 +58,14 @@ const MOST: usize = 1 << 28;
 /// Entries in a set: they and their tags fill a cache line.
 const WAYS: usize = 7;
 
+/// Entries had to go to the set beside this one.
 const OVERFLOWN: u64 = 1 << 56;
+/// Entries of the pair may be in moka alone.
+const DISPLACED: u64 = 1 << 57;
 
 #[repr(align(64))]
 struct Set<K, V> {
-    /// A byte for each place: zero if it is empty. The last one says whether entries had to go to the set beside this one.
+    /// A byte for each place: zero if it is empty. The last one says what has become of entries that found no place.
     tags: AtomicU64,
     places: [AtomicShared<Entry<K, V>>; WAYS],
 }
@@ -189,11 +192,11 @@ impl<K: 'static, V: 'static> Front<K, V> {
             }
             places &= places - 1;
         }
-        if home.has_overflown() { get_beside(sets, hash, lookup, pin) } else { None }
+        if home.has(OVERFLOWN) { get_beside(sets, hash, lookup, pin) } else { None }
     }
 
-    /// Puts an entry in, in the place of the one of its key; says whether there was one. Before moka has it: then moka tells when
-    /// it drops it.
+    /// Puts an entry in, in the place of the one of its key; says whether there is one, here or in moka alone. Before moka has it:
+    /// then moka tells when it drops it.
     pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16) -> bool
     where
         K: Eq,
@@ -205,14 +208,21 @@ impl<K: 'static, V: 'static> Front<K, V> {
         let Some(sets) = self.sets(&pin) else { return false };
         let pair = pair(sets, hash);
         let place = find(pair, hash, &pin, |there| there.key == entry.key);
-        let is_known = place.is_some();
+        let may_replace = place.is_some() || pair[0].has(DISPLACED);
         let (set, place) = place.unwrap_or_else(|| place_to_take(pair, round, &pin));
         let displaced = set.fill(place, hash, node);
         drop(gate);
         if displaced.is_none() && self.entries.fetch_add(1, Ordering::Relaxed) >= most(sets.len()) {
             self.grow(&pin);
         }
-        is_known
+        may_replace
+    }
+
+    /// moka has entries of the cache that are not here: those of one that was built before.
+    pub(crate) fn is_behind(&self) {
+        let pin = Pin::new();
+        let _gates: [_; GATES] = array::from_fn(|gate| lock(&self.gates[gate]));
+        self.sets(&pin).into_iter().flatten().for_each(|set| set.note(DISPLACED));
     }
 
     /// Drops this very entry; not one that took its place.
@@ -259,9 +269,8 @@ impl<K: 'static, V: 'static> Front<K, V> {
                 let is_beside = (hash as usize ^ number) & 1;
                 new[hash as usize & (new.len() - 1) ^ is_beside].fill(place, hash, node);
             }
-            if set.has_overflown() {
-                new[number].overflow();
-                new[number + old.len()].overflow();
+            for of in [&new[number], &new[number + old.len()]] {
+                of.note(set.tags.load(Ordering::Acquire) & (OVERFLOWN | DISPLACED));
             }
         }
         self.replace(Some(Shared::new(new)), pin);
@@ -352,12 +361,12 @@ impl<K, V> Set<K, V> {
         self.candidates(hash).find(|place| self.entry(*place, pin).is_some_and(|entry| is_it(&entry)))
     }
 
-    fn has_overflown(&self) -> bool {
-        self.tags.load(Ordering::Acquire) & OVERFLOWN != 0
+    fn has(&self, note: u64) -> bool {
+        self.tags.load(Ordering::Acquire) & note != 0
     }
 
-    fn overflow(&self) {
-        self.tags.fetch_or(OVERFLOWN, Ordering::AcqRel);
+    fn note(&self, what: u64) {
+        self.tags.fetch_or(what, Ordering::AcqRel);
     }
 
     fn fill(&self, place: usize, hash: u64, node: Node<K, V>) -> Option<Node<K, V>> {
@@ -396,9 +405,10 @@ fn place_to_take<'a, K, V>(pair: [&'a Set<K, V>; 2], round: u16, pin: &Pin) -> (
         return (home, place);
     }
     if let Some(place) = (0..WAYS).find(|place| is_empty(beside, place)) {
-        home.overflow();
+        home.note(OVERFLOWN);
         return (beside, place);
     }
+    pair.into_iter().for_each(|set| set.note(DISPLACED));
     let age = |place: &usize| home.entry(*place, pin).map(|entry| entry.residence.age(round));
     (home, (0..WAYS).max_by_key(age).unwrap_or_default())
 }

@@ -119,8 +119,7 @@ impl Store {
         let has_ended = self.rounds.count(self.moka.entry_count());
         let round = self.rounds.now();
         entry.residence.tell(round.wrapping_sub(1));
-        // moka would keep the place of the entry that it has, and with it the key of an entry that is gone. One that it has and
-        // the front has not is left to that: nobody finds it there any more, and it goes when room is needed.
+        // moka would keep the place of the entry that it has, and with it the key of an entry that is gone.
         if front.put(&entry, round) {
             self.take(&Query { front, hash: entry.residence.hash, lookup: &&entry.key });
         }

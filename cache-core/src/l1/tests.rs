@@ -123,6 +123,37 @@ async fn an_entry_that_was_displaced_is_found_again_when_it_is_asked_for() {
     assert_eq!(numbers.in_front(7), Some(1));
 }
 
+/// Whatever the seed: sets are full that have to do without entries which moka has.
+#[tokio::test]
+async fn entries_that_are_in_moka_alone_are_replaced_there() {
+    let (_stack, cache) = numbers(L1::entries(1000)).await;
+    let numbers = cache.shared();
+    let old: Vec<_> = (0..8).map(|key| numbers.store(key, key)).collect();
+    numbers.front.is_behind();
+    for key in 0..8 {
+        numbers.front.remove(numbers.hash(&&key), &key);
+        numbers.store(key, key + 8);
+        numbers.front.remove(numbers.hash(&&key), &key);
+        assert_eq!((numbers.in_moka(key), numbers.read(key)), (Some(key + 8), Some(key + 8)));
+    }
+    settle(numbers, || old.iter().all(|value| value.upgrade().is_none()));
+    assert_eq!((numbers.stack.store.size().0, cache.stats().evictions), (8, 0));
+}
+
+#[tokio::test]
+async fn a_cache_that_is_built_anew_replaces_what_it_finds() {
+    let (stack, cache) = numbers(L1::entries(1000)).await;
+    (0..8).for_each(|key| drop(cache.shared().store(key, key)));
+    drop(cache);
+    let cache = stack.cache("number").ttl(Duration::from_secs(3600)).build().unwrap();
+    let numbers: &Numbers = cache.shared();
+    assert_eq!(numbers.read(0), Some(0));
+    (0..8).for_each(|key| drop(numbers.store(key, key + 8)));
+    numbers.stack.store.tend();
+    assert!((0..8).all(|key| numbers.in_moka(key) == Some(key + 8)));
+    assert_eq!(numbers.stack.store.size().0, 8);
+}
+
 #[tokio::test]
 async fn what_moka_evicts_gives_its_memory_back() {
     let (_stack, cache) = numbers(L1::entries(500)).await;

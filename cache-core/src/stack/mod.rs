@@ -389,10 +389,15 @@ impl Registered {
         Self { id: None, counters: Arc::new(Counters::new(stack.namespace.name(), name, &stack.hub)), cache: None }
     }
 
+    /// Whether a cache of this type and version had the name last.
+    pub(crate) fn is_known<T: Registrant>(&self, version: u32) -> bool {
+        self.id.is_some_and(|(_, of, of_version)| of == TypeId::of::<T>() && of_version == version)
+    }
+
     /// The id of a cache of this type and version.
     pub(crate) fn id<T: Registrant>(&mut self, stack: &StackInner, version: u32) -> u32 {
         match self.id {
-            Some((id, of, of_version)) if of == TypeId::of::<T>() && of_version == version => id,
+            Some((id, ..)) if self.is_known::<T>(version) => id,
             _ => {
                 let id = stack.cache_ids.fetch_add(1, Ordering::Relaxed);
                 self.id = Some((id, TypeId::of::<T>(), version));
