@@ -143,7 +143,7 @@ pub use self::{
     codec::{Codec, Compression, Format, IntegrityKey},
     error::{Error, ErrorKind, LoadError, Result},
     health::{Health, L2Health, Problem},
-    l1::{ENTRY_OVERHEAD, L1},
+    l1::{ENTRY_OVERHEAD, L1, L1Engine},
     load::Load,
     lookup::Lookup,
     policy::{Adaptive, Overrides, Policies, Policy, RefreshAhead, Tiers},

@@ -1,6 +1,6 @@
 //! L1: the entries of all caches of a stack, in this process.
 //!
-//! moka decides what stays. It is used as a plain store (`get`, `insert`, `invalidate`), never by its loading calls: those
+//! moka decides what stays, or another [engine](L1Engine). It is used as a plain store (`get`, `insert`, `invalidate`), never by its loading calls: those
 //! store what they loaded although the key was invalidated meanwhile. All caches share one store, so that one bound covers
 //! the process; an entry is found by the seeded hash of its cache and typed key, and compared by the full key.
 //!
@@ -46,6 +46,7 @@
 //! - a clock that a task advances: 30 instructions less, but it stands still in a process that is stopped and goes on, which is
 //!   when the proof of freshness is needed. The processor's counter (`rdtsc`) takes longer than the kernel's coarse clock.
 
+mod engine;
 mod front;
 mod residence;
 mod store;
@@ -62,7 +63,23 @@ pub(crate) use self::{
 ///
 /// Default: 10,000 entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct L1(pub(crate) Bound);
+pub struct L1 {
+    bound: Bound,
+    engine: L1Engine,
+}
+
+/// What decides which entries stay in L1.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub enum L1Engine {
+    /// [moka](https://docs.rs/moka): keeps what is asked for often and lately (TinyLFU), and frees what expired within a minute.
+    #[default]
+    Moka,
+    /// [quick_cache](https://docs.rs/quick_cache): inserts and evicts in less time. What expired is not served, but keeps its place
+    /// until room is needed, and an entry larger than a shard's part of the bound is not kept.
+    #[cfg(feature = "quick_cache")]
+    QuickCache,
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Bound {
@@ -80,7 +97,7 @@ impl L1 {
     /// At most so many entries, whatever their size. `0` keeps nothing: every read goes to L2.
     #[must_use]
     pub const fn entries(count: u64) -> Self {
-        Self(Bound::Entries(count))
+        Self { bound: Bound::Entries(count), engine: L1Engine::Moka }
     }
 
     /// At most so many bytes.
@@ -89,7 +106,13 @@ impl L1 {
     /// value as encoded for L2, plus [`ENTRY_OVERHEAD`] bytes for the store's own.
     #[must_use]
     pub const fn weight(bytes: u64) -> Self {
-        Self(Bound::Weight(bytes))
+        Self { bound: Bound::Weight(bytes), engine: L1Engine::Moka }
+    }
+
+    /// With another engine; hits don't ask it, so they take as long. Default: [`L1Engine::Moka`].
+    #[must_use]
+    pub const fn engine(self, engine: L1Engine) -> Self {
+        Self { engine, ..self }
     }
 }
 

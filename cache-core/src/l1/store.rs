@@ -1,22 +1,25 @@
-//! moka as a plain store of typed entries.
+//! An engine as a store of typed entries, and the front before it.
 
 use std::{
     any::Any,
-    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
+    hash::BuildHasher,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicU16, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use foldhash::{
     SharedSeed,
     quality::{RandomState, SeedableRandomState},
 };
-use moka::{Equivalent, Expiry, sync::Cache};
 
-use super::{Bound, Front, L1, front};
+use super::{
+    Bound, Front, L1,
+    engine::{Engine, Kept, Resident, Sought, engine},
+    front,
+};
 use crate::{
     cache::CacheKey,
     clock,
@@ -28,7 +31,7 @@ use crate::{
 
 /// The entries of all caches of a stack.
 pub(crate) struct Store {
-    moka: Cache<Place, Kept, BuildHasherDefault<Prehashed>>,
+    engine: Box<dyn Engine>,
     hasher: RandomState,
     bound: Bound,
     rounds: Rounds,
@@ -36,17 +39,7 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new(l1: L1) -> Self {
-        let builder = Cache::builder().expire_after(Reclaim);
-        let moka = match l1.0 {
-            Bound::Entries(count) => builder.max_capacity(count),
-            Bound::Weight(bytes) => builder.max_capacity(bytes).weigher(|_, kept: &Kept| kept.0.weight()),
-        };
-        Self {
-            moka: moka.build_with_hasher(BuildHasherDefault::default()),
-            hasher: RandomState::default(),
-            bound: l1.0,
-            rounds: Rounds::default(),
-        }
+        Self { engine: engine(l1), hasher: RandomState::default(), bound: l1.bound, rounds: Rounds::default() }
     }
 
     /// Whether entries are weighed, so that their size must be known.
@@ -67,7 +60,8 @@ impl Store {
         L: Lookup<Key: CacheKey>,
         V: Send + Sync + 'static,
     {
-        let kept = self.moka.get(&Query { front, hash, lookup })?;
+        let is_it = is_it(front, lookup);
+        let kept = self.engine.get(&Sought { hash, is_it: &is_it })?;
         kept.entry().cloned()
     }
 
@@ -80,7 +74,8 @@ impl Store {
         let round = self.rounds.now();
         if entry.residence.is_due(round) {
             entry.residence.tell(round);
-            self.moka.get(&Query { front, hash: entry.residence.hash, lookup });
+            let is_it = is_it(front, lookup);
+            self.engine.get(&Sought { hash: entry.residence.hash, is_it: &is_it });
         }
     }
 
@@ -116,15 +111,15 @@ impl Store {
             return false;
         }
         // In this order: what moka drops is in the front by then, and is dropped there too.
-        let has_ended = self.rounds.count(self.moka.entry_count());
+        let has_ended = self.rounds.count(self.engine.len());
         let round = self.rounds.now();
         entry.residence.tell(round.wrapping_sub(1));
         // moka would keep the place of the entry that it has, and with it the key of an entry that is gone.
         if front.put(&entry, round) {
-            self.take(&Query { front, hash: entry.residence.hash, lookup: &&entry.key });
+            self.take(front, entry.residence.hash, &&entry.key);
         }
         let kept = Kept(Arc::new(Tenant(entry)));
-        self.moka.insert(Place::of(&kept), kept);
+        self.engine.insert(kept);
         has_ended
     }
 
@@ -134,30 +129,41 @@ impl Store {
         K: CacheKey,
         V: Send + Sync + 'static,
     {
-        self.take(&Query { front, hash, lookup: &key });
+        self.take(front, hash, &key);
         front.remove(hash, key);
     }
 
-    fn take<L, V>(&self, query: &Query<'_, L, V>)
+    fn take<L, V>(&self, front: &Front<L::Key, V>, hash: u64, lookup: &L)
     where
         L: Lookup<Key: CacheKey>,
         V: Send + Sync + 'static,
     {
-        if let Some(kept) = self.moka.remove(query) {
+        let is_it = is_it(front, lookup);
+        if let Some(kept) = self.engine.remove(&Sought { hash, is_it: &is_it }) {
             kept.0.dismiss();
         }
     }
 
     /// Lets moka do what it put off: evict, expire, tell.
     pub(crate) fn tend(&self) {
-        self.moka.run_pending_tasks();
+        self.engine.tend();
         front::collect();
     }
 
     /// How many entries are kept, and their weight. Approximate until [`tend`](Self::tend) was called.
     pub(crate) fn size(&self) -> (u64, u64) {
-        (self.moka.entry_count(), self.moka.weighted_size())
+        (self.engine.len(), self.engine.weight())
     }
+}
+
+/// Whether an entry is that of a key.
+fn is_it<L, V>(front: &Front<L::Key, V>, lookup: &L) -> impl Fn(&Kept) -> bool
+where
+    L: Lookup<Key: CacheKey>,
+    V: Send + Sync + 'static,
+{
+    let is_it = |entry: &EntryRef<L::Key, V>| entry.residence.cache == front.cache && lookup.matches(&entry.key);
+    move |kept| kept.entry().is_some_and(is_it)
 }
 
 /// When moka is told that an entry is asked for: at its first hit in each round. A round ends when an eighth as many entries
@@ -188,10 +194,6 @@ impl Rounds {
     }
 }
 
-/// What moka has of an entry, without its types.
-#[derive(Clone)]
-struct Kept(Arc<dyn Resident>);
-
 impl Kept {
     /// With its types, if it has these.
     fn entry<K: CacheKey, V: Send + Sync + 'static>(&self) -> Option<&EntryRef<K, V>> {
@@ -203,22 +205,6 @@ impl Kept {
 /// An entry in moka. When moka gives it up it leaves the front of its cache as well: so says its `Drop`, for a listener would have
 /// moka lock the key with each insert and each eviction, which takes as long again.
 struct Tenant<K: CacheKey, V: Send + Sync + 'static>(EntryRef<K, V>);
-
-/// What is asked of an entry in moka.
-trait Resident: Any + Send + Sync {
-    /// It makes way for another of its key, or is revoked: that is no eviction.
-    fn dismiss(&self);
-
-    fn hash(&self) -> u64;
-
-    fn weight(&self) -> u32;
-
-    /// How long it stays here at most.
-    fn stay(&self) -> Duration;
-
-    /// Whether another is an entry of the same cache and key.
-    fn is_like(&self, other: &dyn Any) -> bool;
-}
 
 impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
     fn dismiss(&self) {
@@ -254,97 +240,5 @@ impl<K: CacheKey, V: Send + Sync + 'static> Drop for Tenant<K, V> {
             let event = if entry.life().is_kept(clock::now()) { Event::Eviction } else { Event::Expiration };
             front.counters.note(event, Some(entry.residence.hash), || text(&entry.key));
         }
-    }
-}
-
-/// moka's key, which is that of the entry. moka holds on to a place that was given up until it rehashes, which must not hold on to
-/// the entry.
-struct Place {
-    hash: u64,
-    entry: Weak<dyn Resident>,
-}
-
-impl Place {
-    fn of(kept: &Kept) -> Self {
-        Self { hash: kept.0.hash(), entry: Arc::downgrade(&kept.0) }
-    }
-
-    fn kept(&self) -> Option<Kept> {
-        self.entry.upgrade().map(Kept)
-    }
-}
-
-impl Hash for Place {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        let is_like = || Some(self.kept()?.0.is_like(&*other.kept()?.0));
-        self.hash == other.hash && is_like() == Some(true)
-    }
-}
-
-impl Eq for Place {}
-
-struct Query<'a, L: Lookup, V> {
-    front: &'a Front<L::Key, V>,
-    hash: u64,
-    lookup: &'a L,
-}
-
-impl<L: Lookup, V> Hash for Query<'_, L, V> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl<L: Lookup<Key: CacheKey>, V: Send + Sync + 'static> Equivalent<Place> for Query<'_, L, V> {
-    #[inline]
-    fn equivalent(&self, place: &Place) -> bool {
-        let is_it =
-            |entry: &EntryRef<L::Key, V>| entry.residence.cache == self.front.cache && self.lookup.matches(&entry.key);
-        place.hash == self.hash && place.kept().is_some_and(|kept| kept.entry().is_some_and(is_it))
-    }
-}
-
-/// Frees what nobody may be served any more. It runs on moka's own clock, so it is never early: a paused test clock
-/// may be behind it.
-struct Reclaim;
-
-impl Reclaim {
-    /// How long an expired entry may keep its memory.
-    const GRACE: Duration = Duration::from_secs(60);
-    /// moka takes no lifetime of centuries.
-    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-
-    fn after(kept: &Kept) -> Option<Duration> {
-        Some(kept.0.stay().min(Self::LONGEST) + Self::GRACE)
-    }
-}
-
-impl Expiry<Place, Kept> for Reclaim {
-    fn expire_after_create(&self, _: &Place, kept: &Kept, _: Instant) -> Option<Duration> {
-        Self::after(kept)
-    }
-}
-
-/// Passes the hash through that a place or a query already has.
-#[derive(Default)]
-struct Prehashed(u64);
-
-impl Hasher for Prehashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("places and queries write one u64");
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
