@@ -20,7 +20,7 @@ use std::{
 };
 
 pub use self::{
-    argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag},
+    argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag, tags_of},
     ask::{Ask, Told, later},
     here::EntryHere,
     many::{LoadMany, OfMany, Values, get_many, handle_of_many, invalidate_many, many, one},
@@ -36,6 +36,7 @@ use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     codec::is_negative,
+    coherence::course::Mode,
     entry::Asker,
     error::{LoadError, Result},
     load::Load,
@@ -64,7 +65,15 @@ where
     O: Outcome<Value: CacheValue, Error: Clone>,
     L: Lookup<Key: CacheKey> + Send,
 {
-    Found::<O, L> { cache: site.cache(stack), key, bypassed: false, validated: false, keep: Keep::default() }
+    Found::<O, L> {
+        cache: site.cache(stack),
+        key,
+        bypassed: false,
+        validated: false,
+        to_the_end: false,
+        default: None,
+        keep: Keep::default(),
+    }
 }
 
 /// The cache of a function, its value's type as the signature shows it. `key` is never called: it has the key's type.
@@ -121,6 +130,15 @@ pub trait Entry: Sized {
 
     /// `validated`
     fn validated(self) -> Self;
+
+    /// `to_the_end`
+    fn to_the_end(self) -> Self;
+
+    /// `default_on_error = …`; it is evaluated where the cache is asked.
+    fn or_default(self, value: impl FnOnce() -> <Self::Outcome as Outcome>::Value) -> Self;
+
+    /// `tags = [|value| …]`
+    fn tagged_by(self, tags: fn(&<Self::Outcome as Outcome>::Value) -> Vec<String>) -> Self;
 
     /// `cache_none = false`
     fn without_none(self) -> Self;
@@ -204,6 +222,8 @@ struct Found<O: Outcome<Value: 'static>, L: Lookup<Key: 'static>> {
     key: L,
     bypassed: bool,
     validated: bool,
+    to_the_end: bool,
+    default: Option<O::Value>,
     keep: Keep<O>,
 }
 
@@ -220,6 +240,19 @@ where
 
     fn validated(self) -> Self {
         Self { validated: true, ..self }
+    }
+
+    fn to_the_end(self) -> Self {
+        Self { to_the_end: true, ..self }
+    }
+
+    fn or_default(self, value: impl FnOnce() -> O::Value) -> Self {
+        Self { default: (!self.bypassed).then(value), ..self }
+    }
+
+    fn tagged_by(mut self, tags: fn(&O::Value) -> Vec<String>) -> Self {
+        self.keep.tags = tags;
+        self
     }
 
     fn without_none(mut self) -> Self {
@@ -256,10 +289,11 @@ where
             return O::join(Ok(value));
         }
         let hash = cache.shared().hash(&self.key);
-        let call = Call { tags: tags(), validated, ..Call::default() };
+        let call = Call { tags: tags(), validated, to_the_end: self.to_the_end, ..Call::default() };
         let of_errors = cache.shared().policy().negative_ttl;
         let loader = |handle| keep.split(load(), handle, of_errors);
-        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
+        let loaded = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
+        let answer = cache.or_default(hash, &self.key, loaded, self.default);
         O::join(answer.map(|answer| answer.value))
     }
 
@@ -291,12 +325,15 @@ where
         };
         let (key, keep) = (self.key.to_key(), self.keep);
         let of_errors = cache.shared().policy().negative_ttl;
-        let at = cache.at(&key).tags(tags());
-        let answer = at.try_refresh_with(|handle| keep.split(load(), handle, of_errors)).await;
-        if answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
+        let call = Call { mode: Mode::Refresh, tags: tags(), to_the_end: self.to_the_end, ..Call::default() };
+        let hash = cache.shared().hash(&self.key);
+        let loader = |handle| keep.split(load(), handle, of_errors);
+        let loaded = Box::pin(cache.load(key.clone(), hash, call, loader)).await;
+        if loaded.as_ref().is_ok_and(|loaded| !keep.says(&loaded.value)) {
             // What is cached yet is older than what must not be. If it can't be told, it is queued.
             let _ = cache.invalidate(&key).await;
         }
+        let answer = cache.or_default(hash, &self.key, loaded, self.default);
         O::join(answer.map(|answer| answer.value))
     }
 
@@ -309,7 +346,8 @@ where
             // Nothing of it would be cached.
             return Ok(Answer { source: Source::L1, ..Answer::uncached(()) });
         }
-        match self.answer(tags, load).await {
+        // What stands in for a load that failed warms nothing.
+        match (Self { default: None, ..self }).answer(tags, load).await {
             Ok(answer) => Ok(answer.map(drop)),
             Err(LoadError::Loader(_)) => Err("the function returned an error".to_owned()),
             Err(LoadError::Cache(error)) => Err(error.to_string()),
@@ -342,7 +380,7 @@ where
             return Ok(());
         }
         let cache = self.cache?;
-        let at = cache.at(self.key).tags(tags());
+        let at = cache.at(self.key).tags(tags()).tags((self.keep.tags)(&value));
         match cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value)) {
             Some(ttl) => at.ttl(ttl).insert(value).await,
             None => at.insert(value).await,
@@ -361,18 +399,28 @@ where
         load: impl FnOnce() -> Loading<O::Return> + Send,
     ) -> Result<Answer<O::Value>, LoadError<O::Error>> {
         let (cache, keep) = (self.cache?, self.keep);
-        let at = cache.at(self.key).tags(tags());
-        let at = if self.validated { at.validated() } else { at };
+        let mut at = cache.at(self.key).tags(tags());
+        if self.validated {
+            at = at.validated();
+        }
+        if self.to_the_end {
+            at = at.to_the_end();
+        }
+        if let Some(value) = self.default {
+            at = at.default_on_error(value);
+        }
         let of_errors = cache.shared().policy().negative_ttl;
         at.try_get_with(|handle| keep.split(load(), handle, of_errors)).await
     }
 }
 
-/// What is cached, and for how long.
+/// What is cached, under which tags, and for how long.
 struct Keep<O: Outcome> {
     none: bool,
     judge: Option<fn(&O::Value) -> bool>,
     errors: fn(&O::Error) -> bool,
+    /// Those that the value tells, beside those of the call.
+    tags: fn(&O::Value) -> Vec<String>,
 }
 
 impl<O: Outcome> Clone for Keep<O> {
@@ -385,7 +433,7 @@ impl<O: Outcome> Copy for Keep<O> {}
 
 impl<O: Outcome> Default for Keep<O> {
     fn default() -> Self {
-        Self { none: true, judge: None, errors: |_| true }
+        Self { none: true, judge: None, errors: |_| true, tags: |_| Vec::new() }
     }
 }
 
@@ -409,6 +457,7 @@ impl<O: Outcome<Value: CacheValue>> Keep<O> {
         if !self.says(&value) {
             load.no_store();
         }
+        (self.tags)(&value).into_iter().for_each(|tag| load.tag(tag));
         if let Some(ttl) = of_errors.filter(|_| O::is_error(&value)) {
             load.ttl(ttl);
         }

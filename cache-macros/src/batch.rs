@@ -23,6 +23,8 @@ pub(crate) fn check_options(args: &Args, place: Span, mistakes: &mut Mistakes) {
         ("skip", args.skip.is_some()),
         ("tags", !args.tags.is_empty()),
         ("validated", args.validated.is_some()),
+        ("default_on_error", args.default_on_error.is_some()),
+        ("to_the_end", args.to_the_end.is_some()),
         ("cache_if", args.cache_if.is_some()),
         ("cache_err", args.cache_err.is_some()),
         ("cache_none", !args.cache_none),

@@ -216,8 +216,15 @@ impl Entry {
     /// With what is said of calls: when they go past the cache, and what they store.
     pub(crate) fn to_read(model: &Model) -> Self {
         let Self { mut preparation, subject, mut adverbs, .. } = Self::new(model);
-        let Reading { condition, validated, cache_none, cache_err, cache_if } = &model.reading;
+        let Reading { condition, validated, default_on_error, to_the_end, cache_none, cache_err, cache_if } =
+            &model.reading;
         let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, &mut preparation));
+        adverbs.extend(to_the_end.then(|| quote!(.to_the_end())));
+        adverbs.extend(default_on_error.as_ref().map(|default| {
+            let verb = Ident::new("or_default", place_of(default));
+            quote!(.#verb(|| #default))
+        }));
+        adverbs.extend(tags_of_value(model));
         adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
         adverbs.extend(validated.then(|| quote!(.validated())));
         adverbs.extend((!cache_none).then(|| quote!(.without_none())));
@@ -357,19 +364,35 @@ pub(crate) fn views(model: &Model, of: impl Fn(&Argument) -> bool) -> TokenStrea
 }
 
 pub(crate) fn tags(model: &Model) -> TokenStream {
-    let tags = model.tags.iter().map(|tag| match tag {
+    let tags = model.tags.iter().filter_map(|tag| match tag {
         Tag::Template(template) => {
             let text = &template.text;
             let values = &template.names;
-            quote!(::std::format!(#text #(, #values = #values)*))
+            Some(quote!(::std::format!(#text #(, #values = #values)*)))
         }
         Tag::Expr(tag) => {
             let place = place_of(tag);
             let private = private(model, place);
-            quote_spanned!(place=> #private::tag(#tag))
+        Tag::OfValue(_) => None,
+            Some(quote_spanned!(place=> #private::tag(#tag)))
         }
     });
     quote!(|| ::std::vec![#(#tags),*])
+/// The tags that are known when there is a value.
+fn tags_of_value(model: &Model) -> Option<TokenStream> {
+    let value = Ident::new("__value", Span::mixed_site());
+    let tags = model.tags.iter().filter_map(|tag| match tag {
+        Tag::OfValue(tags) => {
+            let place = place_of(tags);
+            let private = private(model, place);
+            Some(quote_spanned!(place=> #private::tags_of(#value, #tags)))
+        }
+        Tag::Template(_) | Tag::Expr(_) => None,
+    });
+    let tags: Vec<_> = tags.collect();
+    (!tags.is_empty()).then(|| quote!(.tagged_by(|#value| [#(#tags),*].concat())))
+}
+
 }
 
 /// Makes the future of a load; it runs on a miss only.

@@ -196,8 +196,9 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// ```
 ///
 /// ## `tags`
-/// By which entries are invalidated together. A text names arguments in braces, in any format but `Debug`; anything else
-/// is an expression that gives a text. Both are evaluated only when something is loaded.
+/// By which entries are invalidated together. A text names arguments in braces, in any format but `Debug`; a closure is given
+/// what would be cached, and gives a text, an `Option`, a `Vec` or an array of them; anything else is an expression that
+/// gives a text. All are evaluated only when something is loaded.
 /// ```
 /// # use cache_core::cached;
 /// # struct Order { shop: u32 }
@@ -206,6 +207,17 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// async fn total(customer: u64, order: std::sync::Arc<Order>) -> u64 { 0 }
 /// ```
 ///
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)] struct User { team: u32 }
+/// #[cached(tags = [|user: &User| format!("team:{}", user.team)])]
+/// async fn user(id: u64) -> User { User { team: 7 } }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # user(1).await;
+/// # cache_core::Stack::global().invalidate_tag("team:7").await?;
+/// # assert!(user::get(1).await.is_none());
+/// # Ok(()) }
+///
+/// A tag over the arguments is known before the load, and one over the value only after it: if any tag at all is invalidated
+/// meanwhile, such a value is returned and not stored in L2. So prefer the arguments where they say it too.
 /// ## `cache_none`, `cache_if`
 /// Which values are stored: `cache_none = false` leaves out `None`, and `cache_if` what a closure or a function says no to,
 /// which is given what would be cached. Everyone who waited is given the value all the same, and the next call loads again;
@@ -233,6 +245,27 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// ```
 ///
 /// ## `when`, `unless`
+/// ## `default_on_error`
+/// The value that answers a call whose load fails, by an `Err`, a panic or a deadline, where no stale value may stand in. It is
+/// an expression over the arguments, evaluated before each load, and is stored nowhere; `explain` says `Source::Default`. Others
+/// who wait for that load are given what they would be without it. Not with [`cache_err`](#cache_err).
+/// ```
+/// # use cache_core::cached;
+/// #[cached(default_on_error = vec![*home])]
+/// async fn neighbours(home: &u64) -> Result<Vec<u64>, String> { Err("no map".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # assert_eq!(neighbours(&7).await, Ok(vec![7]));
+/// # }
+/// ```
+///
+/// ## `to_the_end`
+/// A load goes on when all who waited for it have left; by default it is cancelled.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(to_the_end, hard_timeout = "2m")]
+/// async fn yearly_report(year: u16) -> String { String::new() }
+/// ```
+///
 /// A condition over the arguments. Calls that it keeps out run the body, and neither read nor write the cache.
 /// ```
 /// # use cache_core::cached;
@@ -499,7 +532,7 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// It names cached functions and methods, each with the arguments of an entry, as expressions over its own:
-/// `user(order.org, &order.name)`, `self.users.user(id)`;
+/// `user(order.org, &order.name)`, `self.users.user(id)`, `Users::count()`;
 /// and [tags](macro@cached#tags), of the `stack` that is given, or else of the stacks of those functions, or else of the installed
 /// one. All of it is settled before the body runs, so that the body may take the arguments.
 ///
@@ -512,6 +545,33 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// A body that panics, or whose caller goes away, may have done its work: then all is revoked too, in the background.
 ///
 /// The function returns what its body returns, once everyone was told. A shared store that can't be told is not its
+/// # `expire`
+/// Marks as stale what is otherwise revoked: inside a [stale window](macro@cached#stale_while_revalidate-stale_if_error-soft_timeout)
+/// it is still served, while one load replaces it.
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// #[cached(ttl = "1h", stale_while_revalidate = "5m")]
+/// async fn ranking(league: u32) -> Vec<u64> { vec![] }
+///
+/// #[invalidates(ranking(league), expire)]
+/// async fn add_result(league: u32, points: u32) -> Result<(), Error> { Ok(()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// # ranking(1).await;
+/// # add_result(1, 3).await?;
+/// # assert_eq!(ranking::explain(1).await.source, cache_core::Source::Stale);
+/// # Ok(()) }
+/// ```
+///
+/// # `hold_off`
+/// For so long after the function nothing of it is cached by anybody, and calls run their bodies: for those that read a replica which
+/// lags behind the origin. A time as [`ttl`](macro@cached#ttl) is one.
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// # #[cached] async fn user(id: u64) -> String { String::new() }
+/// #[invalidates(user(id), hold_off = "2s")]
+/// async fn rename(id: u64, name: &str) -> Result<(), Error> { Ok(()) }
+/// ```
+///
 /// failure: the invalidation is queued, and shows in `cache_core::Stack::health`.
 ///
 /// # Guarded

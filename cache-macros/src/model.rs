@@ -52,6 +52,8 @@ pub(crate) struct Reading {
     pub(crate) condition: Option<Condition>,
     pub(crate) validated: bool,
     pub(crate) cache_none: bool,
+    pub(crate) default_on_error: Option<Expr>,
+    pub(crate) to_the_end: bool,
     pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
 }
@@ -83,12 +85,14 @@ impl Model {
         check_times(&args.settings, mistakes);
         check_tiers(&args.settings, args.validated, mistakes);
         if signature.asyncness.is_none() && !is_rewritten(&signature) {
-            check_synchronous(&args.settings, args.validated, mistakes);
+            check_synchronous(&args.settings, args.validated, args.to_the_end, mistakes);
         }
         check_name(args.cache.as_ref(), &arguments, mistakes);
         check_settings(&args.settings, &arguments, mistakes);
         check_judge("cache_if", args.cache_if.as_ref(), &arguments, mistakes);
         check_judge("cache_err", args.cache_err.as_ref().and_then(CacheErr::judge), &arguments, mistakes);
+        check_default(&args, mistakes);
+        check_tags(&args.tags, &arguments, mistakes);
         let key = Key::of(args.key.as_ref().map(|key| &key.value), &arguments);
         let viewed = find_mentions(&args, &key, &mut arguments);
         let keeps_errors = args.cache_err.is_some();
@@ -109,6 +113,8 @@ impl Model {
                 cache_err: args.cache_err,
                 cache_if: args.cache_if,
             },
+                default_on_error: args.default_on_error.map(|default| default.value),
+                to_the_end: args.to_the_end.is_some(),
             tags: args.tags,
             attributes,
             visibility,
@@ -237,7 +243,8 @@ fn in_ok(output: &Type) -> Option<Type> {
 
 fn read_arguments(signature: &Signature, mistakes: &mut Mistakes) -> Vec<Argument> {
     let inputs = signature.inputs.iter().enumerate();
-    inputs.filter_map(|(index, input)| Argument::read(index, input, mistakes)).collect()
+    let is_async = signature.asyncness.is_some();
+    inputs.filter_map(|(index, input)| Argument::read(index, input, is_async, mistakes)).collect()
 }
 
 fn skip(args: &Args, signature: &Signature, arguments: &mut [Argument], mistakes: &mut Mistakes) {
@@ -352,10 +359,39 @@ fn check_judge(option: &str, judge: Option<&Expr>, arguments: &[Argument], mista
         Expr::Closure(closure) => closure.inputs.iter().flat_map(bindings).collect(),
         _ => Vec::new(),
     };
-    if let Some(argument) = names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument)) {
+    if let Some(argument) = argument_in(judge, arguments) {
         mistakes.at(
             judge.span(),
             format!("`{option}` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
+        );
+    }
+}
+
+/// And so is it tagged.
+fn check_tags(tags: &[Tag], arguments: &[Argument], mistakes: &mut Mistakes) {
+    for tag in tags {
+        if let Tag::OfValue(closure) = tag
+            && let Some(argument) = argument_in(closure, arguments)
+        {
+            mistakes.at(
+                closure.span(),
+                format!("a closure in `tags` reads what was loaded, and the argument `{argument}` is gone by then; give it a tag of its own: \"{{{argument}}}\""),
+            );
+        }
+    }
+}
+
+/// An argument that is spoken of, and not by a closure that means its own by the name.
+fn argument_in(judge: &Expr, arguments: &[Argument]) -> Option<Ident> {
+    names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument))
+}
+
+/// To `cache_err` an error is a value, and no call fails with one.
+fn check_default(args: &Args, mistakes: &mut Mistakes) {
+    if let (Some(default), Some(_)) = (&args.default_on_error, &args.cache_err) {
+        mistakes.at(
+            default.name,
+            "`default_on_error` stands in for an `Err`, and `cache_err` makes one a value to be kept; leave one of them out",
         );
     }
 }
@@ -365,7 +401,7 @@ fn find_mentions(args: &Args, key: &Key, arguments: &mut [Argument]) -> Vec<usiz
     let mut viewed = Vec::new();
     for (index, argument) in arguments.iter_mut().enumerate() {
         let names = if argument.is_taken_apart() { argument.parts() } else { vec![argument.name.clone()] };
-        argument.mention = mention(args, &names);
+        argument.mention = mention(args, key, &names);
         argument.gives_stack = names_any(args.stack.as_ref(), &names);
         if argument.is_taken_apart() && argument.mention != Mention::Nowhere {
             viewed.push(index);
@@ -382,11 +418,13 @@ fn mention(args: &Args, key: &Key, names: &[Ident]) -> Mention {
     if in_tags || names_any(args.stack.as_ref(), names) || key.lends(names) {
         Mention::BesideLoad
     } else if names_any(args.key.as_ref().map(|key| &key.value), names)
+        Tag::OfValue(_) => false,
         || names_any(args.condition.as_ref().map(Condition::expr), names)
     {
         Mention::InKey
     } else {
         Mention::Nowhere
+        || names_any(args.default_on_error.as_ref().map(|default| &default.value), names)
     }
 }
 

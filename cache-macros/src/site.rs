@@ -102,7 +102,7 @@ fn setting(model: &Model, value: &Value) -> TokenStream {
     }
 }
 
-fn duration(time: Duration) -> TokenStream {
+pub(crate) fn duration(time: Duration) -> TokenStream {
     let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
     quote!(::core::time::Duration::new(#seconds, #nanos))
 }
