@@ -43,15 +43,11 @@ fn function(model: &Model) -> TokenStream {
 fn name_space(model: &Model) -> TokenStream {
     let companions = companions(model);
     let (load, site) = (load(model), site(model));
-    name_space_of(model, "each takes its arguments", quote!(#(#companions)* #load #site))
-}
-
-pub(crate) fn name_space_of(model: &Model, manner: &str, items: TokenStream) -> TokenStream {
     let Model { visibility, name, .. } = model;
     let conditions = &model.attributes.conditions;
     let lints = model.attributes.tolerances();
     let plain = name.unraw();
-    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); {manner}.");
+    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); each takes its arguments.");
     quote! {
         #(#conditions)*
         #[doc = #summary]
@@ -68,7 +64,9 @@ pub(crate) fn name_space_of(model: &Model, manner: &str, items: TokenStream) -> 
         #(#lints)*
         #[allow(dead_code, reason = "not every cached function needs all that goes with it")]
         impl #name {
-            #items
+            #(#companions)*
+            #load
+            #site
         }
     }
 }
@@ -219,14 +217,14 @@ impl Entry {
         let Reading { condition, validated, default_on_error, to_the_end, cache_none, cache_err, cache_if } =
             &model.reading;
         let bypassed = condition.as_ref().map(|condition| condition_of(model, condition, &mut preparation));
+        adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
+        adverbs.extend(validated.then(|| quote!(.validated())));
         adverbs.extend(to_the_end.then(|| quote!(.to_the_end())));
         adverbs.extend(default_on_error.as_ref().map(|default| {
             let verb = Ident::new("or_default", place_of(default));
             quote!(.#verb(|| #default))
         }));
         adverbs.extend(tags_of_value(model));
-        adverbs.extend(bypassed.as_ref().map(|bypassed| quote!(.bypassed(#bypassed))));
-        adverbs.extend(validated.then(|| quote!(.validated())));
         adverbs.extend((!cache_none).then(|| quote!(.without_none())));
         adverbs.extend(cache_err.as_ref().and_then(CacheErr::judge).map(|judge| {
             let verb = Ident::new("errors_if", place_of(judge));
@@ -373,11 +371,13 @@ pub(crate) fn tags(model: &Model) -> TokenStream {
         Tag::Expr(tag) => {
             let place = place_of(tag);
             let private = private(model, place);
-        Tag::OfValue(_) => None,
             Some(quote_spanned!(place=> #private::tag(#tag)))
         }
+        Tag::OfValue(_) => None,
     });
     quote!(|| ::std::vec![#(#tags),*])
+}
+
 /// The tags that are known when there is a value.
 fn tags_of_value(model: &Model) -> Option<TokenStream> {
     let value = Ident::new("__value", Span::mixed_site());
@@ -391,8 +391,6 @@ fn tags_of_value(model: &Model) -> Option<TokenStream> {
     });
     let tags: Vec<_> = tags.collect();
     (!tags.is_empty()).then(|| quote!(.tagged_by(|#value| [#(#tags),*].concat())))
-}
-
 }
 
 /// Makes the future of a load; it runs on a miss only.

@@ -38,7 +38,7 @@ pub(crate) fn site(model: &Model) -> TokenStream {
     }
 }
 
-fn spec(model: &Model, path: Option<TokenStream>) -> TokenStream {
+pub(crate) fn spec(model: &Model, path: Option<TokenStream>) -> TokenStream {
     let Model { krate, site, .. } = model;
     let name = match &site.cache {
         None => path,
