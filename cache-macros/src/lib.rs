@@ -14,6 +14,7 @@ mod key;
 mod model;
 mod setting;
 mod site;
+mod surroundings;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::{
     function::{Attributes, Function, mentions},
     key::Key,
     setting::{Setting, check_synchronous, check_tiers, check_times},
+    surroundings,
 };
 
 pub(crate) struct Model {
@@ -51,9 +52,9 @@ pub(crate) struct Site {
 pub(crate) struct Reading {
     pub(crate) condition: Option<Condition>,
     pub(crate) validated: bool,
-    pub(crate) cache_none: bool,
     pub(crate) default_on_error: Option<Expr>,
     pub(crate) to_the_end: bool,
+    pub(crate) cache_none: bool,
     pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
 }
@@ -73,6 +74,9 @@ impl Model {
         let Function { attributes, visibility, signature, body } = function;
         check_signature(&signature, mistakes);
         let is_associated = args.associated || stands_in_impl(&signature, &body);
+        if !is_rewritten(&signature) {
+            surroundings::check(&signature, &visibility, args.associated, is_associated, mistakes);
+        }
         let output = output(&signature);
         if !is_rewritten(&signature) && !returns_future(&signature.output) {
             refuse_in_return(&output, mistakes);
@@ -87,12 +91,12 @@ impl Model {
         if signature.asyncness.is_none() && !is_rewritten(&signature) {
             check_synchronous(&args.settings, args.validated, args.to_the_end, mistakes);
         }
+        check_default(&args, mistakes);
+        check_tags(&args.tags, &arguments, mistakes);
         check_name(args.cache.as_ref(), &arguments, mistakes);
         check_settings(&args.settings, &arguments, mistakes);
         check_judge("cache_if", args.cache_if.as_ref(), &arguments, mistakes);
         check_judge("cache_err", args.cache_err.as_ref().and_then(CacheErr::judge), &arguments, mistakes);
-        check_default(&args, mistakes);
-        check_tags(&args.tags, &arguments, mistakes);
         let key = Key::of(args.key.as_ref().map(|key| &key.value), &arguments);
         let viewed = find_mentions(&args, &key, &mut arguments);
         let keeps_errors = args.cache_err.is_some();
@@ -109,12 +113,12 @@ impl Model {
             reading: Reading {
                 condition: args.condition,
                 validated: args.validated.is_some(),
+                default_on_error: args.default_on_error.map(|default| default.value),
+                to_the_end: args.to_the_end.is_some(),
                 cache_none: args.cache_none,
                 cache_err: args.cache_err,
                 cache_if: args.cache_if,
             },
-                default_on_error: args.default_on_error.map(|default| default.value),
-                to_the_end: args.to_the_end.is_some(),
             tags: args.tags,
             attributes,
             visibility,
@@ -355,10 +359,6 @@ fn check_settings(settings: &[Setting], arguments: &[Argument], mistakes: &mut M
 /// What is loaded is judged in the load's task, on its own.
 fn check_judge(option: &str, judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mistakes) {
     let Some(judge) = judge else { return };
-    let own = match judge {
-        Expr::Closure(closure) => closure.inputs.iter().flat_map(bindings).collect(),
-        _ => Vec::new(),
-    };
     if let Some(argument) = argument_in(judge, arguments) {
         mistakes.at(
             judge.span(),
@@ -383,6 +383,10 @@ fn check_tags(tags: &[Tag], arguments: &[Argument], mistakes: &mut Mistakes) {
 
 /// An argument that is spoken of, and not by a closure that means its own by the name.
 fn argument_in(judge: &Expr, arguments: &[Argument]) -> Option<Ident> {
+    let own = match judge {
+        Expr::Closure(closure) => closure.inputs.iter().flat_map(bindings).collect(),
+        _ => Vec::new(),
+    };
     names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument))
 }
 
@@ -414,17 +418,17 @@ fn mention(args: &Args, key: &Key, names: &[Ident]) -> Mention {
     let in_tags = args.tags.iter().any(|tag| match tag {
         Tag::Template(template) => template.names.iter().any(|name| names.contains(name)),
         Tag::Expr(tag) => names_any(Some(tag), names),
+        Tag::OfValue(_) => false,
     });
     if in_tags || names_any(args.stack.as_ref(), names) || key.lends(names) {
         Mention::BesideLoad
     } else if names_any(args.key.as_ref().map(|key| &key.value), names)
-        Tag::OfValue(_) => false,
         || names_any(args.condition.as_ref().map(Condition::expr), names)
+        || names_any(args.default_on_error.as_ref().map(|default| &default.value), names)
     {
         Mention::InKey
     } else {
         Mention::Nowhere
-        || names_any(args.default_on_error.as_ref().map(|default| &default.value), names)
     }
 }
 
