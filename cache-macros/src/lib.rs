@@ -808,17 +808,23 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 ///
 /// With `batch` a function takes a `Vec` of keys and returns a `HashMap` of what it found, or a `Result` of one whose error has
 /// `Clone` and `From<cache_core::Error>`. Each key is cached on its own, and the body is asked for those that are missing, as
-/// `cache_core::Cache::many` does it. `one` takes a single key; calls of it within a millisecond share one run of the body. Beside
-/// it go `get`, `invalidate`, `uncached`, `cache` and `stats`. The options are those of the cache and its policy.
+/// `cache_core::Cache::many` does it. The options are those of the cache and its policy.
+///
+/// `one` takes a single key, and gives an `Option` of its value, or a `Result` of one; calls of it within a millisecond share one run
+/// of the body. `get`, `invalidate` and `uncached` take many, as the function does; `cache` and `stats` take none.
 /// ```
 /// # use std::collections::HashMap;
 /// # use cache_core::cached;
 /// #[cached(batch, ttl = 300)]
 /// async fn names(ids: Vec<u64>) -> HashMap<u64, String> { ids.into_iter().map(|id| (id, format!("user {id}"))).collect() }
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
 /// assert_eq!(names(vec![1, 2]).await.len(), 2);
 /// assert_eq!(names::one(3).await, Some("user 3".into()));
-/// # }
+/// names::invalidate(vec![1]).await?;
+/// assert_eq!(names::get(vec![1, 2, 3]).await.len(), 2);
+/// assert_eq!((names::stats().loads, names::uncached(vec![7]).await.len()), (3, 1));
+/// assert_eq!(names::cache()?.get(&3).await, Some("user 3".into()));
+/// # Ok(()) }
 /// ```
 ///
 /// # Synchronous functions
@@ -876,6 +882,17 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `guarded` | before and after, under a guard: nothing is cached meanwhile, see `cache_core::Cache::write` |
 ///
 /// A body that panics, or whose caller goes away, may have done its work: then all is revoked too, in the background.
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// # #[cached] async fn user(id: u64) -> String { String::new() }
+/// #[invalidates(user(id), before)]
+/// async fn rename(id: u64) -> Result<(), String> { Err("the connection broke: who knows?".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// user(1).await;
+/// rename(1).await.unwrap_err();
+/// assert_eq!(user::get(1).await, None);
+/// # Ok(()) }
+/// ```
 ///
 /// # `expire`
 /// Marks as stale what is otherwise revoked: inside a [stale window](macro@cached#stale_while_revalidate)
@@ -902,6 +919,11 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # #[cached] async fn user(id: u64) -> String { String::new() }
 /// #[invalidates(user(id), hold_off = "2s")]
 /// async fn rename(id: u64, name: &str) -> Result<(), Error> { Ok(()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// rename(1, "Ada").await?;
+/// user(1).await;
+/// assert_eq!(user::get(1).await, None);
+/// # Ok(()) }
 /// ```
 ///
 /// The function returns what its body returns, once everyone was told. A shared store that can't be told is not its
