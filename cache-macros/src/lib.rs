@@ -913,16 +913,17 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # `hold_off`
 /// For so long after the function nothing of it is cached by anybody, and calls run their bodies: for those that read a replica which
-/// lags behind the origin. A time as [`ttl`](macro@cached#ttl) is one.
+/// lags behind the origin. A time as [`ttl`](macro@cached#ttl) is one. L2 keeps it: a stack of L1 alone knows of none.
 /// ```
-/// # use cache_core::{Error, cached, invalidates};
-/// # #[cached] async fn user(id: u64) -> String { String::new() }
-/// #[invalidates(user(id), hold_off = "2s")]
-/// async fn rename(id: u64, name: &str) -> Result<(), Error> { Ok(()) }
+/// # use cache_core::{Error, Stack, backend::Memory, cached, invalidates};
+/// # #[cached(stack = stack, skip(stack))] async fn user(id: u64, stack: &Stack) -> String { String::new() }
+/// #[invalidates(user(id, stack), hold_off = "2s")]
+/// async fn rename(id: u64, name: &str, stack: &Stack) -> Result<(), Error> { Ok(()) }
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
-/// rename(1, "Ada").await?;
-/// user(1).await;
-/// assert_eq!(user::get(1).await, None);
+/// # let stack = Stack::builder("shop").l2(Memory::new()).build().await?;
+/// rename(1, "Ada", &stack).await?;
+/// user(1, &stack).await;
+/// assert_eq!(user::get(1, &stack).await, None);
 /// # Ok(()) }
 /// ```
 ///

@@ -1,6 +1,9 @@
 //! What becomes of a load that fails, and of one that nobody waits for any more.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use cache_core::{Error, ErrorKind, Source, Stack, cached};
 use tokio::sync::Semaphore;
@@ -41,9 +44,12 @@ async fn a_default_stands_in_for_a_panic_and_a_deadline_too() {
     assert_eq!((torn(1, &stack).await, torn(0, &stack).await), (u32::MAX, u32::MAX));
 }
 
-#[cached(default_on_error = 0)]
-async fn waits_for_itself(id: u32) -> Result<u32, Refused> {
-    waits_for_itself(id).await
+/// Told what the inner call is given.
+#[cached(default_on_error = 0, skip(told))]
+async fn waits_for_itself(id: u32, told: &Arc<Mutex<Option<ErrorKind>>>) -> Result<u32, Refused> {
+    let answer = waits_for_itself(id, told).await;
+    *told.lock().expect("nobody panicked") = answer.as_ref().err().map(|Refused(kind)| *kind);
+    answer
 }
 
 /// What the function says of it.
@@ -58,9 +64,11 @@ impl From<Error> for Refused {
 
 #[tokio::test]
 async fn a_default_hides_no_mistake() {
-    let inner = waits_for_itself::explain(1).await;
-    // The load of the outer call failed, by the error that the inner one was told.
-    assert_eq!((inner.source, inner.value.unwrap()), (Source::Default, 0));
+    let told = Arc::default();
+    // The load of this call fails by what the inner one was told.
+    let answer = waits_for_itself::explain(1, &told).await;
+    assert_eq!((answer.source, answer.value.unwrap()), (Source::Default, 0));
+    assert_eq!(*told.lock().unwrap(), Some(ErrorKind::Reentrant));
 }
 
 #[cached(default_on_error = 0, when = id > 0, skip(runs))]

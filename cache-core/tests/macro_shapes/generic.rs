@@ -122,7 +122,7 @@ async fn with_an_error_of_a_parameter() {
 
 #[tokio::test]
 async fn with_an_impl_trait() {
-    #[cached(key = &*name.as_ref())]
+    #[cached(key = name.as_ref().to_owned())]
     async fn length(name: impl AsRef<str> + Clone + Send + Sync + 'static) -> usize {
         name.as_ref().len()
     }

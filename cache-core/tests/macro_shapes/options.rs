@@ -73,7 +73,7 @@ async fn keys_of_all_kinds() {
     async fn of_an_expression(id: u32) -> u32 {
         id
     }
-    #[cached(key = (name, { let doubled = *id * 2; doubled }))]
+    #[cached(key = (name, { let doubled = *id * 2; [doubled; 2] }))]
     async fn of_a_tuple(name: &str, id: &u32) -> usize {
         name.len()
     }
