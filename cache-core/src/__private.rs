@@ -20,10 +20,10 @@ use std::{
 };
 
 pub use self::{
-    argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag},
+    argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag, tags_of},
     ask::{Ask, Told, at_once, later},
     entry::{Entry, entry},
-    many::{LoadMany, OfMany, Values, get_many, handle_of_many, invalidate_many, many, one},
+    many::{Batch, Batched, OfMany, OneOf, ValueOf, Values},
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revoking, Target, guarded, never},
     site::Site,

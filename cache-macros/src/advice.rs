@@ -1,6 +1,6 @@
 //! What to say of an option that does not exist.
 
-const OPTIONS: [&str; 34] = [
+const OPTIONS: [&str; 36] = [
     "adaptive",
     "associated",
     "batch",
@@ -12,6 +12,7 @@ const OPTIONS: [&str; 34] = [
     "compress_above",
     "compression",
     "crate",
+    "default_on_error",
     "enabled",
     "error_backoff",
     "hard_timeout",
@@ -30,6 +31,7 @@ const OPTIONS: [&str; 34] = [
     "stale_while_revalidate",
     "tags",
     "tiers",
+    "to_the_end",
     "ttl",
     "unless",
     "validated",

@@ -22,6 +22,8 @@ pub(crate) struct Args {
     pub(crate) cache_none: bool,
     pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
+    pub(crate) default_on_error: Option<Given<Expr>>,
+    pub(crate) to_the_end: Option<Span>,
     pub(crate) validated: Option<Span>,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
     pub(crate) tags: Vec<Tag>,
@@ -43,6 +45,8 @@ impl Default for Args {
             cache_none: true,
             cache_err: None,
             cache_if: None,
+            default_on_error: None,
+            to_the_end: None,
             validated: None,
             skip: None,
             tags: Vec::new(),
@@ -104,6 +108,8 @@ pub(crate) enum Tag {
     Template(Template),
     /// `tag_of(&user)`
     Expr(Expr),
+    /// `|user| format!("team:{}", user.team)`: of what was loaded.
+    OfValue(Expr),
 }
 
 impl Args {
@@ -140,6 +146,10 @@ impl Args {
             "cache_none" => self.cache_none = value(input, &name, |input| input.parse::<LitBool>())?.value,
             "cache_err" => self.cache_err = Some(cache_err(input, &name)?),
             "cache_if" => self.cache_if = Some(value(input, &name, expr)?),
+            "default_on_error" => {
+                self.default_on_error = Some(Given { name: name.span(), value: value(input, &name, expr)? });
+            }
+            "to_the_end" => self.to_the_end = flag(input, &name)?.then(|| name.span()),
             "validated" => self.validated = flag(input, &name)?.then(|| name.span()),
             "skip" => self.skip = Some(Given { name: name.span(), value: skipped(input, &name)? }),
             "tags" => self.tags = value(input, &name, tags)?,
@@ -248,6 +258,7 @@ pub(crate) fn items<T: Parse>(input: ParseStream) -> Result<Punctuated<T, Token!
 fn tag(item: Expr) -> Result<Tag> {
     match bare(item) {
         Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) => Template::parse(text).map(Tag::Template),
+        item @ Expr::Closure(_) => Ok(Tag::OfValue(item)),
         item => Ok(Tag::Expr(item)),
     }
 }

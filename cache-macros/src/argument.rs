@@ -45,7 +45,7 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mention {
     Nowhere,
-    /// `key`, `when` or `unless`, which are done with it before anything is loaded.
+    /// `key`, `when`, `unless` or `default_on_error`, which are done with it before anything is loaded.
     InKey,
     /// `tags`, `stack` or a `key` that it is lent to, which still need it when a load does.
     BesideLoad,
@@ -53,7 +53,7 @@ pub(crate) enum Mention {
 
 impl Argument {
     /// Reads an argument; what is wrong with it becomes mistakes.
-    pub(crate) fn read(index: usize, written: &FnArg, mistakes: &mut Mistakes) -> Option<Self> {
+    pub(crate) fn read(index: usize, written: &FnArg, is_async: bool, mistakes: &mut Mistakes) -> Option<Self> {
         let (written, receiver) = match written {
             FnArg::Typed(written) => (written.clone(), None),
             FnArg::Receiver(receiver) => {
@@ -68,6 +68,9 @@ impl Argument {
             ));
         }
         let passing = Passing::of(&written.ty, mistakes);
+        if let (Passing::Borrowed(ty), true) = (&passing, is_async) {
+            refuse_object(ty, mistakes);
+        }
         let name = match plain_name(&written.pat) {
             Some(name) => name.clone(),
             None => format_ident!("__argument_{index}", span = Span::mixed_site()),
@@ -156,7 +159,6 @@ impl Passing {
             Type::Paren(inner) => Self::of(&inner.elem, mistakes),
             Type::Group(inner) => Self::of(&inner.elem, mistakes),
             Type::Reference(reference) if reference.mutability.is_none() && !is_static(&reference.lifetime) => {
-                refuse_object(&reference.elem, mistakes);
                 refuse_in_argument(&reference.elem, mistakes);
                 Self::Borrowed(reference.elem.clone())
             }
@@ -298,6 +300,13 @@ impl Visit<'_> for Bindings {
 struct ByDefault;
 
 impl VisitMut for ByDefault {
+    fn visit_pat_mut(&mut self, pattern: &mut Pat) {
+        while let Pat::Reference(reference) = pattern {
+            *pattern = (*reference.pat).clone();
+        }
+        syn::visit_mut::visit_pat_mut(self, pattern);
+    }
+
     fn visit_pat_ident_mut(&mut self, pattern: &mut PatIdent) {
         pattern.mutability = None;
         pattern.by_ref = None;

@@ -1,16 +1,16 @@
 //! `#[cached(batch)]`: a function of many keys, each of which is cached on its own.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::{GenericArgument, Ident, PathArguments, Type, spanned::Spanned};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{GenericArgument, PathArguments, Type, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     args::Args,
     argument::Argument,
     error::Mistakes,
-    expand::{name_space_of, place_of, private, stack},
+    expand::{place_of, private, stack},
     model::Model,
-    site::site,
+    site::spec,
 };
 
 const SHAPE: &str =
@@ -23,6 +23,8 @@ pub(crate) fn check_options(args: &Args, place: Span, mistakes: &mut Mistakes) {
         ("skip", args.skip.is_some()),
         ("tags", !args.tags.is_empty()),
         ("validated", args.validated.is_some()),
+        ("default_on_error", args.default_on_error.is_some()),
+        ("to_the_end", args.to_the_end.is_some()),
         ("cache_if", args.cache_if.is_some()),
         ("cache_err", args.cache_err.is_some()),
         ("cache_none", !args.cache_none),
@@ -85,72 +87,69 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let (conditions, outside) = (&model.attributes.conditions, &model.attributes.outside);
     let (lints, of_the_body) = (model.attributes.tolerances(), &model.attributes.body);
     let keys = &model.arguments[0];
-    let (ids, ty) = (&keys.name, keys.ty());
+    let (ids, ty, pattern) = (&keys.name, keys.ty(), &keys.written.pat);
     let key = element(keys).expect("it was checked");
-    let pattern = &keys.written.pat;
+    let plain = name.unraw();
+    let [described, site, uncached] =
+        ["", "_site", "_uncached"].map(|what| format_ident!("__{plain}{what}", span = name.span()));
     let mut preparation = TokenStream::new();
     let stack = stack(model, &mut preparation);
-    let site = site(model);
+    let spec = spec(model, None);
     let at_output = private(model, place_of(output));
-    let call = |verb: &str| {
-        let verb = Ident::new(verb, Span::call_site());
-        quote!(#preparation #at_output::#verb::<#output>(#name::__site(), #stack))
-    };
-    let of = |verb: &str, argument: TokenStream| {
-        let verb = Ident::new(verb, Span::call_site());
-        quote!(#preparation #at_output::#verb::<#output>(#name::__site(), #stack, #argument))
-    };
-    let many = of("many", quote!(#ids, #name::__load));
-    let one = of("one", quote!(key, #name::__load));
-    let (get, invalidate) = (of("get_many", quote!(keys)), of("invalidate_many", quote!(keys)));
-    let cache = call("handle_of_many");
-    let items = quote! {
-        /// The body: nothing is cached.
-        #(#of_the_body)*
-        #visibility async fn uncached(#pattern: #ty) -> #output #body
-
-        /// The value of one key. Calls within a moment of each other share one run of the body.
-        #visibility async fn one(key: #key) -> <#output as #krate::__private::OfMany>::One {
-            #one.await
-        }
-
-        /// The cached values. Loads nothing.
-        #visibility async fn get(keys: #ty) -> ::std::collections::HashMap<#key, <#output as #krate::__private::OfMany>::Value> {
-            #get.await
-        }
-
-        /// Revokes the entries, everywhere.
-        #visibility async fn invalidate(keys: #ty) -> #krate::Result<()> {
-            #invalidate.await
-        }
-
-        /// The function's cache.
-        #visibility fn cache() -> #krate::Result<#krate::Cache<#key, <#output as #krate::__private::OfMany>::Value>> {
-            #cache
-        }
-
-        /// What happened to the function's cache so far in this process.
-        #visibility fn stats() -> #krate::Stats {
-            #preparation
-            #krate::__private::stats(#name::__site(), #stack)
-        }
-
-        #[doc(hidden)]
-        fn __load(keys: #ty) -> #krate::__private::Loading<#output> {
-            #krate::__private::boxed(#name::uncached(keys))
-        }
-
-        #site
-    };
-    let name_space = name_space_of(model, "they take many keys, and `one` takes one", items);
+    let returned = quote_spanned!(place_of(output)=> type Output = #output;);
+    let summary = format!(
+        "What goes with the cached function [`{plain}`](fn@{plain}); they take many keys, and `one` takes one."
+    );
     quote! {
         #(#conditions)*
         #(#outside)*
         #(#lints)*
         #visibility async fn #name(#ids: #ty) -> #output {
-            #many.await
+            #at_output::Batch::<#described>::call(#ids).await
         }
 
-        #name_space
+        #(#conditions)*
+        #[doc = #summary]
+        #[allow(non_camel_case_types, dead_code, reason = "a name space, called as its function is")]
+        #visibility type #name = #krate::__private::Batch<#described>;
+
+        #(#conditions)*
+        #[doc(hidden)]
+        #[allow(
+            non_camel_case_types,
+            missing_copy_implementations,
+            missing_debug_implementations,
+            reason = "it stands for the function"
+        )]
+        #visibility struct #described {}
+
+        #(#conditions)*
+        impl #krate::__private::Batched for #described {
+            type Key = #key;
+            #returned
+
+            fn site() -> &'static #krate::__private::Site {
+                #site()
+            }
+
+            fn stack() -> ::core::option::Option<#krate::Stack> {
+                #preparation
+                ::core::option::Option::<&#krate::Stack>::cloned(#stack)
+            }
+
+            fn load(keys: #ty) -> #krate::__private::Loading<#output> {
+                #krate::__private::boxed(#uncached(keys))
+            }
+        }
+
+        #(#conditions)*
+        #(#of_the_body)*
+        async fn #uncached(#pattern: #ty) -> #output #body
+
+        #(#conditions)*
+        fn #site() -> &'static #krate::__private::Site {
+            static SITES: #krate::__private::Sites = #krate::__private::Sites::new();
+            SITES.of(&#site, || #spec)
+        }
     }
 }

@@ -43,15 +43,11 @@ fn function(model: &Model) -> TokenStream {
 fn name_space(model: &Model) -> TokenStream {
     let companions = companions(model);
     let (load, site) = (load(model), site(model));
-    name_space_of(model, "each takes its arguments", quote!(#(#companions)* #load #site))
-}
-
-pub(crate) fn name_space_of(model: &Model, manner: &str, items: TokenStream) -> TokenStream {
     let Model { visibility, name, .. } = model;
     let conditions = &model.attributes.conditions;
     let lints = model.attributes.tolerances();
     let plain = name.unraw();
-    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); {manner}.");
+    let summary = format!("What goes with the cached function [`{plain}`](fn@{plain}); each takes its arguments.");
     quote! {
         #(#conditions)*
         #[doc = #summary]
@@ -68,7 +64,9 @@ pub(crate) fn name_space_of(model: &Model, manner: &str, items: TokenStream) -> 
         #(#lints)*
         #[allow(dead_code, reason = "not every cached function needs all that goes with it")]
         impl #name {
-            #items
+            #(#companions)*
+            #load
+            #site
         }
     }
 }
@@ -196,7 +194,8 @@ pub(crate) fn ask(model: &Model, question: &Ident) -> TokenStream {
     let Model { krate, value, .. } = model;
     let Entry { preparation, subject: Subject { site, stack, outcome, key } } = Entry::new(model);
     let viewed = views(model, |_| true);
-    let Reading { condition, validated, cache_none, cache_err, cache_if } = &model.reading;
+    let Reading { condition, validated, default_on_error, to_the_end, cache_none, cache_err, cache_if } =
+        &model.reading;
     let (mut settled, mut adverbs) = (quote!(), quote!());
     if let Some(condition) = condition {
         let (bypassed, bypass) = condition_of(model, condition, Some(question));
@@ -204,6 +203,12 @@ pub(crate) fn ask(model: &Model, question: &Ident) -> TokenStream {
         adverbs.extend(quote!(.bypassed(#bypassed)));
     }
     adverbs.extend(validated.then(|| quote!(.validated())));
+    adverbs.extend(to_the_end.then(|| quote!(.to_the_end())));
+    adverbs.extend(default_on_error.as_ref().map(|default| {
+        let verb = Ident::new("or_default", place_of(default));
+        quote!(.#verb(&#question, || #default))
+    }));
+    adverbs.extend(tags_of_value(model));
     adverbs.extend((!cache_none).then(|| quote!(.without_none())));
     adverbs.extend(cache_err.as_ref().and_then(CacheErr::judge).map(|judge| {
         let verb = Ident::new("errors_if", place_of(judge));
@@ -347,19 +352,35 @@ pub(crate) fn views(model: &Model, of: impl Fn(&Argument) -> bool) -> TokenStrea
 }
 
 fn tags(model: &Model) -> TokenStream {
-    let tags = model.tags.iter().map(|tag| match tag {
+    let tags = model.tags.iter().filter_map(|tag| match tag {
         Tag::Template(template) => {
             let text = &template.text;
             let values = &template.names;
-            quote!(::std::format!(#text #(, #values = #values)*))
+            Some(quote!(::std::format!(#text #(, #values = #values)*)))
         }
         Tag::Expr(tag) => {
             let place = place_of(tag);
             let private = private(model, place);
-            quote_spanned!(place=> #private::tag(#tag))
+            Some(quote_spanned!(place=> #private::tag(#tag)))
         }
+        Tag::OfValue(_) => None,
     });
     quote!(|| ::std::vec![#(#tags),*])
+}
+
+/// The tags that are known when there is a value.
+fn tags_of_value(model: &Model) -> Option<TokenStream> {
+    let value = Ident::new("__value", Span::mixed_site());
+    let tags = model.tags.iter().filter_map(|tag| match tag {
+        Tag::OfValue(tags) => {
+            let place = place_of(tags);
+            let private = private(model, place);
+            Some(quote_spanned!(place=> #private::tags_of(#value, #tags)))
+        }
+        Tag::Template(_) | Tag::Expr(_) => None,
+    });
+    let tags: Vec<_> = tags.collect();
+    (!tags.is_empty()).then(|| quote!(.tagged_by(|#value| [#(#tags),*].concat())))
 }
 
 /// Makes the future of a load; it runs on a miss only.

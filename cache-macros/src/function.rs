@@ -4,6 +4,7 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
     Attribute, Meta, Result, Signature, Token, Visibility,
+    ext::IdentExt,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
 };
@@ -108,23 +109,30 @@ pub(crate) fn mentions(tokens: impl ToTokens, name: &syn::Ident) -> bool {
     find(tokens, name).is_some()
 }
 
-/// Where `name` occurs first in `tokens`; in what a macro is called with, a text may name it in braces, as `format!` does.
+/// Where `name` occurs first in `tokens`; `format!("{name}")` speaks of it too.
 pub(crate) fn find(tokens: impl ToTokens, name: &syn::Ident) -> Option<Span> {
-    fn within(tokens: TokenStream, name: &syn::Ident, is_called: bool) -> Option<Span> {
-        let mut calls = false;
+    fn within(tokens: TokenStream, name: &syn::Ident) -> Option<Span> {
+        let mut is_macro = false;
         tokens.into_iter().find_map(|token| {
-            let of_macro = is_called || calls;
-            calls = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '!');
+            let of_a_macro =
+                std::mem::replace(&mut is_macro, matches!(&token, TokenTree::Punct(mark) if mark.as_char() == '!'));
             match token {
-                TokenTree::Group(group) => within(group.stream(), name, of_macro),
-                TokenTree::Ident(ident) => (ident == *name).then(|| ident.span()),
-                TokenTree::Literal(text) if of_macro => {
-                    let (place, text, plain) = (text.span(), text.to_string(), format!("{{{name}}}"));
-                    (text.contains(&plain) || text.contains(&format!("{{{name}:"))).then_some(place)
+                TokenTree::Group(group) => {
+                    let captured = || group.stream().into_iter().find_map(|token| captures(&token, name));
+                    within(group.stream(), name).or_else(|| of_a_macro.then(captured).flatten())
                 }
+                TokenTree::Ident(ident) => (ident == *name).then(|| ident.span()),
                 _ => None,
             }
         })
     }
-    within(tokens.to_token_stream(), name, false)
+    within(tokens.to_token_stream(), name)
+}
+
+/// The place of a text with the name in braces.
+fn captures(token: &TokenTree, name: &syn::Ident) -> Option<Span> {
+    let TokenTree::Literal(literal) = token else { return None };
+    let text = literal.to_string();
+    let name = name.unraw();
+    [format!("{{{name}}}"), format!("{{{name}:")].iter().any(|braced| text.contains(braced)).then(|| literal.span())
 }

@@ -14,6 +14,7 @@ mod key;
 mod model;
 mod setting;
 mod site;
+mod surroundings;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -55,9 +56,9 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// | `T`, `Option<T>` | every value, `None` too | |
 /// | `Result<T, E>`, `Result<Option<T>, E>` | what is in `Ok` | `Err`: the next call loads again |
 ///
-/// That can be narrowed, by [`cache_none`](#cache_none-cache_if), [`cache_if`](#cache_none-cache_if) and
-/// [`when`](#when-unless), and widened, by [`cache_err`](#cache_err). Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than a value, by
-/// the policy's `negative_ttl`. A value has to be `Clone`, `serde::Serialize` and `serde::Deserialize`, and
+/// That can be narrowed, by [`cache_none`](#cache_none), [`cache_if`](#cache_if) and [`when`](#when-unless), and widened, by
+/// [`cache_err`](#cache_err). Aliases make no difference: the type itself is looked at, not its name. `None` may live shorter than
+/// a value, by the policy's `negative_ttl`. A value has to be `Clone`, `serde::Serialize` and `serde::Deserialize`, and
 /// `Send + Sync + 'static`; wrap what is costly to clone in an `Arc`.
 ///
 /// # Errors and panics
@@ -76,6 +77,8 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 ///
 /// # Options
 ///
+/// Each example runs as it stands.
+///
 /// ## `cache`
 /// The name of the cache, in the keys of L2, in statistics, and in the TTL map. Default: the path of the function.
 ///
@@ -90,6 +93,10 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 ///
 /// #[cached(cache = format!("{PRICES}:net"))]
 /// async fn net_price(article: u64) -> u32 { 84 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(price::cache()?.name(), "price");
+/// assert_eq!(net_price::cache()?.name(), "price:net");
+/// # Ok(()) }
 /// ```
 ///
 /// ## `ttl`
@@ -99,79 +106,235 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # use std::time::Duration;
 /// # use cache_core::cached;
 /// # const HOUR: Duration = Duration::from_secs(3600);
-/// #[cached(ttl = 0.5)]
-/// async fn load_average() -> u32 { 1 }
-///
-/// #[cached(ttl = "1h 30m")]
+/// #[cached(ttl = "1h 30m")]                              // or 5400, 0.5, HOUR * 2
 /// async fn forecast(city: String) -> String { city }
-///
-/// #[cached(ttl = HOUR * 24)]
-/// async fn holidays(year: u16) -> Vec<u8> { vec![] }
+/// # #[cached(ttl = HOUR * 24)] async fn holidays(year: u16) -> Vec<u8> { vec![] }
+/// # #[cached(ttl = 0.5)] async fn load_average() -> u32 { 1 }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> cache_core::Result<()> {
+/// forecast("Oslo".into()).await;
+/// tokio::time::advance(Duration::from_secs(5401)).await;
+/// assert_eq!(forecast::get("Oslo".into()).await, None);
+/// # assert_eq!(holidays::cache()?.policy().ttl, HOUR * 24);
+/// # assert_eq!(load_average::cache()?.policy().ttl, Duration::from_millis(500));
+/// # Ok(()) }
 /// ```
 ///
-/// ## `l1_ttl`, `negative_ttl`, `hard_timeout`
-/// How long L1 keeps an entry, how long `None` lives, and the deadline of a load; each is written as `ttl` is. Like all fields
-/// of the policy they win over the TTL map, one by one. What is written out can't contradict itself: an `l1_ttl` or a
-/// `negative_ttl` that is longer than the `ttl` beside it does not compile.
+/// ## `l1_ttl`
+/// How long L1 keeps an entry, written as [`ttl`](#ttl) is; L2 keeps it for the whole `ttl`. Like all fields of the policy
+/// it wins over the TTL map, one by one. What is written out can't contradict itself: an `l1_ttl` or a `negative_ttl` that is
+/// longer than the `ttl` beside it does not compile.
 /// ```
 /// # use cache_core::cached;
-/// #[cached(ttl = "1h", l1_ttl = "30s", negative_ttl = "1m", hard_timeout = 5)]
-/// async fn profile(user: u64) -> Option<String> { None }
+/// #[cached(ttl = "1h", l1_ttl = "30s")]
+/// async fn profile(user: u64) -> String { format!("user {user}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(profile::cache()?.policy().l1_ttl.unwrap().as_secs(), 30);
+/// # Ok(()) }
 /// ```
 ///
-/// ## `stale_while_revalidate`, `stale_if_error`, `soft_timeout`
-/// For so long after the `ttl` the old value is served while one load in the fleet replaces it, or where its load fails; and
-/// so long a call waits for the load where the old value could answer, before that does.
+/// ## `negative_ttl`
+/// How long `None` lives, and an `Err` that [`cache_err`](#cache_err) keeps. Default: as any value.
 /// ```
+/// # use std::time::Duration;
 /// # use cache_core::cached;
-/// #[cached(ttl = "1m", stale_while_revalidate = "5m", stale_if_error = "1d", soft_timeout = 0.2)]
-/// async fn rates(currency: String) -> Result<Vec<u32>, String> { Ok(vec![]) }
+/// #[cached(ttl = "1h", negative_ttl = "10s")]
+/// async fn found(id: u64) -> Option<u64> { (id > 0).then_some(id) }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> cache_core::Result<()> {
+/// assert_eq!((found(0).await, found(7).await), (None, Some(7)));
+/// tokio::time::advance(Duration::from_secs(11)).await;
+/// assert_eq!((found::get(0).await, found::get(7).await), (None, Some(Some(7))));
+/// # Ok(()) }
 /// ```
 ///
-/// ## `jitter`, `codec`, `compression`, `compress_above`
-/// The largest part of a lifetime that chance takes away, from 0 to less than 1; how values are encoded for L2: `"json"`,
-/// `"bincode"`, `"postcard"`, `"messagepack"`, or a `cache_core::Format`; how they are compressed: `"lz4"`, `"zstd"`, or a
-/// `cache_core::Compression`, and from how many bytes on.
+/// ## `stale_while_revalidate`
+/// For so long after the `ttl` the old value is served at once, while one load in the fleet replaces it.
 /// ```
-/// # use cache_core::cached;
-/// #[cached(jitter = 0.3, codec = "json")]
-/// async fn thumbnail(image: u64) -> Vec<u8> { vec![] }
+/// # use std::time::Duration;
+/// # use cache_core::{Source, cached};
+/// #[cached(ttl = "1m", stale_while_revalidate = "5m")]
+/// async fn rate(currency: String) -> u32 { 100 }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> cache_core::Result<()> {
+/// rate("EUR".into()).await;
+/// tokio::time::advance(Duration::from_secs(90)).await;
+/// assert_eq!(rate::explain("EUR".into()).await.source, Source::Stale);
+/// # Ok(()) }
 /// ```
 ///
-/// ## `refresh_ahead`, `adaptive`, `error_backoff`
-/// Loads anew what is still fresh and asked for, behind the call that finds it due: when a part of the time to live is over, or, by
-/// `"xfetch"`, as early as the load takes long. Lets the time to live of each entry grow and shrink with how often it changes, between
-/// two bounds, a text or a range of `Duration`s. And leaves a source that failed alone for a while.
+/// ## `stale_if_error`
+/// For so long after the `ttl` the old value answers where a load fails. A failed load does not prolong it.
+/// ```
+/// # use std::{sync::atomic::{AtomicBool, Ordering::Relaxed}, time::Duration};
+/// # use cache_core::cached;
+/// # static IS_DOWN: AtomicBool = AtomicBool::new(false);
+/// #[cached(ttl = "1m", stale_if_error = "1d")]
+/// async fn stock(article: u64) -> Result<u32, String> {
+///     if IS_DOWN.load(Relaxed) { Err("down".into()) } else { Ok(3) }
+/// }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> cache_core::Result<()> {
+/// stock(7).await.unwrap();
+/// IS_DOWN.store(true, Relaxed);
+/// tokio::time::advance(Duration::from_secs(3600)).await;
+/// assert_eq!(stock(7).await, Ok(3));
+/// # Ok(()) }
+/// ```
+///
+/// ## `soft_timeout`
+/// So long a call waits for a load where a value inside one of the stale windows could answer; then that does, and the load goes
+/// on. Shorter than [`hard_timeout`](#hard_timeout).
 /// ```
 /// # use cache_core::cached;
-/// #[cached(ttl = "5m", refresh_ahead = 0.8, adaptive = "1m..1h", error_backoff = 2)]
+/// #[cached(ttl = "1m", stale_if_error = "1d", soft_timeout = 0.2)]
+/// async fn offers(customer: u64) -> Result<Vec<u64>, String> { Ok(vec![]) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # assert_eq!(offers(7).await, Ok(vec![]));
+/// assert_eq!(offers::cache()?.policy().soft_timeout.unwrap().as_millis(), 200);
+/// # Ok(()) }
+/// ```
+///
+/// ## `hard_timeout`
+/// The deadline of a load, after which it is cut off. Default: the policy's, 30 seconds.
+/// ```
+/// # use cache_core::{Error, ErrorKind, cached};
+/// #[cached(hard_timeout = 5)]
+/// async fn endless() -> Result<u32, Error> { std::future::pending().await }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(endless().await.unwrap_err().kind(), ErrorKind::LoadTimeout);
+/// # Ok(()) }
+/// ```
+///
+/// ## `refresh_ahead`
+/// Loads anew what is still fresh and asked for, behind the call that finds it due: when this part of the time to live is over, or, by
+/// `"xfetch"` (`"xfetch 2"`: earlier), as early as the load takes long, and by chance.
+/// ```
+/// # use cache_core::{RefreshAhead, cached};
+/// #[cached(ttl = "5m", refresh_ahead = 0.8)]
 /// async fn headlines(topic: String) -> Vec<String> { vec![] }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(headlines::cache()?.policy().refresh_ahead, Some(RefreshAhead::After(0.8)));
+/// # Ok(()) }
+/// ```
+///
+/// ## `adaptive`
+/// Lets the time to live of each entry grow and shrink with how often it changes, between two bounds: a text or a range of
+/// `Duration`s. What was there has to be there for that, by [`refresh_ahead`](#refresh_ahead) or a stale window.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(adaptive = "1m..1h", refresh_ahead = 0.8)]
+/// async fn page(path: String) -> String { path }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(page::cache()?.policy().adaptive.unwrap().longest.as_secs(), 3600);
+/// # Ok(()) }
+/// ```
+///
+/// ## `error_backoff`
+/// Leaves a source alone for so long after a load that failed, and twice as long after each further failure, up to 30 seconds.
+/// Calls of its key are given that error meanwhile.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(error_backoff = 2)]
+/// async fn quote(symbol: String) -> Result<u32, String> { Err("closed".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// (quote("ABC".into()).await.unwrap_err(), quote("ABC".into()).await.unwrap_err());
+/// assert_eq!(quote::stats().loads, 1);
+/// # Ok(()) }
+/// ```
+///
+/// ## `jitter`
+/// The largest part of a lifetime that chance takes away, from 0 to less than 1, so that what was stored together does not
+/// expire together. Default: the policy's, 0.1.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(ttl = "1h", jitter = 0.3)]
+/// async fn menu(day: u16) -> Vec<String> { vec![] }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// let remaining = menu::explain(1).await.remaining.as_secs();
+/// assert!((2520..=3600).contains(&remaining));
+/// # Ok(()) }
+/// ```
+///
+/// ## `codec`
+/// How values are encoded for L2: `"json"`, and with the features of these names `"bincode"`, `"postcard"`, `"messagepack"`; or a
+/// `cache_core::Format`. Default: the stack's.
+/// ```
+/// # use cache_core::{Format, cached};
+/// #[cached(codec = "json")]
+/// async fn thumbnail(image: u64) -> Vec<u8> { vec![] }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(thumbnail::cache()?.policy().codec, Some(Format::Json));
+/// # Ok(()) }
+/// ```
+///
+/// ## `compression`, `compress_above`
+/// How values are compressed for L2: `"none"`, and with the features of these names `"lz4"`, `"zstd"`; or a `cache_core::Compression`.
+/// And from how many bytes on, in their encoded form.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(compression = "none", compress_above = 16 << 10)]
+/// async fn article(id: u64) -> String { String::new() }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(article::cache()?.policy().compress_above, 16384);
+/// # Ok(()) }
 /// ```
 ///
 /// ## `tiers`
 /// Which tiers of the stack are used: `"both"`, `"l1"`, `"l2"`, or a `cache_core::policy::Tiers`. `"l1"` is for what is cheaper to
 /// make than to fetch, and `"l2"` for what is large, or rarely asked for twice. Invalidations reach every process in any case.
 /// ```
-/// # use cache_core::cached;
+/// # use cache_core::{Source, cached};
 /// #[cached(tiers = "l1")]
 /// async fn rendered(template: String) -> String { template }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// rendered("a".into()).await;
+/// assert_eq!(rendered::explain("a".into()).await.source, Source::L1);
+/// # Ok(()) }
 /// ```
 ///
-/// ## `max_loads`, `max_value_size`, `enabled`
-/// How many loads run at once in this process, how many bytes a value may have, encoded, to be stored, and whether anything is
-/// cached: numbers and a `bool`, or expressions.
+/// ## `max_loads`
+/// How many loads run at once in this process; others wait their turn. Default: as many as there are.
 /// ```
 /// # use cache_core::cached;
-/// #[cached(max_loads = 4, max_value_size = 1 << 20, enabled = !cfg!(debug_assertions))]
-/// async fn report(year: u16) -> String { String::new() }
+/// #[cached(max_loads = 4)]
+/// async fn report(year: u16) -> String { year.to_string() }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(report::warm(2000..2020).await?.warmed, 20);    // four at a time
+/// # Ok(()) }
+/// ```
+///
+/// ## `max_value_size`
+/// How many bytes a value may have, encoded, to be stored. A larger one is returned all the same.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(max_value_size = 1 << 10)]
+/// async fn blob(size: usize) -> String { "x".repeat(size) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!((blob(10).await.len(), blob(10_000).await.len()), (10, 10_000));
+/// assert_eq!((blob::get(10).await.is_some(), blob::get(10_000).await.is_some()), (true, false));
+/// # Ok(()) }
+/// ```
+///
+/// ## `enabled`
+/// Whether anything is cached: a `bool`, or an expression that is evaluated once.
+/// ```
+/// # use cache_core::cached;
+/// #[cached(enabled = !cfg!(debug_assertions))]
+/// async fn not_in_development(id: u64) -> u64 { id }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// (not_in_development(1).await, not_in_development(1).await);
+/// # if cfg!(debug_assertions) { assert_eq!(not_in_development::get(1).await, None) }
+/// # Ok(()) }
 /// ```
 ///
 /// ## `policy`
 /// The kind of data: its entry in the stack's TTL map. Default: the cache's name.
 /// ```
-/// # use cache_core::cached;
-/// #[cached(policy = "master data")]
-/// async fn country(code: String) -> Option<String> { None }
+/// # use cache_core::{Policies, Stack, cached};
+/// #[cached(policy = "master data", stack = stack, skip(stack))]
+/// async fn country(code: String, stack: &Stack) -> Option<String> { None }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// let policies = Policies::from_toml("[kinds.'master data']\nttl = '1d'")?;
+/// let stack = Stack::builder("shop").policies(policies).build().await?;
+/// assert_eq!(country::cache(&stack)?.policy().ttl.as_secs(), 86_400);
+/// # Ok(()) }
 /// ```
 ///
 /// ## `skip`
@@ -181,6 +344,10 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # #[derive(Clone)] struct Db;
 /// #[cached(skip(db))]
 /// async fn stock(article: u64, db: &Db) -> u32 { 3 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// stock(7, &Db).await;
+/// assert_eq!(stock::key(7, &Db), 7);
+/// # Ok(()) }
 /// ```
 ///
 /// ## `key`
@@ -193,27 +360,61 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # #[derive(Clone)] struct Request { tenant: u32, host: String, path: String }
 /// #[cached(key = (request.tenant, &request.host, request.path.to_lowercase()))]
 /// async fn page(request: Request) -> String { request.path }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # let request = |path: &str| Request { tenant: 7, host: "example".into(), path: path.into() };
+/// page(request("/Index")).await;
+/// assert_eq!(page::get(request("/INDEX")).await, Some("/Index".into()));
+/// # Ok(()) }
 /// ```
 ///
 /// ## `tags`
-/// By which entries are invalidated together. A text names arguments in braces, in any format but `Debug`; anything else
-/// is an expression that gives a text. Both are evaluated only when something is loaded.
+/// By which entries are invalidated together. A text names arguments in braces, in any format but `Debug`; a closure is given
+/// what would be cached, and gives a text, an `Option`, a `Vec` or an array of them; anything else is an expression that
+/// gives a text. All are evaluated only when something is loaded.
+/// ```
+/// # use cache_core::{Stack, cached};
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)] struct User { team: u32 }
+/// # fn tag_of(id: u64) -> String { format!("shard:{}", id % 2) }
+/// #[cached(tags = ["users", "org:{org}", tag_of(id), |user: &User| format!("team:{}", user.team)])]
+/// async fn user(org: u32, id: u64) -> User { User { team: 3 } }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// user(7, 1).await;
+/// Stack::global().invalidate_tag("team:3").await?;       // or "users", "org:7", "shard:1"
+/// assert!(user::get(7, 1).await.is_none());
+/// # for tag in ["users", "org:7", "shard:1"] {
+/// #     user(7, 1).await;
+/// #     Stack::global().invalidate_tag(tag).await?;
+/// #     assert!(user::get(7, 1).await.is_none(), "{tag}");
+/// # }
+/// # Ok(()) }
+/// ```
+/// A tag over the arguments is known before the load, and one over the value only after it: if any tag at all is invalidated
+/// meanwhile, such a value is returned and not stored in L2. So prefer the arguments where they say it too.
+///
+/// ## `cache_none`
+/// `cache_none = false` leaves `None` uncached, also inside of an `Ok` or an `Arc`. Everyone who waited is given it all the same.
 /// ```
 /// # use cache_core::cached;
-/// # struct Order { shop: u32 }
-/// # fn tag_of(order: &Order) -> String { format!("shop:{}", order.shop) }
-/// #[cached(tags = ["orders", "customer:{customer}", tag_of(&order)], key = customer)]
-/// async fn total(customer: u64, order: std::sync::Arc<Order>) -> u64 { 0 }
+/// #[cached(cache_none = false)]
+/// async fn found(id: u64) -> Option<u64> { (id > 0).then_some(id) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// (found(0).await, found(7).await);
+/// assert_eq!((found::get(0).await, found::get(7).await), (None, Some(Some(7))));
+/// # Ok(()) }
 /// ```
 ///
-/// ## `cache_none`, `cache_if`
-/// Which values are stored: `cache_none = false` leaves out `None`, and `cache_if` what a closure or a function says no to,
-/// which is given what would be cached. Everyone who waited is given the value all the same, and the next call loads again;
-/// where `refresh` loads such a value, the old one is revoked. Inside a stale window the old one is served until the window ends.
+/// ## `cache_if`
+/// Which values are stored: not those that a closure or a function says no to, which is given what would be cached. Everyone who
+/// waited is given the value all the same, and the next call loads again; where `refresh` loads such a value, the old one is
+/// revoked. Inside a stale window the old one is served until the window ends.
 /// ```
 /// # use cache_core::cached;
-/// #[cached(cache_none = false, cache_if = |hits: &Option<Vec<u64>>| hits.iter().flatten().count() > 0)]
-/// async fn search(query: String) -> Option<Vec<u64>> { None }
+/// #[cached(cache_if = |hits: &Vec<u64>| !hits.is_empty())]
+/// async fn search(query: String) -> Vec<u64> { vec![] }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// search("nut".into()).await;
+/// assert_eq!(search::get("nut".into()).await, None);
+/// # Ok(()) }
 /// ```
 ///
 /// ## `cache_err`
@@ -226,10 +427,36 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # use cache_core::cached;
 /// #[cached(ttl = "1h", negative_ttl = "10s", cache_err = |why| why != "timeout")]
 /// async fn whois(domain: String) -> Result<String, String> { Err("no such domain".into()) }
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// # whois("example".into()).await.unwrap_err();
-/// # assert!(whois::get("example".into()).await.unwrap().is_err());
-/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// whois("example".into()).await.unwrap_err();
+/// assert!(whois::get("example".into()).await.unwrap().is_err());
+/// # Ok(()) }
+/// ```
+///
+/// ## `default_on_error`
+/// The value that answers a call whose load fails, by an `Err`, a panic or a deadline, where no stale value may stand in. It is
+/// an expression over the arguments, evaluated before each load, and is stored nowhere; `explain` says `Source::Default`. Others
+/// who wait for that load are given what they would be without it. Not with [`cache_err`](#cache_err).
+/// ```
+/// # use cache_core::cached;
+/// #[cached(default_on_error = vec![*home])]
+/// async fn neighbours(home: &u64) -> Result<Vec<u64>, String> { Err("no map".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!((neighbours(&7).await, neighbours::get(&7).await), (Ok(vec![7]), None));
+/// # Ok(()) }
+/// ```
+///
+/// ## `to_the_end`
+/// A load goes on when all who waited for it have left; by default it is cancelled.
+/// ```
+/// # use std::time::Duration;
+/// # use cache_core::cached;
+/// #[cached(to_the_end)]
+/// async fn yearly(year: u16) -> u16 { tokio::time::sleep(Duration::from_secs(5)).await; year }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> cache_core::Result<()> {
+/// tokio::time::timeout(Duration::from_secs(1), yearly(2000)).await.unwrap_err();
+/// while yearly::get(2000).await.is_none() { tokio::time::sleep(Duration::from_secs(1)).await }
+/// # Ok(()) }
 /// ```
 ///
 /// ## `when`, `unless`
@@ -238,34 +465,55 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # use cache_core::cached;
 /// #[cached(unless = user == 0)]
 /// async fn basket(user: u64) -> Vec<u64> { vec![] }
+///
+/// #[cached(when = !query.is_empty())]
+/// async fn search(query: &str) -> usize { query.len() }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// (basket(0).await, search("").await);
+/// assert_eq!((basket::get(0).await, search::get("").await), (None, None));
+/// # Ok(()) }
 /// ```
 ///
 /// ## `validated`
 /// Serves nothing but what is known to be current after the call began: what L1 has is compared with L2 first, in one round
 /// trip that moves no value if nothing changed.
 /// ```
-/// # use cache_core::cached;
-/// #[cached(cache = "balance", validated)]
-/// async fn balance(account: u64) -> i64 { 0 }
+/// # use cache_core::{Stack, backend::Memory, cached};
+/// #[cached(cache = "balance", validated, stack = stack, skip(stack))]
+/// async fn balance(account: u64, stack: &Stack) -> i64 { 0 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # let stack = Stack::builder("bank").l2(Memory::new()).build().await?;
+/// (balance(1, &stack).await, balance(1, &stack).await);
+/// assert_eq!(balance::stats(&stack).validated, 1);
+/// # Ok(()) }
 /// ```
 ///
 /// ## `version`
 /// The schema version of the value. Raise it when its type changes in a way that old bytes can't be read as; during the
-/// deploy both versions live side by side. Default: 1.
+/// deploy both versions live side by side, and an invalidation covers both. Default: 1.
 /// ```
 /// # use cache_core::cached;
 /// #[cached(cache = "price", version = 2)]
 /// async fn price(article: u64) -> (u32, String) { (100, "EUR".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(price(7).await.1, "EUR");
+/// # Ok(()) }
 /// ```
 ///
 /// ## `stack`
 /// An expression that gives the stack, evaluated at each call; a `Stack`, a reference or an `Arc` of one. Each stack has
 /// entries of its own. Default: the installed one (`Stack::install`), or else one of L1 alone.
 /// ```
+/// # use std::sync::Arc;
 /// # use cache_core::{Stack, cached};
 /// # struct App { stack: Stack }
 /// #[cached(stack = &app.stack, skip(app))]
-/// async fn report(month: u8, app: std::sync::Arc<App>) -> String { String::new() }
+/// async fn report(month: u8, app: Arc<App>) -> String { String::new() }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// let app = Arc::new(App { stack: Stack::builder("test").build().await? });
+/// report(1, Arc::clone(&app)).await;
+/// assert_eq!(report::stats(app).loads, 1);
+/// # Ok(()) }
 /// ```
 ///
 /// ## `crate`
@@ -274,49 +522,167 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 /// # mod framework { pub use cache_core as cache; }
 /// #[framework::cache::cached(crate = framework::cache)]
 /// async fn answer() -> u32 { 42 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!((answer().await, answer::get().await), (42, Some(42)));
+/// # Ok(()) }
 /// ```
 ///
 /// # What goes with the function
 ///
-/// These take the arguments of the function, skipped ones too, borrowed where it borrows them:
+/// They are called as functions of a module of its name, which has its visibility, or, of a [method](#methods), as methods named
+/// after it. These take the arguments of the function, skipped ones too, borrowed where it borrows them.
 ///
-/// | | |
-/// |---|---|
-/// | `user::invalidate(…)` | revokes the entry, in every tier, with every load of it in flight; `cache_core::Result<()>` |
-/// | `user::expire(…)` | marks it as stale: it is served inside a stale window, and to nobody else; `cache_core::Result<()>` |
-/// | `user::refresh(…)` | loads whatever is cached, and caches that; returns what the function returns |
-/// | `user::get(…)` | what is cached, in L1 or L2; loads nothing; an `Option` of the value |
-/// | `user::insert(…, value)` | caches a value, in every tier, whatever was there; `cache_core::Result<()>` |
-/// | `user::write(…, commit)` | runs a future that changes the data, under a guard, as `cache_core::Cache::write` does |
-/// | `user::uncached(…)` | the body alone |
-/// | `user::explain(…)` | the call, as a `cache_core::Answer` of what the function returns: from where, how old |
-/// | `user::key(…)` | the key, owned |
+/// The value is the `T` of a `Result<T, …>`, and otherwise what the function returns. A `Result` behind an alias of another
+/// name is not seen through: `get` gives the whole, `insert` takes it, and `cache` is an error.
 ///
-/// And these don't:
+/// ## `invalidate`
+/// Revokes the entry, in every tier, with every load of it in flight. An `Err` says that the shared store could not be told; the
+/// entry is dropped here all the same, and the invalidation is retried.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// user(7).await;
+/// user::invalidate(7).await?;
+/// assert_eq!(user::get(7).await, None);
+/// # Ok(()) }
+/// ```
 ///
-/// | | |
-/// |---|---|
-/// | `user::warm(items)` | calls the function for each of the items: its argument, or a tuple of them, with anything that lends what is borrowed; a `warm::Report` |
-/// | `user::stats()` | what happened to its cache here, as `cache_core::Stats` |
-/// | `user::cache()` | the cache itself, as a `cache_core::Cache` of the key and the value; not with `key = …`, whose type has no name |
+/// ## `expire`
+/// Marks the entry as stale: it is served inside a stale window, and to nobody else. Errors as those of `invalidate`.
+/// ```
+/// # use cache_core::{Source, cached};
+/// # #[cached(ttl = "1h", stale_while_revalidate = "1m")] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// user(7).await;
+/// user::expire(7).await?;
+/// assert_eq!(user::explain(7).await.source, Source::Stale);
+/// # Ok(()) }
+/// ```
 ///
-/// The last two take the arguments that `stack = …` speaks of.
+/// ## `refresh`
+/// Loads whatever is cached, and caches that; returns what the function returns. Others are served the old entry until then; if the
+/// function fails, it stays.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// (user(7).await, user::refresh(7).await);
+/// assert_eq!(user::stats().loads, 2);
+/// # Ok(()) }
+/// ```
 ///
+/// ## `get`
+/// What is cached, in L1 or in L2, as an `Option` of the value. Runs nothing, and waits for no load.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(user::get(7).await, None);
+/// user(7).await;
+/// assert_eq!(user::get(7).await, Some("user 7".into()));
+/// # Ok(()) }
+/// ```
+///
+/// ## `insert`
+/// Caches a value, in every tier, in the place of whatever is there or being loaded. An `Err` says that the shared store could not be
+/// written, or that the value can't be stored; L1 then holds nothing for the arguments.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// user::insert(7, "Ada".into()).await?;
+/// assert_eq!(user(7).await, "Ada");
+/// # Ok(()) }
+/// ```
+///
+/// ## `write`
+/// Runs a future that changes what the function reads, under a guard: nothing is cached for the arguments meanwhile, and nothing stale
+/// is left, not even if the process dies half-way; see `cache_core::Cache::write`. An `Err` says that there was no guard, and the
+/// future was not run.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// # async fn rename(id: u64, name: &str) -> usize { name.len() }
+/// user(7).await;
+/// assert_eq!(user::write(7, rename(7, "Ada")).await?, 3);
+/// assert_eq!(user::get(7).await, None);
+/// # Ok(()) }
+/// ```
+///
+/// ## `uncached`
+/// The body alone: the cache is neither read nor written.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// user::insert(7, "Ada".into()).await?;
+/// assert_eq!(user::uncached(7).await, "user 7");
+/// # Ok(()) }
+/// ```
+///
+/// ## `explain`
+/// The call, as a `cache_core::Answer` of what the function returns: from where it came, how old it is, and how long it remains.
+/// ```
+/// # use cache_core::{Source, cached};
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(user::explain(7).await.source, Source::Loaded);
+/// assert_eq!(user::explain(7).await.source, Source::L1);
+/// # Ok(()) }
+/// ```
+///
+/// ## `key`
+/// The key of the arguments, owned.
+/// ```
+/// # use cache_core::cached;
+/// #[cached]
+/// async fn rows(table: &str, from: u64) -> Vec<u64> { vec![] }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// assert_eq!(rows::key("users", 7), ("users".to_owned(), 7));
+/// # Ok(()) }
+/// ```
+///
+/// And these take none, but for those that [`stack = …`](#stack) speaks of:
+///
+/// ## `warm`
+/// Calls the function for each of some items, some at a time: its argument, or a tuple of them, with anything that lends what is
+/// borrowed. Gives a `cache_core::warm::Report`, in which calls that failed are counted; an `Err` if it took longer than a minute.
+/// This one takes all arguments in its items.
 /// ```
 /// # use cache_core::cached;
 /// #[cached]
 /// async fn length(word: &str) -> usize { word.len() }
-///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
 /// assert_eq!(length::warm(["one", "three"]).await?.warmed, 2);
 /// assert_eq!(length::get("three").await, Some(5));
-/// length::cache()?.invalidate_all().await?;
-/// assert_eq!((length::get("three").await, length::stats().loads), (None, 2));
 /// # Ok(()) }
 /// ```
 ///
-/// The value is the `T` of a `Result<T, …>`, and otherwise what the function returns. A `Result` behind an alias of another
-/// name is not seen through: `get` gives the whole, `insert` takes it, and `cache` is an error.
+/// ## `stats`
+/// What happened to its cache so far in this process, as `cache_core::Stats`.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// (user(7).await, user(7).await);
+/// assert_eq!((user::stats().loads, user::stats().l1_hits), (1, 1));
+/// # Ok(()) }
+/// ```
+///
+/// ## `cache`
+/// The cache itself, as a `cache_core::Cache` of the key and the value, for all that it can do. Not with `key = …`, whose type has no
+/// name.
+/// ```
+/// # use cache_core::cached;
+/// # #[cached] async fn user(id: u64) -> String { format!("user {id}") }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
+/// user(7).await;
+/// user::cache()?.invalidate_all().await?;
+/// assert_eq!(user::get(7).await, None);
+/// # Ok(()) }
+/// ```
 ///
 /// They belong to a type of the function's name and visibility. So no other type and no module of that name can stand in
 /// the same place, a crate of that name is hidden there, and links in documentation say which they mean:
@@ -442,17 +808,23 @@ use crate::{args::Args, error::Mistakes, function::Function, model::Model};
 ///
 /// With `batch` a function takes a `Vec` of keys and returns a `HashMap` of what it found, or a `Result` of one whose error has
 /// `Clone` and `From<cache_core::Error>`. Each key is cached on its own, and the body is asked for those that are missing, as
-/// `cache_core::Cache::many` does it. `one` takes a single key; calls of it within a millisecond share one run of the body. Beside
-/// it go `get`, `invalidate`, `uncached`, `cache` and `stats`. The options are those of the cache and its policy.
+/// `cache_core::Cache::many` does it. The options are those of the cache and its policy.
+///
+/// `one` takes a single key, and gives an `Option` of its value, or a `Result` of one; calls of it within a millisecond share one run
+/// of the body. `get`, `invalidate` and `uncached` take many, as the function does; `cache` and `stats` take none.
 /// ```
 /// # use std::collections::HashMap;
 /// # use cache_core::cached;
 /// #[cached(batch, ttl = 300)]
 /// async fn names(ids: Vec<u64>) -> HashMap<u64, String> { ids.into_iter().map(|id| (id, format!("user {id}"))).collect() }
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cache_core::Result<()> {
 /// assert_eq!(names(vec![1, 2]).await.len(), 2);
 /// assert_eq!(names::one(3).await, Some("user 3".into()));
-/// # }
+/// names::invalidate(vec![1]).await?;
+/// assert_eq!(names::get(vec![1, 2, 3]).await.len(), 2);
+/// assert_eq!((names::stats().loads, names::uncached(vec![7]).await.len()), (3, 1));
+/// assert_eq!(names::cache()?.get(&3).await, Some("user 3".into()));
+/// # Ok(()) }
 /// ```
 ///
 /// # Synchronous functions
@@ -499,7 +871,7 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// It names cached functions and methods, each with the arguments of an entry, as expressions over its own:
-/// `user(order.org, &order.name)`, `self.users.user(id)`;
+/// `user(order.org, &order.name)`, `self.users.user(id)`, `Users::count()`;
 /// and [tags](macro@cached#tags), of the `stack` that is given, or else of the stacks of those functions, or else of the installed
 /// one. All of it is settled before the body runs, so that the body may take the arguments.
 ///
@@ -510,6 +882,50 @@ pub fn cached(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `guarded` | before and after, under a guard: nothing is cached meanwhile, see `cache_core::Cache::write` |
 ///
 /// A body that panics, or whose caller goes away, may have done its work: then all is revoked too, in the background.
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// # #[cached] async fn user(id: u64) -> String { String::new() }
+/// #[invalidates(user(id), before)]
+/// async fn rename(id: u64) -> Result<(), String> { Err("the connection broke: who knows?".into()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// user(1).await;
+/// rename(1).await.unwrap_err();
+/// assert_eq!(user::get(1).await, None);
+/// # Ok(()) }
+/// ```
+///
+/// # `expire`
+/// Marks as stale what is otherwise revoked: inside a [stale window](macro@cached#stale_while_revalidate)
+/// it is still served, while one load replaces it.
+/// ```
+/// # use cache_core::{Error, cached, invalidates};
+/// #[cached(ttl = "1h", stale_while_revalidate = "5m")]
+/// async fn ranking(league: u32) -> Vec<u64> { vec![] }
+///
+/// #[invalidates(ranking(league), expire)]
+/// async fn add_result(league: u32, points: u32) -> Result<(), Error> { Ok(()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// # ranking(1).await;
+/// # add_result(1, 3).await?;
+/// # assert_eq!(ranking::explain(1).await.source, cache_core::Source::Stale);
+/// # Ok(()) }
+/// ```
+///
+/// # `hold_off`
+/// For so long after the function nothing of it is cached by anybody, and calls run their bodies: for those that read a replica which
+/// lags behind the origin. A time as [`ttl`](macro@cached#ttl) is one. L2 keeps it: a stack of L1 alone knows of none.
+/// ```
+/// # use cache_core::{Error, Stack, backend::Memory, cached, invalidates};
+/// # #[cached(stack = stack, skip(stack))] async fn user(id: u64, stack: &Stack) -> String { String::new() }
+/// #[invalidates(user(id, stack), hold_off = "2s")]
+/// async fn rename(id: u64, name: &str, stack: &Stack) -> Result<(), Error> { Ok(()) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+/// # let stack = Stack::builder("shop").l2(Memory::new()).build().await?;
+/// rename(1, "Ada", &stack).await?;
+/// user(1, &stack).await;
+/// assert_eq!(user::get(1, &stack).await, None);
+/// # Ok(()) }
+/// ```
 ///
 /// The function returns what its body returns, once everyone was told. A shared store that can't be told is not its
 /// failure: the invalidation is queued, and shows in `cache_core::Stack::health`.

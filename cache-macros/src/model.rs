@@ -14,6 +14,7 @@ use crate::{
     function::{Attributes, Function, mentions},
     key::Key,
     setting::{Setting, check_synchronous, check_tiers, check_times},
+    surroundings,
 };
 
 pub(crate) struct Model {
@@ -51,6 +52,8 @@ pub(crate) struct Site {
 pub(crate) struct Reading {
     pub(crate) condition: Option<Condition>,
     pub(crate) validated: bool,
+    pub(crate) default_on_error: Option<Expr>,
+    pub(crate) to_the_end: bool,
     pub(crate) cache_none: bool,
     pub(crate) cache_err: Option<CacheErr>,
     pub(crate) cache_if: Option<Expr>,
@@ -71,6 +74,9 @@ impl Model {
         let Function { attributes, visibility, signature, body } = function;
         check_signature(&signature, mistakes);
         let is_associated = args.associated || stands_in_impl(&signature, &body);
+        if !is_rewritten(&signature) {
+            surroundings::check(&signature, &visibility, args.associated, is_associated, mistakes);
+        }
         let output = output(&signature);
         if !is_rewritten(&signature) && !returns_future(&signature.output) {
             refuse_in_return(&output, mistakes);
@@ -83,8 +89,10 @@ impl Model {
         check_times(&args.settings, mistakes);
         check_tiers(&args.settings, args.validated, mistakes);
         if signature.asyncness.is_none() && !is_rewritten(&signature) {
-            check_synchronous(&args.settings, args.validated, mistakes);
+            check_synchronous(&args.settings, args.validated, args.to_the_end, mistakes);
         }
+        check_default(&args, mistakes);
+        check_tags(&args.tags, &arguments, mistakes);
         check_name(args.cache.as_ref(), &arguments, mistakes);
         check_settings(&args.settings, &arguments, mistakes);
         check_judge("cache_if", args.cache_if.as_ref(), &arguments, mistakes);
@@ -105,6 +113,8 @@ impl Model {
             reading: Reading {
                 condition: args.condition,
                 validated: args.validated.is_some(),
+                default_on_error: args.default_on_error.map(|default| default.value),
+                to_the_end: args.to_the_end.is_some(),
                 cache_none: args.cache_none,
                 cache_err: args.cache_err,
                 cache_if: args.cache_if,
@@ -237,7 +247,8 @@ fn in_ok(output: &Type) -> Option<Type> {
 
 fn read_arguments(signature: &Signature, mistakes: &mut Mistakes) -> Vec<Argument> {
     let inputs = signature.inputs.iter().enumerate();
-    inputs.filter_map(|(index, input)| Argument::read(index, input, mistakes)).collect()
+    let is_async = signature.asyncness.is_some();
+    inputs.filter_map(|(index, input)| Argument::read(index, input, is_async, mistakes)).collect()
 }
 
 fn skip(args: &Args, signature: &Signature, arguments: &mut [Argument], mistakes: &mut Mistakes) {
@@ -348,14 +359,43 @@ fn check_settings(settings: &[Setting], arguments: &[Argument], mistakes: &mut M
 /// What is loaded is judged in the load's task, on its own.
 fn check_judge(option: &str, judge: Option<&Expr>, arguments: &[Argument], mistakes: &mut Mistakes) {
     let Some(judge) = judge else { return };
+    if let Some(argument) = argument_in(judge, arguments) {
+        mistakes.at(
+            judge.span(),
+            format!("`{option}` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
+        );
+    }
+}
+
+/// And so is it tagged.
+fn check_tags(tags: &[Tag], arguments: &[Argument], mistakes: &mut Mistakes) {
+    for tag in tags {
+        if let Tag::OfValue(closure) = tag
+            && let Some(argument) = argument_in(closure, arguments)
+        {
+            mistakes.at(
+                closure.span(),
+                format!("a closure in `tags` reads what was loaded, and the argument `{argument}` is gone by then; give it a tag of its own: \"{{{argument}}}\""),
+            );
+        }
+    }
+}
+
+/// An argument that is spoken of, and not by a closure that means its own by the name.
+fn argument_in(judge: &Expr, arguments: &[Argument]) -> Option<Ident> {
     let own = match judge {
         Expr::Closure(closure) => closure.inputs.iter().flat_map(bindings).collect(),
         _ => Vec::new(),
     };
-    if let Some(argument) = names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument)) {
+    names(arguments).find(|argument| !own.contains(argument) && mentions(judge, argument))
+}
+
+/// To `cache_err` an error is a value, and no call fails with one.
+fn check_default(args: &Args, mistakes: &mut Mistakes) {
+    if let (Some(default), Some(_)) = (&args.default_on_error, &args.cache_err) {
         mistakes.at(
-            judge.span(),
-            format!("`{option}` judges what was loaded, and the argument `{argument}` is gone by then; `when` and `unless` judge the arguments"),
+            default.name,
+            "`default_on_error` stands in for an `Err`, and `cache_err` makes one a value to be kept; leave one of them out",
         );
     }
 }
@@ -378,11 +418,13 @@ fn mention(args: &Args, key: &Key, names: &[Ident]) -> Mention {
     let in_tags = args.tags.iter().any(|tag| match tag {
         Tag::Template(template) => template.names.iter().any(|name| names.contains(name)),
         Tag::Expr(tag) => names_any(Some(tag), names),
+        Tag::OfValue(_) => false,
     });
     if in_tags || names_any(args.stack.as_ref(), names) || key.lends(names) {
         Mention::BesideLoad
     } else if names_any(args.key.as_ref().map(|key| &key.value), names)
         || names_any(args.condition.as_ref().map(Condition::expr), names)
+        || names_any(args.default_on_error.as_ref().map(|default| &default.value), names)
     {
         Mention::InKey
     } else {

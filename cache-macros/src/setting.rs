@@ -1,7 +1,7 @@
 //! `ttl = 300`, `jitter = 0.1`, `codec = "json"`: the options that are fields of the policy, checked as far as they can be
 //! at compile time.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use proc_macro2::Span;
 use syn::{
@@ -175,7 +175,12 @@ pub(crate) fn check_tiers(settings: &[Setting], validated: Option<Span>, mistake
 }
 
 /// A synchronous function is cached in L1 alone, and its body runs in the call.
-pub(crate) fn check_synchronous(settings: &[Setting], validated: Option<Span>, mistakes: &mut Mistakes) {
+pub(crate) fn check_synchronous(
+    settings: &[Setting],
+    validated: Option<Span>,
+    to_the_end: Option<Span>,
+    mistakes: &mut Mistakes,
+) {
     const IN_L1: &str = "a synchronous function is cached in L1 alone, because to wait for the shared store would block a thread that the \
                          answer may need; write `async fn`, or leave this out";
     if let Some(validated) = validated {
@@ -184,14 +189,26 @@ pub(crate) fn check_synchronous(settings: &[Setting], validated: Option<Span>, m
     for Setting { name, value } in settings {
         match name.to_string().as_str() {
             "tiers" if !matches!(value, Value::Tiers("L1")) => mistakes.at(name.span(), IN_L1),
-            "stale_while_revalidate" | "stale_if_error" | "soft_timeout" | "refresh_ahead" | "adaptive" | "error_backoff"
-            | "max_loads" => mistakes.at(
-                name.span(),
-                format!("`{name}` is about loads that go on apart from their callers, and the body of a synchronous function runs in the call; write `async fn`, or leave it out"),
-            ),
+            "stale_while_revalidate"
+            | "stale_if_error"
+            | "soft_timeout"
+            | "refresh_ahead"
+            | "adaptive"
+            | "error_backoff"
+            | "max_loads" => mistakes.at(name.span(), apart(name)),
             _ => {}
         }
     }
+    if let Some(to_the_end) = to_the_end {
+        mistakes.at(to_the_end, apart("to_the_end"));
+    }
+}
+
+fn apart(option: impl Display) -> String {
+    format!(
+        "`{option}` is about loads that go on apart from their callers, and the body of a synchronous function runs in the call; \
+         write `async fn`, or leave it out"
+    )
 }
 
 /// The literal, if it is one. No setting is negative.

@@ -38,7 +38,7 @@ pub(crate) fn site(model: &Model) -> TokenStream {
     }
 }
 
-fn spec(model: &Model, path: Option<TokenStream>) -> TokenStream {
+pub(crate) fn spec(model: &Model, path: Option<TokenStream>) -> TokenStream {
     let Model { krate, site, .. } = model;
     let name = match &site.cache {
         None => path,
@@ -102,7 +102,7 @@ fn setting(model: &Model, value: &Value) -> TokenStream {
     }
 }
 
-fn duration(time: Duration) -> TokenStream {
+pub(crate) fn duration(time: Duration) -> TokenStream {
     let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
     quote!(::core::time::Duration::new(#seconds, #nanos))
 }

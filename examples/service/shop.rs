@@ -40,8 +40,16 @@ pub(crate) async fn stock(shop: &Shop, id: ArticleId) -> Result<u32, ShopError> 
     shop.database.stock(id).await
 }
 
-/// What is recommended to a customer; guests are many, and have no history to ask.
-#[cached(cache = "recommended", ttl = "1h", jitter = 0.3, when = customer.is_some(), stack = &shop.stack, skip(shop))]
+/// What is recommended to a customer; guests are many, and have no history to ask. No page fails for the want of it.
+#[cached(
+    cache = "recommended",
+    ttl = "1h",
+    jitter = 0.3,
+    when = customer.is_some(),
+    default_on_error = Vec::new(),
+    stack = &shop.stack,
+    skip(shop),
+)]
 pub(crate) async fn recommended(shop: &Shop, customer: Option<u64>) -> Result<Vec<ArticleId>, ShopError> {
     shop.database.recommended(customer).await
 }

@@ -1,9 +1,10 @@
-//! How a service that caches is tested: a stack of its own for each test, which shares nothing with the others; tokio's paused
-//! clock, which the cache goes by; and the function itself, where the cache is not what is asked about.
+//! How a service that caches is tested: a stack of its own for each test, which needs no server and shares nothing with the others;
+//! tokio's paused clock, which the cache goes by; and the function itself, or a scope that goes past the cache, where the cache is
+//! not what is asked about. Where two processes are, they are two stacks on one `Memory`.
 
 use std::{sync::Arc, time::Duration};
 
-use cache_core::{Policies, Source, Stack, backend::Memory};
+use cache_core::{Policies, Source, Stack, backend::Memory, scope};
 use tokio::time::advance;
 
 use crate::{
@@ -101,6 +102,28 @@ async fn guests_go_past_the_cache() {
         recommended(&shop, customer).await.unwrap();
         assert_eq!(recommended::explain(&shop, customer).await.source, source);
     }
+}
+
+#[tokio::test]
+async fn with_the_database_down_nothing_is_recommended() {
+    let shop = shop().await;
+    shop.database().set_down(true);
+    let answer = recommended::explain(&shop, Some(7)).await;
+    assert_eq!((answer.value.unwrap(), answer.source), (vec![], Source::Default));
+    shop.database().set_down(false);
+    assert_eq!(recommended(&shop, Some(7)).await.unwrap(), [BOLT]);
+}
+
+/// Everything inside of the scope goes past the cache: a way to compare what is cached with what is.
+#[tokio::test]
+async fn what_changed_behind_the_back_of_the_cache_is_seen_by_going_past_it() {
+    let shop = shop().await;
+    let cached = shop.clone().offer(BOLT).await.unwrap();
+    shop.database().sell(BOLT, 40).await.unwrap();
+    assert_eq!(shop.clone().offer(BOLT).await.unwrap(), cached);
+    let current = scope::bypass(shop.clone().offer(BOLT)).await.unwrap();
+    assert_eq!(current, "bolt on steel, 20 cents, 60 in stock");
+    assert_eq!(shop.offer(BOLT).await.unwrap(), cached, "it put nothing there");
 }
 
 /// A fixture without a database behind it.

@@ -153,6 +153,46 @@ pub fn tag(tag: impl Tag) -> String {
     tag.into_text()
 }
 
+/// What a closure in `tags = […]` may return.
+#[diagnostic::on_unimplemented(
+    message = "a tag is a text, and a `{Self}` is none",
+    label = "neither a text, nor a `Vec`, an array or an `Option` of texts",
+    note = "format it: `tags = [|user| format!(\"team:{{}}\", user.team)]`"
+)]
+pub trait Tags {
+    /// Their texts.
+    fn into_texts(self) -> Vec<String>;
+}
+
+macro_rules! one_tag {
+    ($($text:ty),+) => {
+        $(impl Tags for $text {
+            fn into_texts(self) -> Vec<String> {
+                vec![self.into()]
+            }
+        })+
+    };
+}
+
+one_tag!(String, &String, &str);
+
+macro_rules! many_tags {
+    ($($texts:ty $([$count:ident])?),+) => {
+        $(impl<T: Into<String> $(, const $count: usize)?> Tags for $texts {
+            fn into_texts(self) -> Vec<String> {
+                self.into_iter().map(Into::into).collect()
+            }
+        })+
+    };
+}
+
+many_tags!(Vec<T>, Option<T>, [T; N][N]);
+
+/// Evaluates a closure in `tags = […]`.
+pub fn tags_of<'v, V, T: Tags>(value: &'v V, tags: impl FnOnce(&'v V) -> T) -> Vec<String> {
+    tags(value).into_texts()
+}
+
 /// What `cache = …` may evaluate to.
 #[diagnostic::on_unimplemented(
     message = "the name of a cache is a text, and a `{Self}` is none",

@@ -35,6 +35,11 @@ impl<D> Ask<D> {
         if bypassed { Self::Past } else { Self::Call }
     }
 
+    /// Whether it is answered by the value of a load, if need be.
+    pub(super) const fn loads(&self) -> bool {
+        matches!(self, Self::Call | Self::Refresh | Self::Explain)
+    }
+
     /// Whether it goes past the cache: what the call found out, or what `condition` says now.
     pub fn bypasses(&self, condition: impl FnOnce() -> bool) -> bool {
         match self {

@@ -10,6 +10,7 @@ use crate::{
     answer::{Answer, Source},
     cache::{Cache, CacheKey, CacheValue, Call},
     codec::is_negative,
+    coherence::course::Mode,
     entry::Asker,
     error::{LoadError, Result},
     load::Load,
@@ -23,6 +24,8 @@ pub struct Entry<O: Outcome<Value: 'static>, L: Lookup<Key: 'static>> {
     pub(super) key: L,
     pub(super) bypassed: bool,
     validated: bool,
+    pub(super) to_the_end: bool,
+    pub(super) default: Option<O::Value>,
     pub(super) keep: Keep<O>,
 }
 
@@ -42,7 +45,15 @@ where
     O: Outcome<Value: CacheValue>,
     L: Lookup<Key: CacheKey>,
 {
-    Entry { cache: site.cache(stack), key, bypassed: false, validated: false, keep: Keep::default() }
+    Entry {
+        cache: site.cache(stack),
+        key,
+        bypassed: false,
+        validated: false,
+        to_the_end: false,
+        default: None,
+        keep: Keep::default(),
+    }
 }
 
 impl<O: Outcome, L: Lookup> Entry<O, L> {
@@ -56,6 +67,25 @@ impl<O: Outcome, L: Lookup> Entry<O, L> {
     #[must_use]
     pub fn validated(self) -> Self {
         Self { validated: true, ..self }
+    }
+
+    /// `to_the_end`
+    #[must_use]
+    pub fn to_the_end(self) -> Self {
+        Self { to_the_end: true, ..self }
+    }
+
+    /// `default_on_error = …`; it is evaluated where the cache may have something loaded.
+    #[must_use]
+    pub fn or_default<D>(self, ask: &Ask<D>, value: impl FnOnce() -> O::Value) -> Self {
+        Self { default: (!self.bypassed && ask.loads()).then(value), ..self }
+    }
+
+    /// `tags = [|value| …]`
+    #[must_use]
+    pub fn tagged_by(mut self, tags: fn(&O::Value) -> Vec<String>) -> Self {
+        self.keep.tags = tags;
+        self
     }
 
     /// `cache_none = false`
@@ -135,10 +165,11 @@ where
             return O::join(Ok(value));
         }
         let hash = cache.shared().hash(&self.key);
-        let call = Call { tags: tags(), validated, ..Call::default() };
+        let call = Call { tags: tags(), validated, to_the_end: self.to_the_end, ..Call::default() };
         let of_errors = cache.shared().policy().negative_ttl;
         let loader = |handle| keep.split(load(), handle, of_errors);
-        let answer = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
+        let loaded = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
+        let answer = cache.or_default(hash, &self.key, loaded, self.default);
         O::join(answer.map(|answer| answer.value))
     }
 
@@ -164,12 +195,15 @@ where
         };
         let (key, keep) = (self.key.to_key(), self.keep);
         let of_errors = cache.shared().policy().negative_ttl;
-        let at = cache.at(&key).tags(tags());
-        let answer = at.try_refresh_with(|handle| keep.split(load(), handle, of_errors)).await;
-        if answer.as_ref().is_ok_and(|answer| !keep.says(&answer.value)) {
+        let call = Call { mode: Mode::Refresh, tags: tags(), to_the_end: self.to_the_end, ..Call::default() };
+        let hash = cache.shared().hash(&self.key);
+        let loader = |handle| keep.split(load(), handle, of_errors);
+        let loaded = Box::pin(cache.load(key.clone(), hash, call, loader)).await;
+        if loaded.as_ref().is_ok_and(|loaded| !keep.says(&loaded.value)) {
             // What is cached yet is older than what must not be. If it can't be told, it is queued.
             let _ = cache.invalidate(&key).await;
         }
+        let answer = cache.or_default(hash, &self.key, loaded, self.default);
         O::join(answer.map(|answer| answer.value))
     }
 
@@ -179,7 +213,8 @@ where
             // Nothing of it would be cached.
             return Ok(Answer { source: Source::L1, ..Answer::uncached(()) });
         }
-        match self.answer(tags, load).await {
+        // What stands in for a load that failed warms nothing.
+        match (Self { default: None, ..self }).answer(tags, load).await {
             Ok(answer) => Ok(answer.map(drop)),
             Err(LoadError::Loader(_)) => Err("the function returned an error".to_owned()),
             Err(LoadError::Cache(error)) => Err(error.to_string()),
@@ -214,7 +249,7 @@ where
             return Ok(());
         }
         let cache = self.cache?;
-        let at = cache.at(self.key).tags(tags());
+        let at = cache.at(self.key).tags(tags()).tags((self.keep.tags)(&value));
         match cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value)) {
             Some(ttl) => at.ttl(ttl).insert(value).await,
             None => at.insert(value).await,
@@ -223,18 +258,28 @@ where
 
     async fn answer(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Result<Answer<O::Value>, LoadError<O::Error>> {
         let (cache, keep) = (self.cache?, self.keep);
-        let at = cache.at(self.key).tags(tags());
-        let at = if self.validated { at.validated() } else { at };
+        let mut at = cache.at(self.key).tags(tags());
+        if self.validated {
+            at = at.validated();
+        }
+        if self.to_the_end {
+            at = at.to_the_end();
+        }
+        if let Some(value) = self.default {
+            at = at.default_on_error(value);
+        }
         let of_errors = cache.shared().policy().negative_ttl;
         at.try_get_with(|handle| keep.split(load(), handle, of_errors)).await
     }
 }
 
-/// What is cached, and for how long.
+/// What is cached, under which tags, and for how long.
 pub(super) struct Keep<O: Outcome> {
     none: bool,
     judge: Option<fn(&O::Value) -> bool>,
     errors: fn(&O::Error) -> bool,
+    /// Those that the value tells, beside those of the call.
+    pub(super) tags: fn(&O::Value) -> Vec<String>,
 }
 
 impl<O: Outcome> Clone for Keep<O> {
@@ -247,7 +292,7 @@ impl<O: Outcome> Copy for Keep<O> {}
 
 impl<O: Outcome> Default for Keep<O> {
     fn default() -> Self {
-        Self { none: true, judge: None, errors: |_| true }
+        Self { none: true, judge: None, errors: |_| true, tags: |_| Vec::new() }
     }
 }
 
@@ -276,6 +321,7 @@ impl<O: Outcome<Value: CacheValue>> Keep<O> {
         if !self.says(&value) {
             load.no_store();
         }
+        (self.tags)(&value).into_iter().for_each(|tag| load.tag(tag));
         if let Some(ttl) = of_errors.filter(|_| O::is_error(&value)) {
             load.ttl(ttl);
         }

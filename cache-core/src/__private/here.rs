@@ -88,7 +88,8 @@ where
         }
         let cache = self.cache?;
         let ttl = cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value));
-        let call = Call { tags: tags(), ttl, ..Call::default() };
+        let tags = tags().into_iter().chain((self.keep.tags)(&value)).collect();
+        let call = Call { tags, ttl, ..Call::default() };
         cache.shared().insert_here(&self.key, cache.shared().hash(&self.key), value, &call)
     }
 
@@ -108,6 +109,6 @@ where
             // What is cached yet is older than what must not be.
             let _ = Stack::from_inner(shared.stack.clone()).invalidation().key(&cache, &key).send_soon();
         }
-        answer
+        cache.or_default(hash, &&key, answer, self.default)
     }
 }

@@ -1,6 +1,6 @@
 //! Functions of many keys.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, marker::PhantomData, sync::Arc};
 
 use super::{Loading, Site};
 use crate::{
@@ -8,13 +8,15 @@ use crate::{
     cache::{Cache, CacheKey, CacheValue},
     error::{Error, LoadError, Result},
     stack::Stack,
+    stats::Stats,
 };
 
 /// What a function of many keys returns.
 #[diagnostic::on_unimplemented(
-    message = "`#[cached(batch)]` is for functions of many keys, which return a `HashMap` of keys and values, not `{Self}`",
-    label = "needs to be a `HashMap<K, V>`, or a `Result` of one",
-    note = "keys and values need what those of any cached function need; the error of a `Result` needs `Clone`, because callers share it, and `From<cache_core::Error>`, for a load that panicked or ran out of time"
+    message = "`#[cached(batch)]` can't cache what is in a `{Self}`",
+    label = "needs to be a `HashMap` of keys and values, or a `Result` of one",
+    note = "keys need `Clone`, `Eq`, `Hash` and `serde::Serialize`, and values `Clone`, `serde::Serialize` and `serde::Deserialize`; all are `Send + Sync + 'static`",
+    note = "the error of a `Result` needs `Clone`, because callers share it, and `From<cache_core::Error>`, for a load that panicked or ran out of time"
 )]
 pub trait OfMany: Sized + Send + 'static {
     /// What is looked up.
@@ -34,11 +36,29 @@ pub trait OfMany: Sized + Send + 'static {
 
     /// Makes what a call for one key returns.
     fn one(answer: Result<Option<Self::Value>, LoadError<Self::Error>>) -> Self::One;
+
+    /// The cached values, and for the rest those of one run of the body.
+    fn call<F>(keys: Vec<Self::Key>) -> impl Future<Output = Self> + Send
+    where
+        F: Batched<Key = Self::Key, Output = Self>,
+    {
+        async move {
+            let answer = match Batch::<F>::cache() {
+                Ok(cache) => {
+                    let many: Many<_, _, Self::Error> = cache.many(&keys).try_get_with(loading::<F>).await;
+                    many.into_result()
+                }
+                Err(error) => Err(LoadError::Cache(error)),
+            };
+            Self::join(answer)
+        }
+    }
 }
 
 /// What is found, by key.
 pub type Values<R> = HashMap<<R as OfMany>::Key, <R as OfMany>::Value>;
 
+#[diagnostic::do_not_recommend]
 impl<K: CacheKey, V: CacheValue> OfMany for HashMap<K, V> {
     type Key = K;
     type Value = V;
@@ -65,6 +85,7 @@ fn panicking<T>(error: LoadError<Infallible>) -> T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<K, V, E> OfMany for Result<HashMap<K, V>, E>
 where
     K: CacheKey,
@@ -96,57 +117,90 @@ fn own<E: Clone + From<Error>>(error: LoadError<E>) -> E {
     }
 }
 
-/// A body that is asked for the keys that are missing.
-pub type LoadMany<R> = fn(Vec<<R as OfMany>::Key>) -> Loading<R>;
+/// A function of many keys, as the attribute describes it.
+pub trait Batched: Sized + 'static {
+    /// What is looked up.
+    type Key;
+    /// What the function returns.
+    type Output: OfMany<Key = Self::Key>;
 
-/// The cached values, and for the rest those of one run of the body.
-pub async fn many<R: OfMany>(site: &'static Site, stack: Option<&Stack>, keys: Vec<R::Key>, load: LoadMany<R>) -> R {
-    let answer = match site.cache::<R::Key, R::Value>(stack) {
-        Ok(cache) => {
-            let many: Many<_, _, R::Error> = cache.many(&keys).try_get_with(move |keys| loading(load, keys)).await;
-            many.into_result()
-        }
-        Err(error) => Err(LoadError::Cache(error)),
-    };
-    R::join(answer)
+    /// Where its cache is kept.
+    fn site() -> &'static Site;
+
+    /// The stack that it is in, if it names one.
+    fn stack() -> Option<Stack>;
+
+    /// Runs the body.
+    fn load(keys: Vec<Self::Key>) -> Loading<Self::Output>;
 }
 
-/// The cached value, or that of a run of the body for all keys that are asked for within a moment.
-pub async fn one<R: OfMany>(site: &'static Site, stack: Option<&Stack>, key: R::Key, load: LoadMany<R>) -> R::One {
-    let answer = match site.cache::<R::Key, R::Value>(stack) {
-        Ok(cache) => cache.gathered::<_, _, _, R::Error>(move |keys| loading(load, keys)).get(&key).await,
-        Err(error) => Err(LoadError::Cache(error)),
-    };
-    R::one(answer)
-}
+/// What goes with a cached function of many keys.
+pub struct Batch<F>(PhantomData<fn() -> F>);
 
-async fn loading<R: OfMany>(load: LoadMany<R>, keys: Vec<R::Key>) -> Result<Each<R>, R::Error> {
-    let loaded = load(keys).await.split()?;
-    Ok(loaded.into_iter().map(|(key, value)| (key, Ok(value))).collect())
-}
+/// What a function caches of each key.
+pub type ValueOf<F> = <<F as Batched>::Output as OfMany>::Value;
 
-type Each<R> = Vec<(<R as OfMany>::Key, Result<<R as OfMany>::Value, <R as OfMany>::Error>)>;
+/// What a function returns for one key.
+pub type OneOf<F> = <<F as Batched>::Output as OfMany>::One;
 
-/// The cached values.
-pub async fn get_many<R: OfMany>(site: &'static Site, stack: Option<&Stack>, keys: Vec<R::Key>) -> Values<R> {
-    match site.cache::<R::Key, R::Value>(stack) {
-        Ok(cache) => cache.get_many(&keys).await,
-        Err(_) => HashMap::new(),
+impl<F: Batched> Batch<F> {
+    /// The function itself. Of its types nothing is asked here, so that what they lack is said once, where the function is
+    /// described.
+    #[doc(hidden)]
+    pub fn call(keys: Vec<F::Key>) -> impl Future<Output = F::Output> + Send {
+        F::Output::call::<F>(keys)
     }
 }
 
-/// Revokes the entries of many keys.
-///
-/// # Errors
-/// As for [`Cache::invalidate_many`].
-pub async fn invalidate_many<R: OfMany>(site: &'static Site, stack: Option<&Stack>, keys: Vec<R::Key>) -> Result<()> {
-    site.cache::<R::Key, R::Value>(stack)?.invalidate_many(&keys).await
+impl<K: CacheKey, F: Batched<Key = K>> Batch<F> {
+    /// The value of one key. Calls within a moment of each other share one run of the body.
+    pub async fn one(key: K) -> OneOf<F> {
+        let answer = match Self::cache() {
+            Ok(cache) => cache.gathered::<_, _, _, <F::Output as OfMany>::Error>(loading::<F>).get(&key).await,
+            Err(error) => Err(LoadError::Cache(error)),
+        };
+        F::Output::one(answer)
+    }
+
+    /// The cached values. Loads nothing.
+    pub async fn get(keys: Vec<K>) -> HashMap<K, ValueOf<F>> {
+        match Self::cache() {
+            Ok(cache) => cache.get_many(&keys).await,
+            Err(_) => HashMap::new(),
+        }
+    }
+
+    /// Revokes the entries, everywhere.
+    ///
+    /// # Errors
+    /// As for [`Cache::invalidate_many`].
+    pub async fn invalidate(keys: Vec<K>) -> Result<()> {
+        Self::cache()?.invalidate_many(&keys).await
+    }
+
+    /// Runs the body for all keys; the cache is neither read nor written.
+    pub async fn uncached(keys: Vec<K>) -> F::Output {
+        F::load(keys).await
+    }
+
+    /// The function's cache.
+    ///
+    /// # Errors
+    /// As for [`CacheBuilder::build`](crate::CacheBuilder::build).
+    pub fn cache() -> Result<Cache<K, ValueOf<F>>> {
+        Ok(F::site().cache::<K, ValueOf<F>>(F::stack().as_ref())?.clone())
+    }
+
+    /// What happened to the function's cache so far in this process.
+    #[must_use]
+    pub fn stats() -> Stats {
+        super::stats(F::site(), F::stack().as_ref())
+    }
 }
 
-/// The cache of a function of many keys.
-///
-/// # Errors
-/// As for [`CacheBuilder::build`](crate::CacheBuilder::build).
-pub fn handle_of_many<R: OfMany>(site: &'static Site, stack: Option<&Stack>) -> Result<Cache<R::Key, R::Value>> {
-    Ok(site.cache::<R::Key, R::Value>(stack)?.clone())
+async fn loading<F: Batched>(keys: Vec<F::Key>) -> Result<Each<F>, <F::Output as OfMany>::Error> {
+    let loaded = F::load(keys).await.split()?;
+    Ok(loaded.into_iter().map(|(key, value)| (key, Ok(value))).collect())
 }
+
+type Each<F> = Vec<(<F as Batched>::Key, Result<ValueOf<F>, <<F as Batched>::Output as OfMany>::Error>)>;

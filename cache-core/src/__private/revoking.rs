@@ -1,6 +1,6 @@
 //! What `#[invalidates]` calls: revoking what a function makes obsolete, once it is known how it ended.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
@@ -93,6 +93,8 @@ struct Revocation {
 #[derive(Default)]
 pub struct Revoking {
     revocations: Vec<Revocation>,
+    soft: bool,
+    hold_off: Option<Duration>,
     is_over: bool,
 }
 
@@ -127,6 +129,20 @@ impl Revoking {
         self
     }
 
+    /// `expire`
+    #[must_use]
+    pub fn softly(mut self) -> Self {
+        self.soft = true;
+        self
+    }
+
+    /// `hold_off = …`
+    #[must_use]
+    pub fn hold_off(mut self, lag: Duration) -> Self {
+        self.hold_off = Some(lag);
+        self
+    }
+
     /// `before`: whatever comes of the function.
     pub async fn before(&self) {
         self.revoke().await;
@@ -151,9 +167,17 @@ impl Revoking {
     fn invalidations(&self) -> Vec<Invalidation> {
         let of = |stack: &Stack| {
             let own = self.revocations.iter().filter(|revocation| is_same(&revocation.stack, stack));
-            own.fold(stack.invalidation(), |invalidation, revocation| (revocation.add)(invalidation))
+            own.fold(self.invalidation_of(stack), |invalidation, revocation| (revocation.add)(invalidation))
         };
         self.stacks().iter().map(of).collect()
+    }
+
+    fn invalidation_of(&self, stack: &Stack) -> Invalidation {
+        match self.hold_off {
+            _ if self.soft => stack.invalidation().soft(),
+            Some(lag) => stack.invalidation().hold_off(lag),
+            None => stack.invalidation(),
+        }
     }
 
     fn stacks(&self) -> Vec<Stack> {
@@ -174,7 +198,12 @@ impl Drop for Revoking {
             return;
         }
         for invalidation in self.invalidations() {
-            let _ = invalidation.send_soon();
+            // A queue keeps neither a hold-off nor what is soft.
+            if self.soft || self.hold_off.is_some() {
+                tokio::spawn(async { drop(invalidation.send().await) });
+            } else {
+                let _ = invalidation.send_soon();
+            }
         }
     }
 }

@@ -320,7 +320,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
 
 impl<K: CacheKey, V: CacheValue> Cache<K, V> {
     /// What was loaded, or in place of a load that failed the value that was given for that.
-    fn or_default<E>(
+    pub(crate) fn or_default<E>(
         &self,
         hash: u64,
         key: &impl Lookup<Key = K>,

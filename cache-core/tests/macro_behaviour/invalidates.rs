@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use cache_core::{Error, ErrorKind, Source, Stack, backend::Memory, cached, invalidates};
@@ -269,4 +270,88 @@ async fn functions_are_named_by_any_path() {
     name(7, 1, &db).await.unwrap();
     from_a_macro(&db).await;
     assert_eq!(name(7, 1, &db).await.unwrap(), "from_a_macro");
+}
+
+#[cached(cache = "rank", stale_while_revalidate = "1h", stack = &db.stack, skip(db))]
+async fn rank(id: u32, db: &Db) -> String {
+    db.names().get(&id).cloned().unwrap_or_default()
+}
+
+#[invalidates(rank(id, db), expire)]
+async fn promote(id: u32, db: &Db, begun: &Notify, fails: bool) -> Result<(), String> {
+    db.set(id, "general");
+    begun.notify_one();
+    if fails { std::future::pending().await } else { Ok(()) }
+}
+
+#[tokio::test]
+async fn an_expired_entry_may_still_be_served() {
+    let db = Db::new().await;
+    rank(1, &db).await;
+    promote(1, &db, &Notify::new(), false).await.unwrap();
+    let answer = rank::explain(1, &db).await;
+    assert_eq!((answer.value.as_str(), answer.source), ("", Source::Stale));
+    while rank(1, &db).await != "general" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_expired_also_if_the_caller_goes_away() {
+    let (db, begun) = (Db::new().await, Notify::new());
+    rank(1, &db).await;
+    tokio::select! {
+        _ = promote(1, &db, &begun, true) => unreachable!("it never ends"),
+        () = begun.notified() => {}
+    }
+    while rank::explain(1, &db).await.source == Source::L1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+const LAG: Duration = Duration::from_secs(10);
+
+#[invalidates(name(7, id, db), tags = ["org:{org}"], hold_off = LAG)]
+async fn rename_at_the_primary(org: u32, id: u32, db: &Db) {
+    db.set(id, "Ada");
+}
+
+#[invalidates(length(id, db), hold_off = "10s")]
+async fn rename_unfinished(id: u32, db: &Db, begun: &Notify) {
+    db.set(id, "Ada");
+    begun.notify_one();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_cached_while_a_replica_may_lag() {
+    let db = Db::on(Stack::builder("test").l2(Memory::new()).build().await.unwrap());
+    name(7, 1, &db).await.unwrap();
+    rename_at_the_primary(8, 1, &db).await;
+    for _ in 0..2 {
+        assert_eq!(name::explain(7, 1, &db).await.source, Source::Loaded);
+        assert_eq!(name::explain(8, 1, &db).await.source, Source::Loaded);
+    }
+    tokio::time::advance(LAG * 2).await;
+    name(7, 1, &db).await.unwrap();
+    assert_eq!(name::explain(7, 1, &db).await.source, Source::L1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lag_is_waited_out_also_if_the_caller_goes_away() {
+    let db = Db::on(Stack::builder("test").l2(Memory::new()).build().await.unwrap());
+    let begun = Notify::new();
+    length(1, &db).await;
+    tokio::select! {
+        () = rename_unfinished(1, &db, &begun) => unreachable!("it never ends"),
+        () = begun.notified() => {}
+    }
+    for _ in 0..2 {
+        while length::explain(1, &db).await.source != Source::Loaded {
+            tokio::task::yield_now().await;
+        }
+    }
+    tokio::time::advance(LAG * 2).await;
+    length(1, &db).await;
+    assert_eq!(length::explain(1, &db).await.source, Source::L1);
 }

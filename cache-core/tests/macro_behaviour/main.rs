@@ -10,18 +10,17 @@ mod errors;
 mod generics;
 mod invalidates;
 mod keys;
+mod loads;
 mod methods;
 mod names;
 mod recursion;
 mod returns;
 mod scopes;
 mod settings;
-mod shapes;
 mod sizes;
 mod stacks;
 mod synchronous;
 mod tags;
-mod traits;
 
 use std::sync::{
     Arc,

@@ -2,10 +2,15 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{ExprMethodCall, Ident, Path, PathArguments, ReturnType, Type, parse_quote, spanned::Spanned};
+use syn::{ExprMethodCall, Ident, Path, PathArguments, ReturnType, Type, ext::IdentExt, parse_quote, spanned::Spanned};
 
 use super::{Change, Entry, Options, is_nameless};
-use crate::{args::Tag, expand::private_of};
+use crate::{
+    args::Tag,
+    expand::private_of,
+    setting::{Setting, Value},
+    site::duration,
+};
 
 pub(super) fn expand(options: &Options, change: &Change) -> TokenStream {
     let Change { attributes, visibility, signature, .. } = change;
@@ -28,6 +33,7 @@ fn revoking(options: &Options, change: &Change) -> TokenStream {
     let ended = Ident::new("__ended", Span::mixed_site());
     let entries = options.entries.iter().map(target);
     let tags = tags(options);
+    let manner = manner(options);
     let body = body(options, change);
     let (before, is_over) = match options.before {
         Some(_) => (quote!(#revoking.before().await;), quote!(true)),
@@ -36,12 +42,27 @@ fn revoking(options: &Options, change: &Change) -> TokenStream {
     quote! {
         #[allow(unused_imports, reason = "what is returned decides which of them is used")]
         use #krate::__private::{ByEnd as _, ByResult as _};
-        let #revoking = #krate::__private::Revoking::new()#(.entry(#entries))*#tags;
+        let #revoking = #krate::__private::Revoking::new()#(.entry(#entries))*#tags #manner;
         #before
         let #ended = #body.await;
         #revoking.after(#is_over).await;
         #ended
     }
+}
+
+/// How the entries and tags are revoked, if it is said.
+fn manner(options: &Options) -> Option<TokenStream> {
+    if options.expire.is_some() {
+        return Some(quote!(.softly()));
+    }
+    let Setting { name, value } = options.hold_off.as_ref()?;
+    let verb = Ident::new("hold_off", Span::call_site().located_at(name.span()));
+    let lag = match value {
+        Value::Time(lag) => duration(*lag),
+        Value::Expr(lag) => quote!(#lag),
+        _ => unreachable!("it is a time or an expression"),
+    };
+    Some(quote!(.#verb(#lag)))
 }
 
 /// A write of the entry; what can't be guarded is not done.
@@ -63,6 +84,13 @@ fn guarded(options: &Options, change: &Change) -> TokenStream {
 
 fn target(entry: &Entry) -> TokenStream {
     match entry {
+        Entry::Function { function, arguments } if is_associated(function) => {
+            let mut target = function.clone();
+            if let Some(last) = target.segments.last_mut() {
+                last.ident = format_ident!("__{}_target", last.ident, span = last.ident.span());
+            }
+            quote!(#target(#arguments))
+        }
         Entry::Function { function, arguments } => {
             let place = function.segments.last().map_or_else(Span::call_site, |last| last.ident.span());
             let target = Ident::new("__target", Span::call_site().located_at(place));
@@ -74,6 +102,12 @@ fn target(entry: &Entry) -> TokenStream {
             quote!(#receiver.#target #turbofish(#args))
         }
     }
+}
+
+/// `Self::count`, `shop::Users::count`: a function of a type, whose name begins as those of types do.
+fn is_associated(function: &Path) -> bool {
+    let of = function.segments.iter().rev().nth(1);
+    of.is_some_and(|of| of.ident.unraw().to_string().starts_with(char::is_uppercase))
 }
 
 /// `row::<User>` as `row` and `::<User>`.
@@ -99,6 +133,7 @@ fn tags(options: &Options) -> TokenStream {
             let private = private_of(&krate, place);
             quote_spanned!(place=> #private::tag(#tag))
         }
+        Tag::OfValue(_) => unreachable!("it was refused"),
     });
     let stack = match &options.stack {
         Some(stack) => {

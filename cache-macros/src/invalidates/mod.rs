@@ -19,6 +19,7 @@ use crate::{
     args::{Tag, end_of_option, flag, items, skip_past_comma, tags, value},
     argument::bindings,
     error::Mistakes,
+    setting::Setting,
 };
 
 /// The generated code; where there were mistakes, they and the function as it was.
@@ -43,6 +44,8 @@ struct Options {
     stack: Option<Expr>,
     before: Option<Span>,
     guarded: Option<Span>,
+    expire: Option<Span>,
+    hold_off: Option<Setting>,
     krate: Option<Path>,
 }
 
@@ -93,6 +96,8 @@ impl Options {
             "stack" => self.stack = Some(value(input, &name, |input| input.parse())?),
             "crate" => self.krate = Some(value(input, &name, |input| input.parse())?),
             "before" => self.before = flag(input, &name)?.then(|| name.span()),
+            "expire" => self.expire = flag(input, &name)?.then(|| name.span()),
+            "hold_off" => self.hold_off = Some(value(input, &name, |input| Setting::parse(&name, input))?),
             "guarded" => self.guarded = flag(input, &name)?.then(|| name.span()),
             other => {
                 let why = if input.peek(Token![=]) {
@@ -100,7 +105,8 @@ impl Options {
                 } else {
                     format!("`{other}` is named without the arguments of an entry: `{other}(…)`")
                 };
-                let options = "beside cached functions there are: before, crate, guarded, stack, tags";
+                let options =
+                    "beside cached functions there are: before, crate, expire, guarded, hold_off, stack, tags";
                 return Err(syn::Error::new(name.span(), format!("{why}; {options}")));
             }
         }
@@ -162,6 +168,42 @@ fn check(options: &mut Options, change: &Change, mistakes: &mut Mistakes) {
     }
     resolve_templates(&mut options.tags, signature, mistakes);
     check_guarded(options, signature, mistakes);
+    check_manner(options, mistakes);
+}
+
+/// How it is revoked is said once.
+fn check_manner(options: &Options, mistakes: &mut Mistakes) {
+    let hold_off = options.hold_off.as_ref().map(|hold_off| hold_off.name.span());
+    let found = [
+        (
+            options.expire,
+            options.guarded.is_some(),
+            "a guarded write leaves nothing old to be served; leave `expire` or `guarded` out",
+        ),
+        (
+            options.expire,
+            hold_off.is_some(),
+            "what is kept out by `hold_off` can't be served as stale; leave `expire` or `hold_off` out",
+        ),
+        (
+            hold_off,
+            options.guarded.is_some(),
+            "a guard ends with the write, and can't be held for longer; leave `guarded` or `hold_off` out",
+        ),
+    ];
+    for (place, other, message) in found {
+        if let (Some(place), true) = (place, other) {
+            mistakes.at(place, message);
+        }
+    }
+    for tag in &options.tags {
+        if let Tag::OfValue(closure) = tag {
+            mistakes.at(
+                closure.span(),
+                "what is revoked is settled before the body runs, so a tag can't be made of what it returns; call `invalidate_tag` at its end",
+            );
+        }
+    }
 }
 
 fn resolve_templates(tags: &mut [Tag], signature: &Signature, mistakes: &mut Mistakes) {

@@ -8,6 +8,8 @@ use cache_core::{Stack, cached, invalidates};
 
 /// A module.
 pub mod users {
+    use std::collections::HashMap;
+
     use super::{Stack, cached, invalidates};
 
     /// A user's name.
@@ -56,6 +58,44 @@ pub mod users {
         /// Changes both.
         #[invalidates(self.is_at("here"), self.count())]
         pub async fn move_on(&self) {}
+    }
+
+    /// Names of many.
+    #[cached(batch, stack = Stack::global())]
+    pub async fn names(ids: Vec<u64>) -> HashMap<u64, String> {
+        ids.into_iter().map(|id| (id, id.to_string())).collect()
+    }
+
+    /// Lengths of many.
+    #[cached(batch)]
+    async fn lengths(mut words: Vec<String>) -> Result<HashMap<String, usize>, cache_core::Error> {
+        words.sort();
+        Ok(words.into_iter().map(|word| (word.clone(), word.len())).collect())
+    }
+
+    /// The length of one.
+    pub async fn length(word: &str) -> Option<usize> {
+        lengths::one(word.to_owned()).await.ok().flatten()
+    }
+
+    /// A rank.
+    #[cached(key = (league, &*format!("{id}")), tags = [|rank| rank.clone()], default_on_error = league.to_owned(), to_the_end)]
+    pub async fn rank(league: &str, id: u64) -> Result<String, std::fmt::Error> {
+        Ok(format!("{league}{id}"))
+    }
+
+    /// Changes the rank.
+    #[invalidates(rank(league, id), expire)]
+    pub async fn win(league: &str, id: u64) {}
+
+    /// Changes the rank elsewhere.
+    #[invalidates(rank(league, id), hold_off = "2s")]
+    pub async fn lose(league: &str, id: u64) {}
+
+    /// Of a number.
+    #[cached]
+    pub fn digits(number: u64) -> usize {
+        number.to_string().len()
     }
 
     /// How many there are.
