@@ -23,7 +23,7 @@ pub use self::{
     argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag, tags_of},
     ask::{Ask, Told, later},
     here::EntryHere,
-    many::{Batch, Batched, OfMany, OneOf, ValueOf, Values},
+    many::{Batch, FunctionOfMany, OfMany, OneOf, ValueOf, Values},
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revocable, Revoking, guarded, never, target},
     site::Site,
