@@ -23,7 +23,7 @@ pub use self::{
     argument::{AsStack, Lent, again, cache_name, copy, key, key_part, lend, lent, tag, tags_of},
     ask::{Ask, Told, at_once, later},
     entry::{Entry, entry},
-    many::{Batch, Batched, OfMany, OneOf, ValueOf, Values},
+    many::{Batch, FunctionOfMany, OfMany, OneOf, ValueOf, Values},
     outcome::{ByConverting, ByPanicking, ByValue, Holds, Loading, Outcome, Returns, boxed, outcome},
     revoking::{ByEnd, ByResult, Ended, Refusable, Revoking, Target, guarded, never},
     site::Site,

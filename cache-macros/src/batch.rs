@@ -124,7 +124,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
         #visibility struct #described {}
 
         #(#conditions)*
-        impl #krate::__private::Batched for #described {
+        impl #krate::__private::FunctionOfMany for #described {
             type Key = #key;
             #returned
 

@@ -40,7 +40,7 @@ pub trait OfMany: Sized + Send + 'static {
     /// The cached values, and for the rest those of one run of the body.
     fn call<F>(keys: Vec<Self::Key>) -> impl Future<Output = Self> + Send
     where
-        F: Batched<Key = Self::Key, Output = Self>,
+        F: FunctionOfMany<Key = Self::Key, Output = Self>,
     {
         async move {
             let answer = match Batch::<F>::cache() {
@@ -118,7 +118,7 @@ fn own<E: Clone + From<Error>>(error: LoadError<E>) -> E {
 }
 
 /// A function of many keys, as the attribute describes it.
-pub trait Batched: Sized + 'static {
+pub trait FunctionOfMany: Sized + 'static {
     /// What is looked up.
     type Key;
     /// What the function returns.
@@ -138,12 +138,12 @@ pub trait Batched: Sized + 'static {
 pub struct Batch<F>(PhantomData<fn() -> F>);
 
 /// What a function caches of each key.
-pub type ValueOf<F> = <<F as Batched>::Output as OfMany>::Value;
+pub type ValueOf<F> = <<F as FunctionOfMany>::Output as OfMany>::Value;
 
 /// What a function returns for one key.
-pub type OneOf<F> = <<F as Batched>::Output as OfMany>::One;
+pub type OneOf<F> = <<F as FunctionOfMany>::Output as OfMany>::One;
 
-impl<F: Batched> Batch<F> {
+impl<F: FunctionOfMany> Batch<F> {
     /// The function itself. Of its types nothing is asked here, so that what they lack is said once, where the function is
     /// described.
     #[doc(hidden)]
@@ -152,7 +152,7 @@ impl<F: Batched> Batch<F> {
     }
 }
 
-impl<K: CacheKey, F: Batched<Key = K>> Batch<F> {
+impl<K: CacheKey, F: FunctionOfMany<Key = K>> Batch<F> {
     /// The value of one key. Calls within a moment of each other share one run of the body.
     pub async fn one(key: K) -> OneOf<F> {
         let answer = match Self::cache() {
@@ -198,9 +198,9 @@ impl<K: CacheKey, F: Batched<Key = K>> Batch<F> {
     }
 }
 
-async fn loading<F: Batched>(keys: Vec<F::Key>) -> Result<Each<F>, <F::Output as OfMany>::Error> {
+async fn loading<F: FunctionOfMany>(keys: Vec<F::Key>) -> Result<Each<F>, <F::Output as OfMany>::Error> {
     let loaded = F::load(keys).await.split()?;
     Ok(loaded.into_iter().map(|(key, value)| (key, Ok(value))).collect())
 }
 
-type Each<F> = Vec<(<F as Batched>::Key, Result<ValueOf<F>, <<F as Batched>::Output as OfMany>::Error>)>;
+type Each<F> = Vec<(<F as FunctionOfMany>::Key, Result<ValueOf<F>, <<F as FunctionOfMany>::Output as OfMany>::Error>)>;
