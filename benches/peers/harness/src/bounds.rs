@@ -37,7 +37,7 @@ pub(crate) fn of(rows: &[Row]) -> Vec<Bound> {
         ("hot keys, to `cached`", ours_to(cached, HOT[0]), Limit::AtMost(0.45), true),
         ("hot keys, to quick_cache", ours_to("quick_cache `get_or_insert_async`", HOT[0]), Limit::AtMost(1.0), true),
         ("Zipf over 10,000, to `cached`", ours_to(cached, ZIPF), Limit::AtMost(0.6), false),
-        ("two threads' hits of numbers, to one's", twice(OURS_OF_NUMBERS), Limit::AtLeast(1.8), true),
+        ("two threads' hits of numbers, to one's", twice(OURS_OF_NUMBERS), Limit::AtLeast(1.8), false),
     ];
     all.into_iter()
         .filter_map(|(what, measured, limit, was_kept)| Some(Bound { what, measured: measured?, limit, was_kept }))
@@ -86,7 +86,7 @@ mod tests {
         let bounds =
             of(&[ours, [row("`cached` `#[concurrent_cached]`", [20.0, 20.0, 100.0]), row("foyer", [1.0; 3])]].concat());
         let broken: Vec<_> = bounds.iter().filter(|bound| bound.is_broken()).map(|bound| bound.what).collect();
-        assert_eq!(broken, ["hot keys, to `cached`", "two threads' hits of numbers, to one's"]);
+        assert_eq!(broken, ["hot keys, to `cached`"]);
         assert!(markdown(&bounds).contains("| Zipf over 10,000, to `cached` | 0.90 | at most 0.6 | not kept |"));
         assert_eq!(bounds.len(), 3, "quick_cache did not take part");
     }

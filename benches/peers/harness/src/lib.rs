@@ -71,7 +71,9 @@ fn report(rows: &[Row], svg: Option<PathBuf>, check: bool) -> Result<(), Box<dyn
     if let Some(directory) = svg {
         fs::create_dir_all(&directory)?;
         for (place, column) in results::columns().iter().enumerate() {
-            let bars: Vec<_> = rows.iter().map(|row| (row.name.replace('`', ""), row.hits[place].ratio)).collect();
+            // A longer bar would leave no room for the others.
+            let drawn = rows.iter().filter(|row| row.hits[place].ratio <= 20.0);
+            let bars: Vec<_> = drawn.map(|row| (row.name.replace('`', ""), row.hits[place].ratio)).collect();
             let file = directory.join(column.file_name());
             fs::write(&file, svg::bars(&column.title(), &bars))?;
             println!("drawn: {}", file.display());
