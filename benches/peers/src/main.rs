@@ -1,51 +1,28 @@
-//! `peers [--rounds n] [--svg directory]`: a hit in other caches and in this one, as their users would write them, side by side
-//! in one run: hot keys and Zipf traffic, one thread and two. Prints a table in Markdown; draws it with `--svg`.
+//! A hit in other caches and in this one, as their users would write them, side by side in one run: hot keys and Zipf traffic, one
+//! thread and two. `benches/compare` runs it.
 
-mod contestants;
-mod measure;
-mod svg;
-mod table;
+mod by_hand;
+mod by_macro;
+mod redis;
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::error::Error;
 
-use benches::Traffic;
-
-use crate::{
-    contestants::contestants,
-    measure::{Measured, measure},
-};
+use cache_redis::testing::RedisServer;
+use side_by_side::{Clock, contestant, run, runtime};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut rounds, mut drawn) = (31, None);
-    let mut arguments = env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let value = arguments.next().ok_or("usage: peers [--rounds n] [--svg directory]")?;
-        match argument.as_str() {
-            "--rounds" => rounds = value.parse()?,
-            "--svg" => drawn = Some(PathBuf::from(value)),
-            _ => return Err(format!("what is {argument}?").into()),
-        }
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let contestants = runtime.block_on(contestants())?;
-    let traffics =
-        [("hot", Traffic::hot()), ("Zipf 10,000", Traffic::zipf()), ("Zipf 100,000", Traffic::zipf_over(100_000))];
-    let mut all = Vec::new();
-    for (name, traffic) in &traffics {
-        let keys: Vec<_> = traffic.requests().take(traffic.drawn()).map(|key| key as u64).collect();
-        for threads in [1, 2] {
-            let measured = measure(runtime.handle(), &contestants, &keys, threads, rounds);
-            all.push(Measured { traffic: name, threads, hits: measured });
-        }
-    }
-    println!("{}", table::markdown(&contestants, &all));
-    if let Some(directory) = drawn {
-        fs::create_dir_all(&directory)?;
-        for measured in &all {
-            let file = directory.join(measured.file_name());
-            fs::write(&file, svg::bars(&measured.title(), &measured.bars(&contestants)))?;
-            println!("drawn: {}", file.display());
-        }
-    }
-    Ok(())
+    let runtime = runtime()?;
+    let server = RedisServer::start();
+    runtime.block_on(redis::connect(&server.url()))?;
+    let peers = vec![
+        contestant!("quick_cache `get_or_insert_async`", "-", by_hand::quick_cache),
+        contestant!("`cached` `#[concurrent_cached]`", "TTL, LRU", by_macro::cached::cached),
+        contestant!("foyer `get_or_fetch`", "-", by_hand::foyer),
+        contestant!("moka `sync::Cache::get`", "TTL, no load", by_hand::moka_sync),
+        contestant!("moka `future::Cache::get_with`", "TTL", by_hand::moka),
+        contestant!("hitbox `#[cached]` on moka", "TTL, decodes", by_macro::hitbox::hitbox),
+        contestant!("multi-tier-cache `get_or_compute_typed`", "TTL, decodes", redis::multi_tier),
+        contestant!("raw redis `GET`, decoded", "another process; time elapsed", redis::raw, Clock::Elapsed),
+    ];
+    run(&runtime, peers)
 }

@@ -36,8 +36,8 @@ const MAX_STRIPES: usize = 32;
 impl Counters {
     pub(crate) fn new(namespace: &str, cache: &str, hub: &Arc<Hub>) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        // A runtime has a worker for each core, and the thread that it was started on.
-        let own = (cores + 1).min(MAX_STRIPES);
+        // A runtime has a worker for each core, and the thread that it was started on; as many again for what else a process runs.
+        let own = (2 * (cores + 1)).min(MAX_STRIPES);
         Self {
             own: (0..own).map(|_| Stripe::new()).collect(),
             shared: Stripe::new(),

@@ -20,7 +20,7 @@ pub(crate) fn bars(title: &str, bars: &[(String, f64)]) -> String {
     );
     for (number, (label, length)) in bars.iter().enumerate() {
         let (y, width) = (TOP + LINE * number, length / longest * room);
-        let colour = if number < 2 { "#2a7ab0" } else { "#9aa5ad" };
+        let colour = if label.starts_with("ours") { "#2a7ab0" } else { "#9aa5ad" };
         let (text, end) = (y + 14, LABELS as f64 + width + 6.0);
         let _ = writeln!(
             svg,
