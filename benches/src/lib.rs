@@ -5,6 +5,7 @@ mod plot;
 mod process;
 mod random;
 mod ratio;
+mod rounds;
 mod server;
 mod tasks;
 mod traffic;
@@ -16,6 +17,7 @@ pub use self::{
     process::{cpu_time, resident},
     random::{Random, Zipf},
     ratio::{Ratios, Workload, ratios},
+    rounds::{Rounds, Took},
     server::{Server, Spent},
     tasks::{in_tasks, runtime, single_threaded},
     traffic::Traffic,

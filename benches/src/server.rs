@@ -60,6 +60,26 @@ impl Server {
         (done, self.counters().await.since(&before))
     }
 
+    /// Runs `work`, and returns the calls of scripts that the server saw meanwhile, each of them a command with its arguments;
+    /// what is longer than 128 bytes is cut.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn scripts_seen(&self, work: impl Future<Output = ()>) -> Vec<Vec<Vec<u8>>> {
+        type Entry = (i64, i64, i64, Vec<Vec<u8>>, String, String);
+        const LOGGED: &str = "slowlog-log-slower-than";
+        let mut connection = self.connection();
+        let mut log = redis::pipe();
+        log.cmd("CONFIG").arg(&["SET", LOGGED, "0"]).ignore().cmd("SLOWLOG").arg("RESET").ignore();
+        let () = log.query_async(&mut connection).await.expect("a server that answers");
+        work.await;
+        let mut read = redis::pipe();
+        read.cmd("SLOWLOG").arg(&["GET", "-1"]).cmd("CONFIG").arg(&["SET", LOGGED, "-1"]).ignore();
+        let (entries,): (Vec<Entry>,) = read.query_async(&mut connection).await.expect("a server that answers");
+        let seen = entries.into_iter().rev().map(|(.., command, _, _)| command);
+        seen.filter(|command| command[0] == b"EVALSHA").collect()
+    }
+
     async fn counters(&self) -> Spent {
         let info: String = redis::cmd("INFO")
             .arg(&["stats", "commandstats"])

@@ -1,5 +1,5 @@
 //! `hit_loop <way> <hits>`: hits in a loop and nothing else, for a tool that counts instructions. The script
-//! `instructions` runs it.
+//! `instructions` runs it. Hits in L2 are those of a Redis of its own.
 
 use std::{
     env,
@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use benches::{Traffic, User, single_threaded};
-use cache_core::{Cache, CacheKey, Lookup, Stack, cached};
+use benches::{Server, Traffic, User, in_tasks, single_threaded};
+use cache_core::{Cache, CacheKey, L1, Lookup, Stack, cached};
+use redis::AsyncCommands;
 
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 const TAGS: [&str; 3] = ["org:7", "plan:team", "region:eu"];
@@ -49,6 +50,10 @@ async fn run(way: &str, hits: usize) -> Option<()> {
         "#[cached] u64" => repeat(&numbers, hits, |number| by_number(*number)).await,
         "#[cached] str" => repeat(&names, hits, |name| by_name(name)).await,
         "#[cached] tuple" => repeat(&pairs, hits, |(number, name)| by_pair(*number, name)).await,
+        "raw GET" => raw_get(1, hits).await,
+        "raw GET, 64 tasks" => raw_get(64, hits).await,
+        "L2" => get_from_l2(1, hits).await,
+        "L2, 64 tasks" => get_from_l2(64, hits).await,
         _ => return None,
     }
     Some(())
@@ -128,6 +133,50 @@ async fn get_with(keys: &[u64], hits: usize) {
         cache.get_with(&number, move |_| bare(number)).await.expect("the loader does not fail")
     };
     repeat(keys, hits, hit).await;
+}
+
+/// A multiple of the number of tasks, so that no two of them ask for one key at a time: they would share a flight.
+const IN_L2: u64 = 256;
+
+async fn raw_get(tasks: u64, hits: usize) {
+    let server = Server::start().await;
+    let connection = server.connection();
+    for key in 0..IN_L2 {
+        let json = serde_json::to_vec(&User::sample(key)).expect("a user is JSON");
+        let () = server.connection().set(raw_key(key), json).await.expect("a server that answers");
+    }
+    let hit = move |call| {
+        let mut connection = connection.clone();
+        async move {
+            let bytes: Vec<u8> = connection.get(raw_key(call % IN_L2)).await.expect("a value");
+            black_box(serde_json::from_slice::<User>(&bytes).expect("what was stored"));
+        }
+    };
+    in_tasks(tasks, hits as u64 / tasks, hit).await;
+}
+
+/// As long as the names that a cache gives its entries.
+fn raw_key(key: u64) -> String {
+    format!("raw:{{bench:user}}:1:{key}")
+}
+
+async fn get_from_l2(tasks: u64, hits: usize) {
+    let server = Server::start().await;
+    let builder = Stack::builder("bench").l1(L1::entries(0)).l2(server.backend().await);
+    // So that hardly a heartbeat is counted.
+    let builder = builder.l2_deadline(Server::patience()).max_staleness(Duration::from_secs(600));
+    let stack = builder.build().await.expect("valid settings");
+    let cache = stack.cache("user").ttl(TTL).build().expect("valid settings");
+    for key in 0..IN_L2 {
+        cache.insert(&key, User::sample(key)).await.expect("a server that answers");
+    }
+    let hit = move |call| {
+        let cache = cache.clone();
+        async move {
+            black_box(cache.get(&(call % IN_L2)).await.expect("an entry in L2"));
+        }
+    };
+    in_tasks(tasks, hits as u64 / tasks, hit).await;
 }
 
 fn own_cache<K: CacheKey>() -> Cache<K, Arc<User>> {

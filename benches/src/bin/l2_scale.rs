@@ -1,22 +1,21 @@
 //! How the cost of a hit in Redis grows as the work grows, beside `GET` and the same codec on one raw connection: with the
-//! number of tasks, of keys, of bytes and of tags. Both are measured turn by turn; a point is the median of its rounds.
+//! number of tasks, of keys, of bytes and of tags; and what a crowd waits. Both take turns; a point is the median of its rounds.
 //!
-//! `l2_scale [directory]` prints tables, and draws them into the directory (`target/scale`). `quick` as a second argument makes it
-//! shorter; `full` goes up to ten million keys.
+//! `l2_scale [tasks] [sizes] [tags] [keys] [crowd] [quick | full] [--svg directory]` prints the tables that are named, or all of
+//! them, and draws them into the directory. `quick` takes seconds; `full` goes up to ten million keys, which takes some 4 GB and
+//! ten minutes.
 
 #![expect(clippy::print_stdout, reason = "its output is tables")]
 
 use std::{
-    env, fs,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    env, fs, mem,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use benches::{Curve, Random, Server, Zipf, cpu_time, in_tasks, plot, resident, runtime};
+use benches::{Curve, Random, Rounds, Server, Took, Zipf, in_tasks, plot, resident, runtime};
 use cache_core::{Cache, L1, Source, Stack, clock};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use tokio::time::sleep;
@@ -41,27 +40,80 @@ const USUAL: Effort =
     Effort { rounds: 9, round: Duration::from_millis(60), keys: &[1_000, 10_000, 100_000, 1_000_000] };
 const FULL: Effort = Effort { keys: &[1_000, 10_000, 100_000, 1_000_000, 10_000_000], ..USUAL };
 
-fn main() {
-    let mut arguments = env::args().skip(1);
-    let directory = PathBuf::from(arguments.next().unwrap_or_else(|| "target/scale".into()));
-    let effort = match arguments.next().as_deref() {
-        Some("quick") => QUICK,
-        Some("full") => FULL,
-        _ => USUAL,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Table {
+    Tasks,
+    Sizes,
+    Tags,
+    Keys,
+    Crowd,
+}
+
+const TABLES: [(&str, Table); 5] = [
+    ("tasks", Table::Tasks),
+    ("sizes", Table::Sizes),
+    ("tags", Table::Tags),
+    ("keys", Table::Keys),
+    ("crowd", Table::Crowd),
+];
+
+fn main() -> ExitCode {
+    let Some(wish) = Wish::read(env::args().skip(1)) else {
+        eprintln!("usage: l2_scale [tasks] [sizes] [tags] [keys] [crowd] [quick | full] [--svg directory]");
+        return ExitCode::FAILURE;
     };
-    fs::create_dir_all(&directory).expect("a directory to draw into");
     runtime().block_on(async {
         let server = Server::start().await;
-        let draw = |name: &str, title: &str, across: &str, points: &[(u64, Point)]| {
-            let svg = chart(title, across, points);
-            fs::write(directory.join(format!("{name}.svg")), svg).expect("a file to draw into");
-        };
-        draw("tasks", "Hits a second, by tasks at once", "tasks", &by_tasks(&server, effort).await);
-        draw("sizes", "Hits a second, by the size of a value (64 tasks)", "bytes", &by_size(&server, effort).await);
-        draw("tags", "Hits a second, by tags of an entry (64 tasks)", "tags + 1", &by_tags(&server, effort).await);
-        draw("keys", "Hits a second, by keys (64 tasks, 16 bytes)", "keys", &by_keys(&server, effort).await);
-        crowd(&server).await;
+        for table in &wish.tables {
+            show(*table, &server, &wish).await;
+        }
     });
+    ExitCode::SUCCESS
+}
+
+/// What is asked for.
+struct Wish {
+    tables: Vec<Table>,
+    effort: Effort,
+    svg: Option<PathBuf>,
+}
+
+impl Wish {
+    fn read(arguments: impl Iterator<Item = String>) -> Option<Self> {
+        let mut arguments = arguments;
+        let mut wish = Self { tables: Vec::new(), effort: USUAL, svg: None };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "quick" => wish.effort = QUICK,
+                "full" => wish.effort = FULL,
+                "--svg" => wish.svg = Some(arguments.next()?.into()),
+                name => wish.tables.push(TABLES.iter().find(|(known, _)| *known == name)?.1),
+            }
+        }
+        if wish.tables.is_empty() {
+            wish.tables = TABLES.map(|(_, table)| table).into();
+        }
+        Some(wish)
+    }
+}
+
+async fn show(table: Table, server: &Server, wish: &Wish) {
+    let effort = wish.effort;
+    let (name, title, across, points) = match table {
+        Table::Tasks => ("tasks", "by tasks at once", "tasks", by_tasks(server, effort).await),
+        Table::Keys => ("keys", "by keys (64 tasks, 16 bytes)", "keys", by_keys(server, effort).await),
+        Table::Sizes => ("sizes", "by the size of a value (64 tasks)", "bytes", by_size(server, effort).await),
+        Table::Tags => ("tags", "by tags of an entry (64 tasks)", "tags + 1", by_tags(server, effort).await),
+        Table::Crowd => return crowd(server).await,
+    };
+    if let Some(directory) = &wish.svg {
+        draw(directory, name, &chart(&format!("Hits a second, {title}"), across, &points));
+    }
+}
+
+fn draw(directory: &Path, name: &str, svg: &str) {
+    fs::create_dir_all(directory).expect("a directory to draw into");
+    fs::write(directory.join(format!("l2-{name}.svg")), svg).expect("a file to draw into");
 }
 
 async fn by_tasks(server: &Server, effort: Effort) -> Vec<(u64, Point)> {
@@ -186,14 +238,21 @@ impl Rig {
         format!("raw:{{bench:{}}}:1:{key}", self.name)
     }
 
+    /// Calls go all over the keys, and come back to one only after all others: two at once would share a flight.
+    fn key(&self, call: u64) -> u64 {
+        // A prime.
+        const STRIDE: u64 = 7_368_787;
+        call * STRIDE % self.keys
+    }
+
     async fn read_raw(self: Arc<Self>, call: u64) {
-        let bytes: Vec<u8> = self.connection.clone().get(self.raw_key(call % self.keys)).await.expect("a value");
+        let bytes: Vec<u8> = self.connection.clone().get(self.raw_key(self.key(call))).await.expect("a value");
         let value: Arc<String> = serde_json::from_slice(&bytes).expect("what was stored");
         assert_eq!(value.len(), self.size);
     }
 
     async fn read(self: Arc<Self>, call: u64) {
-        let key = call % self.keys;
+        let key = self.key(call);
         let value = match self.tags {
             0 => self.cache.get(&key).await,
             _ => self.cache.at(&key).tags(self.tags_of(key)).get().await.map(|answer| answer.value),
@@ -202,51 +261,46 @@ impl Rig {
     }
 
     async fn measure(self: &Arc<Self>, tasks: u64, effort: Effort) -> Point {
-        let (raw, ours) = (Arc::clone(self), Arc::clone(self));
-        let raw = move |call| Arc::clone(&raw).read_raw(call);
-        let ours = move |call| Arc::clone(&ours).read(call);
+        let raw = |from| {
+            let rig = Arc::clone(self);
+            move |call| Arc::clone(&rig).read_raw(from + call)
+        };
+        let ours = |from| {
+            let rig = Arc::clone(self);
+            move |call| Arc::clone(&rig).read(from + call)
+        };
         let mut turns = 1;
-        while in_tasks(tasks, turns, raw.clone()).await < effort.round {
+        while in_tasks(tasks, turns, raw(0)).await < effort.round {
             turns *= 2;
         }
-        let calls = (tasks * turns) as f64;
-        let each = |time: Duration| time.as_secs_f64() * 1e6 / calls;
-        let mut rounds = Vec::new();
-        for _ in 0..effort.rounds {
-            let before = cpu_time();
-            let raw = each(in_tasks(tasks, turns, raw.clone()).await);
-            let between = cpu_time();
-            let cache = each(in_tasks(tasks, turns, ours.clone()).await);
-            let after = cpu_time();
-            let (cpu_raw, cpu_cache) = (each(between - before), each(after - between));
-            rounds.push(Point { raw, cache, ratio: raw / cache, cpu_raw, cpu_cache });
+        let mut rounds = Rounds::default();
+        for round in 0..effort.rounds as u64 {
+            let from = round * tasks * turns;
+            let yardstick = Took::by(tasks, turns, raw(from)).await;
+            rounds.add(yardstick, Took::by(tasks, turns, ours(from)).await);
         }
-        let median = |of: fn(&Point) -> f64| {
-            rounds.sort_by(|a, b| of(a).total_cmp(&of(b)));
-            of(&rounds[rounds.len() / 2])
-        };
-        let mut median = median;
         Point {
-            raw: median(|point| point.raw),
-            cache: median(|point| point.cache),
-            ratio: median(|point| point.ratio),
-            cpu_raw: median(|point| point.cpu_raw),
-            cpu_cache: median(|point| point.cpu_cache),
+            raw: rounds.median(|raw, _| raw.time),
+            cache: rounds.median(|_, cache| cache.time),
+            ratio: rounds.median(|raw, cache| raw.time / cache.time),
+            cpu_raw: rounds.median(|raw, _| raw.cpu),
+            cpu_cache: rounds.median(|_, cache| cache.cpu),
         }
     }
 }
 
-/// 15,000 tasks in one process ask for skewed keys, which are loaded in some milliseconds: how long does any of them wait
-/// beyond the load that answers it? First all of them at once on a cache that is empty, then each now and then.
+/// 15,000 tasks in one process ask for skewed keys, which are loaded in some milliseconds: how long do they wait beyond
+/// the load that answers them? First all of them at once on a cache that is empty, then each now and then.
 async fn crowd(server: &Server) {
     let builder = Stack::builder("bench").l1(L1::entries(10_000)).l2(server.backend().await);
     let stack = builder.l2_deadline(Server::patience()).build().await.expect("valid settings");
     let crowd = Crowd {
         cache: stack.cache("crowd").ttl(TTL).build().expect("valid settings"),
         zipf: Arc::new(Zipf::new(100_000, 0.99)),
-        longest: Arc::default(),
+        waits: Arc::default(),
     };
-    println!("\n15,000 tasks, Zipf 0.99 over 100,000 keys, loads of 5 ms:");
+    println!("\n15,000 tasks, Zipf 0.99 over 100,000 keys, loads of 5 ms; waits beyond the load, in ms:");
+    println!("{:<30} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "calls/s", "half", "99 %", "all", "more MB");
     crowd.ask("all at once, nothing is cached", 1, Duration::ZERO).await;
     crowd.ask("each twice a second", 10, Duration::from_millis(500)).await;
 }
@@ -255,14 +309,14 @@ async fn crowd(server: &Server) {
 struct Crowd {
     cache: Cache<u64, u64>,
     zipf: Arc<Zipf>,
-    longest: Arc<AtomicU64>,
+    /// In microseconds.
+    waits: Arc<Mutex<Vec<u64>>>,
 }
 
 impl Crowd {
     async fn ask(&self, what: &str, calls: u64, pause: Duration) {
         const CROWD: u64 = 15_000;
         let before = resident();
-        self.longest.store(0, Ordering::Relaxed);
         let crowd = self.clone();
         let took = in_tasks(CROWD, calls, move |call| {
             let crowd = crowd.clone();
@@ -274,10 +328,15 @@ impl Crowd {
             }
         })
         .await;
+        let mut waits = mem::take(&mut *self.waits.lock().unwrap_or_else(PoisonError::into_inner));
+        waits.sort_unstable();
+        let within = |percent: usize| waits[(waits.len() - 1) * percent / 100] as f64 / 1e3;
         println!(
-            "{what}: {:.0} calls/s, longest wait beyond a load {:.1} ms, {:.0} MB more memory",
-            (CROWD * calls) as f64 / took.as_secs_f64(),
-            self.longest.load(Ordering::Relaxed) as f64 / 1e3,
+            "{what:<30} {:>9.0} {:>9.1} {:>9.1} {:>9.1} {:>9.0}",
+            waits.len() as f64 / took.as_secs_f64(),
+            within(50),
+            within(99),
+            within(100),
             resident().saturating_sub(before) as f64 / 1e6,
         );
     }
@@ -287,7 +346,8 @@ impl Crowd {
         let answer = self.cache.at(&key).get_with(|_| load()).await.expect("the loader does not fail");
         let waited = (clock::now() - began).as_micros() as u64;
         let loaded = if matches!(answer.source, Source::Loaded | Source::Joined) { answer.value } else { 0 };
-        self.longest.fetch_max(waited.saturating_sub(loaded), Ordering::Relaxed);
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.push(waited.saturating_sub(loaded));
     }
 }
 

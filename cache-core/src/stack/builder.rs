@@ -64,6 +64,9 @@ pub(crate) struct Settings {
 /// Invalidations that wait for L2 beyond this number are widened to the whole namespace.
 const OUTBOX: usize = 10_000;
 
+/// The longest deadline of L2: calls add to it, and wait for multiples of it.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(3600);
+
 impl StackBuilder {
     pub(super) fn new(namespace: String) -> Self {
         Self {
@@ -106,7 +109,8 @@ impl StackBuilder {
         self
     }
 
-    /// The longest that a call waits for one operation of L2; a read that misses makes three of them. Default: 250 ms.
+    /// The longest that a call waits for one operation of L2; a read that misses makes three of them. Default: 250 ms; from 1 ms
+    /// to an hour.
     pub fn l2_deadline(mut self, deadline: Duration) -> Self {
         self.l2_deadline = deadline;
         self
@@ -299,6 +303,10 @@ impl StackBuilder {
                 let context = format!("{name} is {value:?}; give it {least:?} or more");
                 return Err(Error::new(ErrorKind::Config, "build").context(context));
             }
+        }
+        if self.l2_deadline > LONGEST_DEADLINE {
+            let context = format!("l2_deadline is {:?}; give it {LONGEST_DEADLINE:?} or less", self.l2_deadline);
+            return Err(Error::new(ErrorKind::Config, "build").context(context));
         }
         if self.settings.max_loads == Some(0) {
             let context = "max_loads is 0, so nothing could be loaded; give 1 or more, or leave it out";

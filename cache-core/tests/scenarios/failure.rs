@@ -7,12 +7,12 @@ use cache_core::{
     backend::{Backend, Memory, Part, Put, Read},
     clock,
     key::EntryKey,
-    testing::{Faulty, Operation},
+    testing::{Faulty, Moment, Operation},
     token::{EntryId, ProcessId},
 };
 use tokio::{task::JoinSet, time::advance};
 
-use crate::fleet::{Items, KEY, LONG, Origin, Process, Tap, hold, namespace, settle, stored, until};
+use crate::fleet::{Items, KEY, LONG, NAMESPACE, Origin, Process, Tap, call, hold, namespace, settle, stored, until};
 
 const TEMPORARY: [ErrorKind; 3] = [ErrorKind::Unavailable, ErrorKind::Timeout, ErrorKind::Refused];
 
@@ -487,4 +487,36 @@ async fn a_default_is_the_last_resort_and_hides_no_mistake() {
     let error = items.at(KEY).tags(many).default_on_error(7).get_with(|_| async { 1 }).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert_eq!(items.at("other").default_on_error(7).get().await, None, "what loads nothing fails in nothing");
+}
+
+/// A deadline without end was taken, and twice it, which is how long a call waits for another's flight, was a panic of
+/// that call.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_of_l2_that_can_not_be_counted_on_is_refused() {
+    let build = |deadline| Stack::builder(NAMESPACE).l2(Memory::new()).l2_deadline(deadline).build();
+    for (deadline, way_out) in [
+        (Duration::from_micros(999), "l2_deadline is 999µs; give it 1ms or more"),
+        (LONG + Duration::from_nanos(1), "give it 3600s or less"),
+        (Duration::MAX, "give it 3600s or less"),
+    ] {
+        let error = build(deadline).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(way_out), "{error}");
+    }
+    for deadline in [Duration::from_millis(1), LONG] {
+        build(deadline).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_joins_a_flight_whatever_the_deadline_of_l2() {
+    let here = Process::with(&Memory::new(), |stack| stack.l2_deadline(LONG)).await;
+    let items = here.items();
+    let mut read = here.faults.hold(Operation::Read, Moment::After);
+    let leader = call(&items, async { 7 });
+    read.reached().await;
+    let joined = call(&items, async { 8 });
+    settle().await;
+    read.release();
+    assert_eq!((leader.await.unwrap().unwrap(), joined.await.unwrap().unwrap()), (7, 7));
 }
