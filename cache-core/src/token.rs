@@ -9,6 +9,8 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
+use foldhash::{SharedSeed, quality::SeedableRandomState};
+
 macro_rules! random_token {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -88,12 +90,36 @@ pub(crate) fn random_unit() -> f64 {
     thread_local! {
         static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(()));
     }
-    // Each step of Weyl's sequence, mixed: "Fast Splittable Pseudorandom Number Generators", Steele, Lea and Flood, 2014.
-    let state = STATE.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let (state, bits) = split_mix(STATE.get());
     STATE.set(state);
-    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    unit(mixed ^ mixed >> 31)
+    unit(bits)
+}
+
+/// The next state of a generator, and the number that it gives: each step of Weyl's sequence, mixed. "Fast Splittable Pseudorandom
+/// Number Generators", Steele, Lea and Flood, 2014.
+pub(crate) const fn split_mix(state: u64) -> (u64, u64) {
+    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (state, mixed ^ (mixed >> 31))
+}
+
+/// A hasher whose collisions nobody outside can foresee.
+pub(crate) fn random_hasher() -> SeedableRandomState {
+    #[cfg(feature = "test-util")]
+    if let Some(bits) = crate::testing::seeded_bits() {
+        return hasher(bits);
+    }
+    hasher(RandomState::new().hash_one(()))
+}
+
+/// The hasher of a seed; in another process it is another.
+pub(crate) fn hasher(seed: u64) -> SeedableRandomState {
+    #[cfg(feature = "test-util")]
+    if crate::testing::is_seeded() {
+        return SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
+    }
+    SeedableRandomState::with_seed(seed, SharedSeed::global_random())
 }
 
 fn unit(bits: u64) -> f64 {

@@ -3,7 +3,11 @@
 //! Bodies and tags come as closures: a hit runs neither. They are boxed at once, so that the code below is made, and checked,
 //! for each kind of key and value, and not for each function.
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use super::{Ask, Loading, Outcome, Site, Told, Warmed, outcome::Holds, revoking::Target, site::Handle};
 use crate::{
@@ -12,7 +16,7 @@ use crate::{
     codec::is_negative,
     coherence::course::Mode,
     entry::Asker,
-    error::{LoadError, Result},
+    error::{Error, LoadError, Result},
     load::Load,
     lookup::Lookup,
     stack::Stack,
@@ -35,8 +39,26 @@ pub(super) type Tags<'a> = Box<dyn FnOnce() -> Vec<String> + Send + 'a>;
 /// The body, with its arguments.
 pub(super) type Body<'a, R> = Box<dyn FnOnce() -> Loading<R> + Send + 'a>;
 
-/// An answer on its way.
-type Asking<'a, R, D> = Pin<Box<dyn Future<Output = Told<R, D>> + Send + 'a>>;
+/// An answer, or one on its way.
+pub enum Asking<'a, R, D> {
+    /// Taken by the first poll.
+    There(Option<Told<R, D>>),
+    Awaited(Pin<Box<dyn Future<Output = Told<R, D>> + Send + 'a>>),
+}
+
+// Nothing of an answer is pinned.
+impl<R, D> Unpin for Asking<'_, R, D> {}
+
+impl<R, D> Future for Asking<'_, R, D> {
+    type Output = Told<R, D>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Told<R, D>> {
+        match self.get_mut() {
+            Self::There(answer) => Poll::Ready(answer.take().expect("it is polled once")),
+            Self::Awaited(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
 
 /// What a call of a cached function is about.
 #[inline]
@@ -126,7 +148,25 @@ where
         O: Holds<D>,
         Self: 'a,
     {
-        Box::pin(self.told(ask, Box::new(tags), Box::new(load)))
+        match self.told_at_once(&ask) {
+            Some(answer) => Asking::There(Some(answer)),
+            None => Asking::Awaited(Box::pin(self.told(ask, Box::new(tags), Box::new(load)))),
+        }
+    }
+
+    /// What L1 has, and what there is to revoke: neither waits, and so nothing is allocated for it.
+    fn told_at_once<D>(&self, ask: &Ask<D>) -> Option<Told<O::Return, D>>
+    where
+        O: Holds<D>,
+    {
+        match ask {
+            Ask::Get if !self.bypassed => {
+                let value = self.cache.as_ref().ok()?.shared().value(&self.key, Asker::Looks)?;
+                Some(Told::Found(Some(O::give(value))))
+            }
+            Ask::Target => Some(Told::Target(self.target())),
+            _ => None,
+        }
     }
 
     async fn told<D: Send>(self, ask: Ask<D>, tags: Tags<'_>, load: Body<'_, O::Return>) -> Told<O::Return, D>
@@ -140,13 +180,14 @@ where
             Ask::Get => Told::Found(self.get(tags).await),
             Ask::Insert(value) => Told::Inserted(self.insert(tags, value).await),
             Ask::Warm => Told::Warmed(self.warm(tags, load).await),
-            Ask::Target => Told::Target(self.target()),
+            Ask::Target => unreachable!("it was told at once"),
         }
     }
 
     /// What there is to revoke.
-    pub(super) fn target(self) -> Target {
-        Target::new(self.cache.map(|cache| Cache::clone(&cache)), self.key.to_key())
+    pub(super) fn target(&self) -> Target {
+        let cache = self.cache.as_ref().map(|cache| Cache::clone(cache)).map_err(Error::clone);
+        Target::new(cache, self.key.to_key())
     }
 
     /// Calls the function.
@@ -221,7 +262,7 @@ where
         }
     }
 
-    /// Loads nothing.
+    /// Loads nothing. L1 was asked.
     async fn get<D>(self, tags: Tags<'_>) -> Option<D>
     where
         O: Holds<D>,
@@ -230,9 +271,6 @@ where
             return None;
         }
         let cache = self.cache.ok()?;
-        if let Some(value) = cache.shared().value(&self.key, Asker::Looks) {
-            return Some(O::give(value));
-        }
         let hash = cache.shared().hash(&self.key);
         let call = Call { tags: tags(), ..Call::default() };
         let found = Box::pin(cache.look_up(self.key.to_key(), hash, call)).await;

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, OnceLock, PoisonError},
 };
 
-use foldhash::quality::RandomState;
+use foldhash::quality::SeedableRandomState;
 
 use crate::{
     key::Mark,
@@ -22,6 +22,7 @@ use crate::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
+    token::random_hasher,
 };
 
 /// A point in the order of invalidations that this process knows of.
@@ -150,7 +151,7 @@ pub(crate) struct Ledger {
     changes: AtomicU64,
     marks: Mutex<Marks>,
     lots: Arc<Lots>,
-    hasher: RandomState,
+    hasher: SeedableRandomState,
 }
 
 struct Marks {
@@ -168,7 +169,7 @@ impl Ledger {
             changes: AtomicU64::new(0),
             marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }),
             lots: Arc::default(),
-            hasher: RandomState::default(),
+            hasher: random_hasher(),
         }
     }
 

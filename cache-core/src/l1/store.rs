@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use foldhash::{
-    SharedSeed,
-    quality::{RandomState, SeedableRandomState},
-};
+use foldhash::quality::SeedableRandomState;
 
 use super::{
     Bound, Front, L1,
@@ -27,19 +24,20 @@ use crate::{
     key::encode::text,
     lookup::Lookup,
     stats::Event,
+    token::{hasher, random_hasher},
 };
 
 /// The entries of all caches of a stack.
 pub(crate) struct Store {
     engine: Box<dyn Engine>,
-    hasher: RandomState,
+    hasher: SeedableRandomState,
     bound: Bound,
     rounds: Rounds,
 }
 
 impl Store {
     pub(crate) fn new(l1: L1) -> Self {
-        Self { engine: engine(l1), hasher: RandomState::default(), bound: l1.bound, rounds: Rounds::default() }
+        Self { engine: engine(l1), hasher: random_hasher(), bound: l1.bound, rounds: Rounds::default() }
     }
 
     /// Whether entries are weighed, so that their size must be known.
@@ -50,7 +48,7 @@ impl Store {
     /// For the hash under which an entry of a cache is kept; seeded per store and cache, so that nobody outside can make keys
     /// collide, nor keys of one cache with their like in another.
     pub(crate) fn hasher(&self, cache: u32) -> SeedableRandomState {
-        SeedableRandomState::with_seed(self.hasher.hash_one(cache), SharedSeed::global_random())
+        hasher(self.hasher.hash_one(cache))
     }
 
     /// The entry, live or not.

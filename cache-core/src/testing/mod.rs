@@ -18,4 +18,4 @@ pub use dice::Dice;
 pub use faulty::{Faults, Faulty, Gate, Moment, Operation};
 pub use names::Names;
 pub use seed::seed;
-pub(crate) use seed::{seeded_bits, seeded_bytes};
+pub(crate) use seed::{is_seeded, seeded_bits, seeded_bytes};

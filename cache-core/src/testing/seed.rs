@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 
+use crate::token::split_mix;
+
 thread_local! {
     /// The state of this thread's generator; none while the thread draws as production does.
     static STATE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// From now on the tokens and the jitter that are drawn in this thread follow from `seed`, so that a run on tokio's
+/// From now on the tokens, the jitter and the hashers that are drawn in this thread follow from `seed`, so that a run on tokio's
 /// single-threaded runtime and paused clock can be had again. Never for anything that others share: who knows the seed
 /// knows every token.
 ///
@@ -19,11 +21,13 @@ pub fn seed(seed: u64) {
 
 /// The next number of this thread's generator (splitmix64), if it was seeded.
 pub(crate) fn seeded_bits() -> Option<u64> {
-    let state = STATE.get()?.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let (state, bits) = split_mix(STATE.get()?);
     STATE.set(Some(state));
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    Some(mixed ^ (mixed >> 31))
+    Some(bits)
+}
+
+pub(crate) fn is_seeded() -> bool {
+    STATE.get().is_some()
 }
 
 /// As [`seeded_bits`], enough for a token.
