@@ -20,7 +20,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -30,6 +30,7 @@ use std::{
 
 use bb8_redis::redis::{self, Cmd, Value};
 use cache_core::{Bytes, Error, ErrorKind, Result, backend::Found, clock, key::Mark};
+use foldhash::quality::RandomState;
 use tokio::{runtime::Handle, sync::oneshot, task::yield_now};
 
 use crate::{connection::Link, error::unexpected, pool::Pool, record};
@@ -156,7 +157,7 @@ impl Reads {
         let entry = match stored {
             Some(Value::BulkString(bytes)) => {
                 self.sizes.note(name, bytes.len());
-                Some(record::entry_at(now, &Bytes::from(bytes)))
+                Some(record::entry_at(now, Bytes::from(bytes)))
             }
             _ => None,
         };
@@ -206,7 +207,7 @@ struct Batch {
     asks: Vec<Ask>,
     /// All their marks, each of them once, with its place.
     marks: Vec<Mark>,
-    places: HashMap<Mark, usize>,
+    places: HashMap<Mark, usize, RandomState>,
 }
 
 #[derive(Debug)]
@@ -387,7 +388,7 @@ impl Sizes {
     const LARGE: usize = 16 << 10;
 
     fn new() -> Self {
-        Self { large: (0..Self::PLACES).map(|_| AtomicBool::new(false)).collect(), hasher: RandomState::new() }
+        Self { large: (0..Self::PLACES).map(|_| AtomicBool::new(false)).collect(), hasher: RandomState::default() }
     }
 
     fn is_large(&self, entry: &str) -> bool {

@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+use bytes::Buf;
 use cache_core::{
     Bytes,
     backend::{Position, Stored},
@@ -50,11 +51,11 @@ pub(crate) fn head(id: EntryId, ttl: u64, epochs: &[Epoch], late: usize) -> Vec<
 /// An entry that was read after its `PTTL`, which said `left`.
 pub(crate) fn entry(left: i64, bytes: Vec<u8>) -> Stored {
     let left = u64::try_from(left).ok().map(Duration::from_millis);
-    parse(|_| left, &Bytes::from(bytes)).unwrap_or_else(foreign)
+    parse(|_| left, Bytes::from(bytes)).unwrap_or_else(foreign)
 }
 
 /// An entry that was asked for when the server's clock showed `now`, or less.
-pub(crate) fn entry_at(now: Duration, bytes: &Bytes) -> Stored {
+pub(crate) fn entry_at(now: Duration, bytes: Bytes) -> Stored {
     parse(|expires| Some(expires.saturating_sub(now)), bytes).unwrap_or_else(foreign)
 }
 
@@ -84,19 +85,23 @@ pub(crate) const fn foreign() -> Stored {
     }
 }
 
-fn parse(left: impl FnOnce(Duration) -> Option<Duration>, bytes: &Bytes) -> Option<Stored> {
-    let id = bytes.first_chunk()?;
+fn parse(left: impl FnOnce(Duration) -> Option<Duration>, bytes: Bytes) -> Option<Stored> {
+    let id = *bytes.first_chunk()?;
     let flags_and_ttl = u64::from_be_bytes(bytes.get(ID..TTL)?.try_into().ok()?);
     let ttl = Duration::from_millis(flags_and_ttl & !EXPIRED);
     let expires = Duration::from_millis(u64::from_be_bytes(bytes.get(TTL..EXPIRES)?.try_into().ok()?));
-    let frame = HEAD + EPOCH * usize::from(*bytes.get(EXPIRES)?);
-    let epochs = bytes.get(HEAD..frame)?.chunks_exact(EPOCH);
+    let head = HEAD + EPOCH * usize::from(*bytes.get(EXPIRES)?);
+    let epochs = bytes.get(HEAD..head)?.chunks_exact(EPOCH);
+    let epochs = epochs.map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes"))).collect();
+    // A slice of them would be a second owner, and those take an allocation.
+    let mut frame = bytes;
+    frame.advance(head);
     Some(Stored {
-        id: EntryId::from_bytes(*id),
+        id: EntryId::from_bytes(id),
         remaining: left(expires).map(|left| left.min(ttl)),
-        epochs: epochs.map(|epoch| Epoch::from_bytes(epoch.try_into().expect("16 bytes"))).collect(),
+        epochs,
         expired: flags_and_ttl & EXPIRED != 0,
-        frame: bytes.slice(frame..),
+        frame,
     })
 }
 

@@ -2,7 +2,7 @@
 //! number of tasks, of keys, of bytes and of tags; and what a crowd waits. Both take turns; a point is the median of its rounds.
 //!
 //! `l2_scale [tasks] [sizes] [tags] [keys] [crowd] [quick | full] [--svg directory]` prints the tables that are named, or all of
-//! them, and draws them into the directory. `quick` takes seconds; `full` goes up to ten million keys, which takes some 4 GB and
+//! them, and draws them into the directory. `quick` takes seconds; `full` goes up to ten million keys, which takes some 6 GB and
 //! ten minutes.
 
 #![expect(clippy::print_stdout, reason = "its output is tables")]
