@@ -63,7 +63,7 @@ macro_rules! lookup_by_tuple {
         {
             type Key = ($($part::Owned,)+);
 
-            #[inline]
+            #[inline(always)]
             fn hash<H: Hasher>(&self, state: &mut H) {
                 $(Hash::hash(self.$index, state);)+
             }
