@@ -1,8 +1,8 @@
 //! L1: the entries of all caches of a stack, in this process.
 //!
-//! moka decides what stays, or another [engine](L1Engine). It is used as a plain store (`get`, `insert`, `invalidate`), never by its loading calls: those
-//! store what they loaded although the key was invalidated meanwhile. All caches share one store, so that one bound covers
-//! the process; an entry is found by the seeded hash of its cache and typed key, and compared by the full key.
+//! moka decides what stays, or another [engine](L1Engine). It is used as a plain store (`get`, `insert`, `invalidate`), never by
+//! its loading calls: those store what they loaded although the key was invalidated meanwhile. All caches share one store, so that
+//! one bound covers the process; an entry is found by the seeded hash of its cache and typed key, and compared by the full key.
 //!
 //! Whether an entry may be served is decided by its own clock and marks ([`Entry::is_proven`]). moka's expiry only frees
 //! the memory of what nobody asks for any more.
