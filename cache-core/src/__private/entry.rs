@@ -173,13 +173,14 @@ where
     where
         O: Holds<D>,
     {
+        // Calls wait in crowds, so what each of them holds is theirs alone.
         match ask {
             Ask::Call | Ask::Past => Told::Returned(self.call(tags, load).await),
-            Ask::Refresh => Told::Returned(self.refresh(tags, load).await),
-            Ask::Explain => Told::Explained(self.explain(tags, load).await),
-            Ask::Get => Told::Found(self.get(tags).await),
-            Ask::Insert(value) => Told::Inserted(self.insert(tags, value).await),
-            Ask::Warm => Told::Warmed(self.warm(tags, load).await),
+            Ask::Refresh => Told::Returned(Box::pin(self.refresh(tags, load)).await),
+            Ask::Explain => Told::Explained(Box::pin(self.explain(tags, load)).await),
+            Ask::Get => Told::Found(Box::pin(self.get(tags)).await),
+            Ask::Insert(value) => Told::Inserted(Box::pin(self.insert(tags, value)).await),
+            Ask::Warm => Told::Warmed(Box::pin(self.warm(tags, load)).await),
             Ask::Target => unreachable!("it was told at once"),
         }
     }
