@@ -220,8 +220,7 @@ impl Life {
     }
 
     fn since(&self, now: Instant) -> u64 {
-        // As where it is stored at once.
-        if now == self.loaded { 0 } else { nanos(self.age(now)) }
+        nanos(self.age(now))
     }
 }
 

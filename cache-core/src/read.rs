@@ -302,7 +302,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             }
             return Ok(Boarding::Joined(flight.seat()));
         }
-        let (flight, seat) = self.cache.take_off(&mut table, kind, &self.key, &self.entry_key, &self.tags);
+        let (flight, seat) = self.cache.take_off(&mut table, kind, (self.hash, &self.key), &self.entry_key, &self.tags);
         Ok(Boarding::Leads(flight, seat))
     }
 

@@ -27,7 +27,7 @@
 //!
 //! Inserts, invalidations and guarded writes are what they always are.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Once;
 
 use crate::attention;
 
@@ -42,9 +42,6 @@ tokio::task_local! {
     static SCOPE: Scope;
 }
 
-/// Whether there ever was a scope: without one, a hit looks no further.
-static USED: AtomicBool = AtomicBool::new(false);
-
 /// Runs `work` as if its caches were disabled: each call loads, nothing is read or stored, nothing is shared.
 /// [`get`](crate::Cache::get) finds nothing.
 pub async fn bypass<T>(work: impl Future<Output = T>) -> T {
@@ -58,17 +55,16 @@ pub async fn refresh<T>(work: impl Future<Output = T>) -> T {
 }
 
 async fn within<T>(scope: Scope, work: impl Future<Output = T>) -> T {
-    // Who is inside has passed here before: no order is needed.
-    if !USED.swap(true, Ordering::Relaxed) {
-        attention::ask();
-    }
+    // For good. Nobody is inside before hits have been asked to look.
+    static FIRST: Once = Once::new();
+    FIRST.call_once(attention::ask);
     SCOPE.scope(scope, work).await
 }
 
 /// The innermost scope of this task.
 #[inline(always)]
 pub(crate) fn current() -> Option<Scope> {
-    if USED.load(Ordering::Relaxed) { of_task() } else { None }
+    if attention::is_asked() { of_task() } else { None }
 }
 
 #[cold]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use benches::{Server, Traffic, User, in_tasks, single_threaded};
-use cache_core::{Cache, CacheKey, L1, Lookup, Stack, cached};
+use cache_core::{Cache, CacheKey, L1, L1Engine, Lookup, Stack, cached};
 use redis::AsyncCommands;
 
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,7 +38,8 @@ async fn run(way: &str, hits: usize) -> Option<()> {
     match way {
         "bare function" => repeat(&numbers, hits, |number| bare(*number)).await,
         "moka churn" => moka_churn(hits),
-        "churn" => churn(hits).await,
+        "churn" => churn(L1::entries(1_000), hits).await,
+        "churn, quick_cache" => churn(L1::entries(1_000).engine(L1Engine::QuickCache), hits).await,
         "moka u64" => moka(&numbers, hits).await,
         "moka str" => moka(&names, hits).await,
         "moka tuple" => moka(&pairs, hits).await,
@@ -100,8 +101,8 @@ fn moka_churn(inserts: usize) {
     }
 }
 
-async fn churn(inserts: usize) {
-    let stack = Stack::builder("churn").l1(cache_core::L1::entries(1_000)).build().await.expect("valid settings");
+async fn churn(l1: L1, inserts: usize) {
+    let stack = Stack::builder("churn").l1(l1).build().await.expect("valid settings");
     let cache: Cache<u64, Arc<User>> = stack.cache("user").ttl(TTL).build().expect("valid settings");
     let user = User::sample(7);
     for key in 0..inserts as u64 {

@@ -175,8 +175,8 @@ where
     {
         // Calls wait in crowds, so what each of them holds is theirs alone.
         match ask {
-            Ask::Call | Ask::Past => Told::Returned(self.call(tags, load).await),
-            Ask::Refresh => Told::Returned(Box::pin(self.refresh(tags, load)).await),
+            Ask::Call | Ask::Past => Told::Returned(self.returned(Mode::Load, tags, load).await),
+            Ask::Refresh => Told::Returned(Box::pin(self.returned(Mode::Refresh, tags, load)).await),
             Ask::Explain => Told::Explained(Box::pin(self.explain(tags, load)).await),
             Ask::Get => Told::Found(Box::pin(self.get(tags)).await),
             Ask::Insert(value) => Told::Inserted(Box::pin(self.insert(tags, value)).await),
@@ -191,62 +191,23 @@ where
         Target::new(cache, self.key.to_key())
     }
 
-    /// Calls the function.
-    async fn call(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
+    /// What the function returns: by what is cached, or whatever is.
+    async fn returned(self, mode: Mode, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
         if self.bypassed {
             return load().await;
         }
-        let cache = match self.cache {
-            Ok(cache) => cache,
-            Err(error) => return O::join(Err(error.into())),
-        };
-        let (validated, keep) = (self.validated, self.keep);
-        if !(validated && cache.shared().l2().is_some())
-            && let Some(value) = cache.shared().value(&self.key, Asker::Loads)
-        {
-            return O::join(Ok(value));
-        }
-        let hash = cache.shared().hash(&self.key);
-        let call = Call { tags: tags(), validated, to_the_end: self.to_the_end, ..Call::default() };
-        let of_errors = cache.shared().policy().negative_ttl;
-        let loader = |handle| keep.split(load(), handle, of_errors);
-        let loaded = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
-        let answer = cache.or_default(hash, &self.key, loaded, self.default);
-        O::join(answer.map(|answer| answer.value))
+        O::join(self.answer(mode, tags, load).await.map(|answer| answer.value))
     }
 
-    /// [`call`](Self::call), and how it was answered. An error is never cached, so it is told as the end of a load.
+    /// How a call is answered. An error is never cached, so it is told as the end of a load.
     async fn explain(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Answer<O::Return> {
         if self.bypassed {
             return Answer::uncached(load().await);
         }
-        match self.answer(tags, load).await {
+        match self.answer(Mode::Load, tags, load).await {
             Ok(answer) => answer.map(|value| O::join(Ok(value))),
             Err(error) => Answer::uncached(O::join(Err(error))),
         }
-    }
-
-    /// Loads, whatever is cached.
-    async fn refresh(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
-        if self.bypassed {
-            return load().await;
-        }
-        let cache = match self.cache {
-            Ok(cache) => cache,
-            Err(error) => return O::join(Err(error.into())),
-        };
-        let (key, keep) = (self.key.to_key(), self.keep);
-        let of_errors = cache.shared().policy().negative_ttl;
-        let call = Call { mode: Mode::Refresh, tags: tags(), to_the_end: self.to_the_end, ..Call::default() };
-        let hash = cache.shared().hash(&self.key);
-        let loader = |handle| keep.split(load(), handle, of_errors);
-        let loaded = Box::pin(cache.load(key.clone(), hash, call, loader)).await;
-        if loaded.as_ref().is_ok_and(|loaded| !keep.says(&loaded.value)) {
-            // What is cached yet is older than what must not be. If it can't be told, it is queued.
-            let _ = cache.invalidate(&key).await;
-        }
-        let answer = cache.or_default(hash, &self.key, loaded, self.default);
-        O::join(answer.map(|answer| answer.value))
     }
 
     /// Calls the function for the sake of what is cached.
@@ -256,7 +217,7 @@ where
             return Ok(Answer { source: Source::L1, ..Answer::uncached(()) });
         }
         // What stands in for a load that failed warms nothing.
-        match (Self { default: None, ..self }).answer(tags, load).await {
+        match (Self { default: None, ..self }).answer(Mode::Load, tags, load).await {
             Ok(answer) => Ok(answer.map(drop)),
             Err(LoadError::Loader(_)) => Err("the function returned an error".to_owned()),
             Err(LoadError::Cache(error)) => Err(error.to_string()),
@@ -283,32 +244,48 @@ where
     where
         O: Holds<D>,
     {
-        let value = O::take(value)?;
-        if self.bypassed || !self.keep.says(&value) {
-            return Ok(());
-        }
+        let Some((value, call)) = self.to_store(tags, value)? else { return Ok(()) };
         let cache = self.cache?;
-        let at = cache.at(self.key).tags(tags()).tags((self.keep.tags)(&value));
-        match cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value)) {
-            Some(ttl) => at.ttl(ttl).insert(value).await,
-            None => at.insert(value).await,
-        }
+        let hash = cache.shared().hash(&self.key);
+        cache.shared().insert(self.key, hash, value, call).await
     }
 
-    async fn answer(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Result<Answer<O::Value>, LoadError<O::Error>> {
+    /// What is to be stored of a value, and how; nothing of one that must not be.
+    pub(super) fn to_store<D>(&self, tags: impl FnOnce() -> Vec<String>, value: D) -> Result<Option<(O::Value, Call)>>
+    where
+        O: Holds<D>,
+    {
+        let value = O::take(value)?;
+        if self.bypassed || !self.keep.says(&value) {
+            return Ok(None);
+        }
+        let cache = self.cache.as_ref().map_err(Error::clone)?;
+        let ttl = cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value));
+        let tags = tags().into_iter().chain((self.keep.tags)(&value)).collect();
+        Ok(Some((value, Call { tags, ttl, ..Call::default() })))
+    }
+
+    async fn answer(
+        self,
+        mode: Mode,
+        tags: Tags<'_>,
+        load: Body<'_, O::Return>,
+    ) -> Result<Answer<O::Value>, LoadError<O::Error>> {
         let (cache, keep) = (self.cache?, self.keep);
-        let mut at = cache.at(self.key).tags(tags());
-        if self.validated {
-            at = at.validated();
+        let shared = cache.shared();
+        let hash = shared.hash(&self.key);
+        let validated = self.validated && mode == Mode::Load;
+        let call = Call { mode, tags: tags(), validated, to_the_end: self.to_the_end, ..Call::default() };
+        let of_errors = shared.policy().negative_ttl;
+        let loader = |handle| keep.split(load(), handle, of_errors);
+        let loaded = Box::pin(cache.load(self.key.to_key(), hash, call, loader)).await;
+        let is_unwanted = mode == Mode::Refresh && loaded.as_ref().is_ok_and(|loaded| !keep.says(&loaded.value));
+        let answer = cache.or_default(hash, &self.key, loaded, self.default);
+        if is_unwanted {
+            // What is cached yet is older than what must not be. If it can't be told, it is queued.
+            let _ = cache.invalidate(self.key).await;
         }
-        if self.to_the_end {
-            at = at.to_the_end();
-        }
-        if let Some(value) = self.default {
-            at = at.default_on_error(value);
-        }
-        let of_errors = cache.shared().policy().negative_ttl;
-        at.try_get_with(|handle| keep.split(load(), handle, of_errors)).await
+        answer
     }
 }
 

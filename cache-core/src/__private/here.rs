@@ -34,8 +34,8 @@ where
     {
         let (tags, load): (Tags<'a>, Body<'a, O::Return>) = (Box::new(tags), Box::new(load));
         match ask {
-            Ask::Call | Ask::Past => Told::Returned(self.call_here(tags, load)),
-            Ask::Refresh => Told::Returned(self.refresh_here(tags, load)),
+            Ask::Call | Ask::Past => Told::Returned(self.returned_here(Mode::Load, tags, load)),
+            Ask::Refresh => Told::Returned(self.returned_here(Mode::Refresh, tags, load)),
             Ask::Explain => Told::Explained(self.explain_here(tags, load)),
             Ask::Get => Told::Found(self.get_here()),
             Ask::Insert(value) => Told::Inserted(self.insert_here(tags, value)),
@@ -44,11 +44,11 @@ where
         }
     }
 
-    fn call_here(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
+    fn returned_here(self, mode: Mode, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
         if self.bypassed {
             return load();
         }
-        O::join(self.answer_here(Mode::Load, tags, load).map(|answer| answer.value))
+        O::join(self.answer_here(mode, tags, load).map(|answer| answer.value))
     }
 
     fn explain_here(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> Answer<O::Return> {
@@ -59,13 +59,6 @@ where
             Ok(answer) => answer.map(|value| O::join(Ok(value))),
             Err(error) => Answer::uncached(O::join(Err(error))),
         }
-    }
-
-    fn refresh_here(self, tags: Tags<'_>, load: Body<'_, O::Return>) -> O::Return {
-        if self.bypassed {
-            return load();
-        }
-        O::join(self.answer_here(Mode::Refresh, tags, load).map(|answer| answer.value))
     }
 
     fn get_here<D>(self) -> Option<D>
@@ -82,14 +75,8 @@ where
     where
         O: Holds<D>,
     {
-        let value = O::take(value)?;
-        if self.bypassed || !self.keep.says(&value) {
-            return Ok(());
-        }
+        let Some((value, call)) = self.to_store(tags, value)? else { return Ok(()) };
         let cache = self.cache?;
-        let ttl = cache.shared().policy().negative_ttl.filter(|_| O::is_error(&value));
-        let tags = tags().into_iter().chain((self.keep.tags)(&value)).collect();
-        let call = Call { tags, ttl, ..Call::default() };
         cache.shared().insert_here(&self.key, cache.shared().hash(&self.key), value, &call)
     }
 

@@ -22,9 +22,14 @@ impl Target {
         Self(cache.map(|cache| Box::new((cache, key)) as Box<dyn Revocable>))
     }
 
+    fn invalidation(self) -> Result<Invalidation> {
+        let Revocation { stack, add } = self.0?.revocation();
+        Ok(add(stack.invalidation()))
+    }
+
     /// Revokes it.
     pub async fn invalidate(self) -> Result<()> {
-        self.0?.invalidate().await
+        self.invalidation()?.send().await
     }
 
     /// Revokes it here, and soon elsewhere.
@@ -32,13 +37,12 @@ impl Target {
     /// # Errors
     /// The cache can't be made.
     pub fn invalidate_here(self) -> Result<()> {
-        let Revocation { stack, add } = self.0?.revocation();
-        add(stack.invalidation()).send_soon()
+        self.invalidation()?.send_soon()
     }
 
     /// Marks it as stale.
     pub async fn expire(self) -> Result<()> {
-        self.0?.expire().await
+        self.invalidation()?.soft().send().await
     }
 
     /// A guarded write.
@@ -54,24 +58,12 @@ impl Target {
 
 /// An entry, whatever its types.
 trait Revocable: Send {
-    fn invalidate(self: Box<Self>) -> Loading<Result<()>>;
-
-    fn expire(self: Box<Self>) -> Loading<Result<()>>;
-
     fn write(self: Box<Self>, commit: Loading<()>) -> Loading<Result<()>>;
 
     fn revocation(self: Box<Self>) -> Revocation;
 }
 
 impl<K: CacheKey, V: CacheValue> Revocable for (Cache<K, V>, K) {
-    fn invalidate(self: Box<Self>) -> Loading<Result<()>> {
-        Box::pin(async move { self.0.invalidate(&self.1).await })
-    }
-
-    fn expire(self: Box<Self>) -> Loading<Result<()>> {
-        Box::pin(async move { self.0.expire(&self.1).await })
-    }
-
     fn write(self: Box<Self>, commit: Loading<()>) -> Loading<Result<()>> {
         Box::pin(async move { self.0.write(&self.1, commit).await })
     }

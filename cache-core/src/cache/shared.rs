@@ -71,8 +71,6 @@ pub(crate) struct Shared<K, V> {
     tiers: Tiers,
     /// Switched off by hand, whatever the policy says.
     is_off: AtomicBool,
-    /// Switched off by its policy.
-    is_disabled: AtomicBool,
     pub(crate) codec: Arc<dyn ValueCodec<V>>,
     pub(crate) weigher: Option<Weigher<K, V>>,
     /// The marks of the namespace and of this cache: every entry has them.
@@ -131,7 +129,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let local_scopes = Arc::new(stack.ledger.scopes(&scopes));
         let hasher = stack.store.hasher(id);
         let loads = bulkhead(&policy, &stack);
-        let is_disabled = !policy.enabled;
         let backoff = Backoff::default();
         let front = Front::new(id, Arc::clone(&counters));
         if is_known {
@@ -146,7 +143,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             tiers: policy.tiers,
             policy: ArcSwap::from_pointee(policy),
             is_off: AtomicBool::new(false),
-            is_disabled: AtomicBool::new(is_disabled),
             codec,
             weigher,
             scopes,
@@ -288,12 +284,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         &self,
         table: &mut Flights<K, V>,
         kind: Kind,
-        key: &K,
+        (hash, key): (u64, &K),
         entry_key: &EntryKey,
         tags: &Tags,
     ) -> (Arc<Flight<K, V>>, Seat<K, V>) {
-        let lot = self.lot(self.hash(&key), entry_key);
-        let standing = self.standing(lot, self.stack.ledger.moment(), tags);
+        let standing = self.standing(self.lot(hash, entry_key), self.stack.ledger.moment(), tags);
         let as_of = self.stack.proof.stamp(clock::now());
         let flight = Arc::new(Flight::new(self.stack.next_operation(), standing, as_of));
         table.lead(key, kind, flight.id, Arc::clone(&flight));
@@ -314,7 +309,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             return None;
         }
         let permit = Arc::clone(&self.stack.refreshes).try_acquire_owned().ok()?;
-        let (flight, seat) = self.take_off(table, Kind::Load, key, entry_key, tags);
+        let (flight, seat) = self.take_off(table, Kind::Load, (entry.residence.hash, key), entry_key, tags);
         Some(Behind { flight, seat, place: Place::new(entry, permit) })
     }
 
@@ -330,8 +325,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
     pub(crate) fn is_bypassed(&self) -> bool {
-        let is_off = self.is_off.load(Ordering::Acquire) || self.is_disabled.load(Ordering::Acquire);
-        is_off || self.stack.is_closed()
+        self.is_off.load(Ordering::Acquire) || !self.policy_now().enabled || self.stack.is_closed()
     }
 
     /// Switches it on or off, as far as its policy lets it be on.
@@ -564,7 +558,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         cargo: Cargo<V>,
         now: Instant,
     ) -> EntryRef<K, V> {
-        let age = if now == cargo.started { Duration::ZERO } else { now - cargo.started };
+        let age = now - cargo.started;
         let fresh = cargo.ttl.saturating_sub(age);
         let left = if fresh.is_zero() { fresh } else { fresh + cargo.grace };
         let span = Span { age, ttl: cargo.ttl, left };
@@ -738,9 +732,7 @@ impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
             // Those that run keep the room that they have: for a moment there may be more than either policy allows.
             self.loads.store(bulkhead(&policy, &self.stack));
         }
-        let is_disabled = !policy.enabled;
         self.policy.store(Arc::new(policy));
-        self.is_disabled.store(is_disabled, Ordering::Release);
         self.leave_if_bypassed();
         changes
     }

@@ -63,7 +63,7 @@ impl Store {
         kept.entry().cloned()
     }
 
-    /// moka is told of the first hit in each round.
+    /// The engine is told of the first hit in each round.
     pub(crate) fn tell<L, V>(&self, front: &Front<L::Key, V>, lookup: &L, entry: &Entry<L::Key, V>)
     where
         L: Lookup<Key: CacheKey>,
@@ -77,7 +77,7 @@ impl Store {
         }
     }
 
-    /// Puts an entry of moka's into the front. Only under the lock of its key's table.
+    /// Puts an entry of the engine's into the front. Only under the lock of its key's table.
     pub(crate) fn promote<L, V>(&self, front: &Front<L::Key, V>, lookup: &L, entry: &EntryRef<L::Key, V>)
     where
         L: Lookup<Key: CacheKey>,
@@ -93,7 +93,7 @@ impl Store {
         let round = self.rounds.now();
         entry.residence.tell(round);
         front.put(entry, round);
-        // moka may have dropped it before it was there to be dropped from the front.
+        // The engine may have dropped it before it was there to be dropped from the front.
         if !is_kept() {
             front.evict(entry);
         }
@@ -108,7 +108,7 @@ impl Store {
         if self.bound.is_nothing() {
             return false;
         }
-        // In this order: what moka drops is in the front by then, and is dropped there too.
+        // In this order: what the engine drops is in the front by then, and is dropped there too.
         let has_ended = self.rounds.count(self.engine.len());
         let round = self.rounds.now();
         entry.residence.tell(round.wrapping_sub(1));
@@ -116,8 +116,7 @@ impl Store {
         if front.put(&entry, round) {
             self.take(front, entry.residence.hash, &&entry.key);
         }
-        let kept = Kept(Arc::new(Tenant(entry)));
-        self.engine.insert(kept);
+        self.engine.insert(Kept(Arc::new(Tenant(entry))));
         has_ended
     }
 
@@ -142,7 +141,7 @@ impl Store {
         }
     }
 
-    /// Lets moka do what it put off: evict, expire, tell.
+    /// Lets the engine do what it put off: evict, expire, tell.
     pub(crate) fn tend(&self) {
         self.engine.tend();
         front::collect();
@@ -164,8 +163,8 @@ where
     move |kept| kept.entry().is_some_and(is_it)
 }
 
-/// When moka is told that an entry is asked for: at its first hit in each round. A round ends when an eighth as many entries
-/// were inserted as there are. So the order of use that moka evicts by is never off by more than that, popularity is counted
+/// When the engine is told that an entry is asked for: at its first hit in each round. A round ends when an eighth as many entries
+/// were inserted as there are. So the order of use that it evicts by is never off by more than that, popularity is counted
 /// in rounds in which an entry was asked for, and while nothing is inserted nothing need be told.
 #[derive(Default)]
 struct Rounds {
@@ -200,8 +199,8 @@ impl Kept {
     }
 }
 
-/// An entry in moka. When moka gives it up it leaves the front of its cache as well: so says its `Drop`, for a listener would have
-/// moka lock the key with each insert and each eviction, which takes as long again.
+/// An entry in an engine. When the engine gives it up it leaves the front of its cache as well: so says its `Drop`, for a listener
+/// would have moka lock the key with each insert and each eviction, which takes as long again.
 struct Tenant<K: CacheKey, V: Send + Sync + 'static>(EntryRef<K, V>);
 
 impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {

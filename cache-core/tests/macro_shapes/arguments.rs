@@ -165,20 +165,6 @@ async fn function_pointers_and_objects() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_and_not_clone() {
-    struct Request {
-        id: u64,
-        payload: Vec<u8>,
-    }
-    #[cached(key = request.id)]
-    async fn handled(request: Request) -> Vec<u8> {
-        request.payload
-    }
-    assert_eq!(handled(Request { id: 1, payload: vec![1] }).await, [1]);
-    assert_eq!(handled(Request { id: 1, payload: vec![2] }).await, [1]);
-}
-
-#[tokio::test]
 async fn statics() {
     #[cached]
     async fn of_statics(word: &'static str, numbers: &'static [u8]) -> usize {

@@ -1,4 +1,4 @@
-#![allow(unused)]
+#![allow(unused, reason = "only what the attribute says matters")]
 
 use async_trait::async_trait;
 use cache_core::cached;

@@ -1,4 +1,4 @@
-#![allow(unused)]
+#![allow(unused, reason = "only what the attribute says matters")]
 
 use cache_core::cached;
 use serde::{Serialize, de::DeserializeOwned};
