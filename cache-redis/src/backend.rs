@@ -80,7 +80,8 @@ impl Backend for Redis {
     async fn read(&self, ask: Read<'_>) -> Result<Found> {
         match ask.part {
             Part::Whole => self.reads.read(Arc::clone(ask.key.name()), ask.marks).await,
-            Part::Head => self.read_head(ask).await,
+            // Apart: it takes more room than those need who wait for a whole entry.
+            Part::Head => Box::pin(self.read_head(ask)).await,
         }
     }
 

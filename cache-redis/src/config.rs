@@ -30,7 +30,8 @@ use serde::Deserialize;
 pub struct RedisConfig {
     /// `redis://[user][:password@]host[:port][/database]`, `rediss://…` for TLS, `unix:///path` for a socket.
     pub url: String,
-    /// How many connections to keep, 1 to 4. Each carries any number of requests at once. Default: 2.
+    /// How many connections to keep, 1 to 4. Each carries any number of requests at once; of
+    /// three, one is kept free for large entries. Default: 3.
     #[serde(default = "default_connections")]
     pub connections: u32,
     /// How long to wait for a connection, TLS and greeting included. Default: 250 ms.
@@ -121,7 +122,7 @@ impl fmt::Debug for RedisConfig {
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 const fn default_connections() -> u32 {
-    2
+    3
 }
 
 const fn default_connect_timeout() -> Duration {
@@ -236,14 +237,14 @@ mod tests {
         let config = RedisConfig::from_variables(|name| {
             Some(match name {
                 "REDIS_URL" => "redis://cache".to_owned(),
-                "CACHE_REDIS_CONNECTIONS" => "3".to_owned(),
+                "CACHE_REDIS_CONNECTIONS" => "4".to_owned(),
                 "CACHE_REDIS_CONNECT_TIMEOUT" => "1".to_owned(),
                 "CACHE_REDIS_RESPONSE_TIMEOUT" => "2s".to_owned(),
                 _ => return None,
             })
         });
         let mut expected = RedisConfig::new("redis://cache");
-        expected.connections = 3;
+        expected.connections = 4;
         expected.connect_timeout = Duration::from_secs(1);
         expected.response_timeout = Duration::from_secs(2);
         assert_eq!(config.unwrap(), expected);

@@ -192,6 +192,13 @@ pub(crate) struct Link {
     pub(crate) server: ServerId,
 }
 
+impl Link {
+    /// Whether both are the same connection.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.health, &other.health)
+    }
+}
+
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.health.fmt(f)

@@ -36,56 +36,54 @@ use tokio::{runtime::Handle, sync::oneshot, task::yield_now};
 use crate::{connection::Link, error::unexpected, pool::Pool, record};
 
 /// The most reads that go together: those behind them go on another connection, or next.
-const MOST: usize = 64;
+const MOST: usize = 256;
+
+/// The most places to send from. While the answer to one command is read and used, the server then has another one; but the
+/// more there are, the less goes together.
+const PLACES: usize = 2;
 
 /// Where reads gather.
 #[derive(Debug)]
 pub(crate) struct Reads {
     pool: Arc<Pool>,
     gathering: Mutex<Gathering>,
+    /// The place of large entries.
+    large: usize,
     sizes: Sizes,
 }
 
 #[derive(Debug)]
 struct Gathering {
-    /// Places to send from that are at rest, with the connection that each used last.
-    idle: Vec<Option<Link>>,
+    /// The connection of each place to send from, and that of large entries behind them.
+    links: Vec<Option<Link>>,
+    /// The places that are at rest.
+    idle: Vec<usize>,
     /// Those who wait for one, in the order in which they came.
     waiting: VecDeque<Batch>,
-    /// The connection of large entries.
-    large: Option<Link>,
     closed: bool,
 }
 
 type Reply = oneshot::Sender<Result<Found>>;
 
 impl Reads {
-    /// Of a pool of so many connections. One of them is left to whatever takes long.
+    /// Of a pool of so many connections. As far as there are enough, each place has one of its own, and large entries have.
     pub(crate) fn new(pool: Arc<Pool>, connections: u32) -> Self {
-        let places = connections.saturating_sub(1).max(1);
-        let idle = (0..places).map(|_| None).collect();
-        let gathering = Gathering { idle, waiting: VecDeque::new(), large: None, closed: false };
-        Self { pool, gathering: Mutex::new(gathering), sizes: Sizes::new() }
+        let places = (connections as usize).saturating_sub(1).clamp(1, PLACES);
+        let (links, idle) = (vec![None; places + 1], (0..places).collect());
+        let gathering = Gathering { links, idle, waiting: VecDeque::new(), closed: false };
+        Self { pool, gathering: Mutex::new(gathering), large: places, sizes: Sizes::new() }
     }
 
     /// Reads an entry with its marks.
     pub(crate) async fn read(self: &Arc<Self>, entry: Arc<str>, marks: &[Mark]) -> Result<Found> {
-        if self.sizes.is_large(&entry) {
-            let read = async {
-                let link = self.link_for_large().await?;
-                self.read_alone(&link, &entry, marks).await
-            };
-            return Box::pin(read).await;
-        }
-        match self.step_up(entry, marks)? {
+        let place = match self.sizes.is_large(&entry) {
+            true => Place::Large(entry),
+            false => self.step_up(entry, marks)?,
+        };
+        match place {
             // Apart: it takes more room than those need who wait.
-            Place::First(mut turn, entry) => {
-                let read = async {
-                    let link = turn.link().await?;
-                    self.read_alone(&link, &entry, marks).await
-                };
-                Box::pin(read).await
-            }
+            Place::First(turn, entry) => Box::pin(self.read_on(turn.place, &entry, marks)).await,
+            Place::Large(entry) => Box::pin(self.read_on(self.large, &entry, marks)).await,
             // Without an answer the runtime of whoever was to bring it has shut down.
             Place::Behind(answer) => answer.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "read"))),
         }
@@ -96,31 +94,43 @@ impl Reads {
         if gathering.closed {
             return Err(Error::new(ErrorKind::Closed, "read"));
         }
-        if let Some(link) = gathering.idle.pop() {
-            return Ok(Place::First(Turn { reads: Arc::clone(self), link }, entry));
+        if let Some(place) = gathering.idle.pop() {
+            return Ok(Place::First(Turn { reads: Arc::clone(self), place }, entry));
         }
         let (reply, answer) = oneshot::channel();
         gathering.add(entry, marks, reply);
         Ok(Place::Behind(answer))
     }
 
-    async fn link_for_large(&self) -> Result<Link> {
-        let known = self.lock().large.clone();
+    /// The connection of a place: one that no other has, as far as there are so many.
+    async fn link(&self, place: usize) -> Result<Link> {
+        let known = self.lock().links[place].clone();
         if let Some(link) = known.filter(|link| !link.health.has_ended()) {
             return Ok(link);
         }
-        let link = self.pool.checkout("read").await?;
+        let mut link = self.pool.checkout("read").await?;
+        for _ in 0..PLACES {
+            if !self.lock().links.iter().flatten().any(|other| other.is(&link)) {
+                break;
+            }
+            link = self.pool.checkout("read").await?;
+        }
         let mut gathering = self.lock();
-        gathering.large = Some(link.clone()).filter(|_| !gathering.closed);
+        gathering.links[place] = Some(link.clone()).filter(|_| !gathering.closed);
         Ok(link)
     }
 
-    /// Later calls fail.
+    /// Later calls fail. Those that wait are still answered.
     pub(crate) fn close(&self) {
         let mut gathering = self.lock();
         gathering.closed = true;
-        gathering.idle.fill_with(|| None);
-        gathering.large = None;
+        let Gathering { links, idle, .. } = &mut *gathering;
+        idle.iter().chain([&self.large]).for_each(|place| links[*place] = None);
+    }
+
+    async fn read_on(&self, place: usize, entry: &str, marks: &[Mark]) -> Result<Found> {
+        let link = self.link(place).await?;
+        self.read_alone(&link, entry, marks).await
     }
 
     async fn read_alone(&self, link: &Link, entry: &str, marks: &[Mark]) -> Result<Found> {
@@ -186,9 +196,18 @@ enum Place {
     First(Turn, Arc<str>),
     /// Behind others, one of whom brings the answer.
     Behind(oneshot::Receiver<Result<Found>>),
+    /// On the connection of large entries.
+    Large(Arc<str>),
 }
 
 impl Gathering {
+    fn rest(&mut self, place: usize) {
+        self.idle.push(place);
+        if self.closed {
+            self.links[place] = None;
+        }
+    }
+
     fn add(&mut self, entry: Arc<str>, marks: &[Mark], reply: Reply) {
         match self.waiting.back_mut() {
             Some(batch) if batch.asks.len() < MOST => batch.add(entry, marks, reply),
@@ -288,19 +307,12 @@ impl<'a> State<'a> {
 /// The right to send from one place. Whoever gives it up passes it on to those who wait.
 struct Turn {
     reads: Arc<Reads>,
-    link: Option<Link>,
+    place: usize,
 }
 
 impl Turn {
-    async fn link(&mut self) -> Result<Link> {
-        if self.link.as_ref().is_none_or(|link| link.health.has_ended()) {
-            self.link = Some(self.reads.pool.checkout("read").await?);
-        }
-        Ok(self.link.clone().expect("it was just made sure of"))
-    }
-
     /// Serves those who wait, until nobody does.
-    async fn serve(mut self, first: Batch) {
+    async fn serve(self, first: Batch) {
         let mut next = Some(first);
         while let Some(batch) = next {
             self.answer(batch).await;
@@ -310,8 +322,8 @@ impl Turn {
         }
     }
 
-    async fn answer(&mut self, batch: Batch) {
-        let link = match self.link().await {
+    async fn answer(&self, batch: Batch) {
+        let link = match self.reads.link(self.place).await {
             Ok(link) => link,
             Err(error) => return batch.fail(&error),
         };
@@ -352,17 +364,13 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut gathering = self.reads.lock();
-        let link = self.link.take();
         match (gathering.waiting.pop_front(), Handle::try_current()) {
             (Some(batch), Ok(runtime)) => {
                 drop(gathering);
-                runtime.spawn(Self { reads: Arc::clone(&self.reads), link }.serve(batch));
+                runtime.spawn(Self { reads: Arc::clone(&self.reads), place: self.place }.serve(batch));
             }
             // Without a runtime nobody can wait.
-            (_, _) => {
-                let link = link.filter(|_| !gathering.closed);
-                gathering.idle.push(link);
-            }
+            (_, _) => gathering.rest(self.place),
         }
     }
 }

@@ -57,11 +57,11 @@
 //! Scripts are sent by hash, and sent in full once to a server that does not know them.
 //!
 //! # Reads
-//! A read that finds a connection at rest is sent at once. While one is under way, others gather, and go together when it is
-//! back, up to 64 in one `MGET` with the marks that judge them, each of those once. So a hit costs one `GET`'s worth at most, and less
-//! the more there are at once; nothing waits for a clock, and nothing is sent twice but what the server refuses for some of them.
-//! An entry that had 16 KiB or more when it was last read travels by itself, on whichever connection is next: small ones gather on
-//! others, where there is more than one.
+//! A read that finds a connection at rest is sent at once. While one is under way on each of two connections, others gather, and go
+//! together when it is back, up to 256 in one `MGET` with the marks that judge them, each of those once. So a hit costs one `GET`'s
+//! worth at most, and less the more there are at once; nothing waits for a clock, and nothing is sent twice but what the server
+//! refuses for some of them. An entry that had 16 KiB or more when it was last read travels by itself, on a third connection. Where
+//! there are fewer, one is shared.
 //!
 //! When an entry expires is in its bytes, by the server's clock; what that shows is asked with the first read of each second and
 //! connection. A clock that is set is noticed within that second.

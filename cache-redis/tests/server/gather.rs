@@ -19,7 +19,7 @@ use tokio::{
 use crate::support::{MINUTE, eventually, is_there, patient, put_at, read};
 
 /// The most reads that go together.
-const MOST: usize = 64;
+const MOST: usize = 256;
 
 struct Scene {
     server: RedisServer,
@@ -32,8 +32,12 @@ type Reading = JoinHandle<Result<Found>>;
 impl Scene {
     /// Of one connection, so that all reads gather for it.
     async fn start() -> Self {
+        Self::with(1).await
+    }
+
+    async fn with(connections: u32) -> Self {
         let server = RedisServer::start();
-        let redis = patient(server.url()).connections(1).connect().await.expect("connect");
+        let redis = patient(server.url()).connections(connections).connect().await.expect("connect");
         Self { server, redis, names: Names::random() }
     }
 
@@ -90,7 +94,7 @@ impl Scene {
 
 #[tokio::test]
 async fn reads_that_gather_are_answered_each_with_its_own() {
-    const COUNT: usize = 500;
+    const COUNT: usize = 600;
     let scene = Scene::start().await;
     scene.fill(COUNT).await;
     let readings = scene.gather(0..COUNT).await;
@@ -218,6 +222,23 @@ async fn an_entry_that_was_large_is_read_apart_from_small_ones() {
         scene.assert_found(number, &reading.await.unwrap().unwrap());
     }
     assert_eq!(scene.calls("mget"), 2 + 3);
+}
+
+#[tokio::test]
+async fn where_there_are_three_connections_large_entries_have_one_for_themselves() {
+    let scene = Scene::with(3).await;
+    scene.fill(20).await;
+    let large = Bytes::from(vec![7; 1 << 20]);
+    put_at(&scene.redis, &scene.key(20), &scene.marks(20), &large, MINUTE).await.unwrap();
+    scene.read(20).await.unwrap().unwrap();
+    let readings = scene.gather(0..=20).await;
+    scene.server.cont();
+    for (_, reading) in readings {
+        assert!(reading.await.unwrap().unwrap().entry.is_some());
+    }
+    // Of each connection the server tells the last command.
+    let clients = scene.server.cli(&["CLIENT", "LIST"]);
+    assert_eq!(clients.lines().filter(|client| client.contains(" cmd=mget ")).count(), 3, "{clients}");
 }
 
 #[tokio::test]
