@@ -219,7 +219,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
                 }
             }
             Outcome::Failed(failure) if is_current && order.paused.is_none() && self.flight.stand_in().is_none() => {
-                if let Some(first) = self.cache.policy().error_backoff {
+                if let Some(first) = self.cache.policy_now().error_backoff {
                     self.cache.backoff.note(&self.key, failure, &self.flight.standing, first);
                 }
             }
@@ -233,10 +233,10 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
     }
 
     /// [`land`](Self::land), for a fresh entry that L2 had.
-    pub(crate) fn land_hit(&self, entry: &EntryRef<K, V>) {
+    pub(crate) fn land_hit(&self, entry: &EntryRef<K, V>, now: Instant) {
         let mut table = self.cache.table(self.hash);
         if table.finish(&self.key, self.flight.id) {
-            self.cache.admit(self.hash, entry, clock::now());
+            self.cache.admit(self.hash, entry, now);
         }
         drop(table);
         self.flight.end(Outcome::Landed(entry.clone(), Source::L2));

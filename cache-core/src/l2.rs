@@ -18,7 +18,7 @@ use crate::{
         Attach, Attached, Backend, Expire, Fill, FillReply, Follow, Found, Invalidate, Lease, LeaseReply, Message,
         Position, Pulse, Put, Read,
     },
-    breaker::{Breaker, BreakerSettings, BreakerState},
+    breaker::{Breaker, BreakerSettings, BreakerState, Permit},
     clock,
     error::{Error, ErrorKind, Result},
     events::{Hub, Kind, Subject},
@@ -60,44 +60,49 @@ impl L2 {
     /// # Errors
     /// Only permanent ones: a store that is merely away is none, its callers are served without it.
     pub(crate) async fn check(&self) -> Result<()> {
-        match self.call("probe", self.backend.probe()).await {
+        match self.call("probe", None, self.backend.probe()).await {
             Err(error) if !error.is_temporary() => Err(error),
             _ => Ok(()),
         }
     }
 
-    pub(crate) async fn read(&self, ask: Read<'_>, counters: &Counters) -> Option<Found> {
-        self.counted("read", self.backend.read(ask), counters).await.ok()
+    // Not an `async fn`, which would keep its arguments: there may be many who wait for it.
+    pub(crate) fn read<'a>(
+        &'a self,
+        ask: Read<'a>,
+        counters: &'a Counters,
+    ) -> impl Future<Output = Result<Found>> + 'a {
+        self.call("read", Some(counters), self.backend.read(ask))
     }
 
     pub(crate) async fn lease(&self, ask: Lease<'_>, counters: &Counters) -> Option<LeaseReply> {
-        self.counted("lease", self.backend.lease(ask), counters).await.ok()
+        self.call("lease", Some(counters), self.backend.lease(ask)).await.ok()
     }
 
     /// Whether the lease still lives; no answer is not a no.
     pub(crate) async fn extend(&self, key: &EntryKey, token: LeaseToken, ttl: Duration, counters: &Counters) -> bool {
-        self.counted("extend", self.backend.extend(key, token, ttl), counters).await.unwrap_or(true)
+        self.call("extend", Some(counters), self.backend.extend(key, token, ttl)).await.unwrap_or(true)
     }
 
     pub(crate) async fn fill(&self, fill: Fill<'_>, counters: &Counters) -> Option<FillReply> {
-        self.counted("fill", self.backend.fill(fill), counters).await.ok()
+        self.call("fill", Some(counters), self.backend.fill(fill)).await.ok()
     }
 
     pub(crate) async fn release(&self, key: &EntryKey, token: LeaseToken, counters: &Counters) {
         // A lease that can't be given back ends by itself.
-        let _ = self.counted("release", self.backend.release(key, token), counters).await;
+        let _ = self.call("release", Some(counters), self.backend.release(key, token)).await;
     }
 
     pub(crate) async fn put(&self, put: Put<'_>, counters: &Counters) -> Result<FillReply> {
-        self.counted("put", self.backend.put(put), counters).await
+        self.call("put", Some(counters), self.backend.put(put)).await
     }
 
     pub(crate) async fn invalidate(&self, what: Invalidate<'_>) -> Result<Option<Position>> {
-        self.call("invalidate", self.backend.invalidate(what)).await
+        self.call("invalidate", None, self.backend.invalidate(what)).await
     }
 
     pub(crate) async fn expire(&self, what: Expire<'_>) -> Result<Option<Position>> {
-        self.call("expire", self.backend.expire(what)).await
+        self.call("expire", None, self.backend.expire(what)).await
     }
 
     pub(crate) async fn attach(&self, ask: Attach<'_>) -> Result<Attached> {
@@ -146,20 +151,28 @@ impl L2 {
         }
     }
 
-    async fn counted<T>(
+    /// Within the deadline, if the circuit breaker lets it through. What fails is counted, where it is to be.
+    async fn call<T>(
         &self,
         operation: &'static str,
+        counters: Option<&Counters>,
         call: impl Future<Output = Result<T>>,
-        counters: &Counters,
     ) -> Result<T> {
-        let result = self.call(operation, call).await;
-        if result.is_err() {
+        let result = match self.admit(operation) {
+            Ok(permit) => {
+                let result = timeout(self.deadline, call).await.unwrap_or_else(|_| Err(self.too_late(operation)));
+                self.learn(permit, result.as_ref().err());
+                result
+            }
+            Err(error) => Err(error),
+        };
+        if let (Err(_), Some(counters)) = (&result, counters) {
             counters.count(Event::BackendError);
         }
         result
     }
 
-    async fn call<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    fn admit(&self, operation: &'static str) -> Result<Permit<'_>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, operation));
         }
@@ -169,32 +182,29 @@ impl L2 {
         if permit.is_probe() {
             self.tell(BreakerState::HalfOpen);
         }
-        let result = match timeout(self.deadline, call).await {
-            Ok(result) => result,
-            Err(_) => Err(self.too_late(operation)),
-        };
-        match &result {
-            Ok(_) => {
-                if permit.succeeded() {
-                    trace::breaker_closed(self.backend.name());
-                    self.tell(BreakerState::Closed);
-                }
+        Ok(permit)
+    }
+
+    /// How a call went.
+    fn learn(&self, permit: Permit<'_>, error: Option<&Error>) {
+        let Some(error) = error else {
+            if permit.succeeded() {
+                trace::breaker_closed(self.backend.name());
+                self.tell(BreakerState::Closed);
             }
-            Err(error) => {
-                self.note(error);
-                let is_probe = permit.is_probe();
-                if is_about_the_store(error) {
-                    let opens = permit.failed(clock::now());
-                    if opens {
-                        trace::breaker_opened(self.backend.name(), error);
-                    }
-                    if opens || is_probe {
-                        self.tell(BreakerState::Open);
-                    }
-                }
+            return;
+        };
+        self.note(error);
+        if is_about_the_store(error) {
+            let is_probe = permit.is_probe();
+            let opens = permit.failed(clock::now());
+            if opens {
+                trace::breaker_opened(self.backend.name(), error);
+            }
+            if opens || is_probe {
+                self.tell(BreakerState::Open);
             }
         }
-        result
     }
 
     fn tell(&self, state: BreakerState) {

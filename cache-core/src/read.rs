@@ -56,7 +56,7 @@ enum Departure<K, V> {
 }
 
 /// One call that was no hit in L1.
-struct Passenger<'a, K: CacheKey, V: CacheValue> {
+pub(crate) struct Passenger<'a, K: CacheKey, V: CacheValue> {
     cache: &'a Arc<Shared<K, V>>,
     key: K,
     hash: u64,
@@ -75,13 +75,13 @@ struct Passenger<'a, K: CacheKey, V: CacheValue> {
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Fetches by way of a flight. `load` is used at most once, and only by a call that leads; without one, L2 is asked
     /// and nothing is loaded.
-    pub(crate) async fn fetch<F, Fut, E>(
+    pub(crate) fn fetch<F, Fut, E>(
         self: &Arc<Self>,
         key: K,
         hash: u64,
         call: Call,
         load: Option<F>,
-    ) -> Result<Fetched<K, V>, LoadError<E>>
+    ) -> Result<impl Future<Output = Result<Fetched<K, V>, LoadError<E>>>, Error>
     where
         F: FnOnce(Load) -> Fut,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
@@ -89,7 +89,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     {
         let mut load = load.map(|load| |handle| erased(load(handle)));
         let mut passenger = Passenger::new(self, key, hash, call)?;
-        passenger.travel::<_, E>(&mut load).await
+        // Not an `async fn`, which would keep its arguments for as long as it waits.
+        Ok(async move { passenger.travel::<_, E>(&mut load).await })
     }
 
     /// The first half of a [fetch](Self::fetch): everything up to the wait. A batch begins many before it waits for any, so a
@@ -134,7 +135,7 @@ impl<K: CacheKey, V: CacheValue> Trip<'_, K, V> {
 }
 
 impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
-    fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, call: Call) -> Result<Self, Error> {
+    pub(crate) fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, call: Call) -> Result<Self, Error> {
         let tags = Tags::new(&cache.stack.namespace, &call.tags);
         if tags.len() > MAX_TAGS {
             let context = format!("an entry has at most {MAX_TAGS} tags, this call names {}", tags.len());
@@ -160,7 +161,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     }
 
     /// All of it. A flight that this call leads begins in its own task: a hit in L2 needs no other.
-    async fn travel<F, E>(&mut self, load: &mut Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
+    pub(crate) async fn travel<F, E>(&mut self, load: &mut Option<F>) -> Result<Fetched<K, V>, LoadError<E>>
     where
         F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
@@ -317,7 +318,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
 
     /// How a flight ended; nothing if that takes longer than the soft timeout.
     async fn wait(&self, seat: &Seat<K, V>) -> Option<Outcome<K, V>> {
-        match self.cache.policy().soft_timeout {
+        match self.cache.policy_now().soft_timeout {
             Some(patience) if self.serves_stale() => timeout_at(self.began + patience, seat.outcome()).await.ok(),
             _ => Some(seat.outcome().await),
         }
@@ -342,7 +343,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// Whether an entry may answer in place of a load. It may be older than the flight that it comes by.
     fn may_stand_in(&self, entry: &Entry<K, V>) -> bool {
         let is_proven = self.cache.stack.proof.holds(entry.origin.as_of.get(), self.began);
-        let is_servable = entry.life().is_within(Some(self.cache.policy().grace()), clock::now());
+        let is_servable = entry.life().is_within(Some(self.cache.policy_now().grace()), clock::now());
         // Revoked is asked last: what proves it may have come with what revokes it.
         self.serves_stale() && is_proven && is_servable && !entry.standing.is_revoked()
     }
@@ -393,7 +394,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         E: Send + Sync + 'static,
     {
         // Who may have to be answered before L2 has, or must not be waited for, has it read from afar.
-        let is_afar = self.call.to_the_end || self.cache.policy().soft_timeout.is_some();
+        let is_afar = self.call.to_the_end || self.cache.policy_now().soft_timeout.is_some();
         let reads = self.call.mode != Mode::Refresh && self.cache.reach(&self.entry_key, &self.tags) == Reach::Shared;
         if is_afar || !reads {
             self.launch::<F, E>(flight, load.take());
@@ -441,7 +442,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         if self.call.mode != Mode::Load || self.alone {
             return None;
         }
-        self.cache.policy().error_backoff?;
+        self.cache.policy_now().error_backoff?;
         self.cache.backoff.failure(&self.key).filter(|failure| match failure {
             Failure::Loader(error) => error.is::<E>(),
             _ => true,

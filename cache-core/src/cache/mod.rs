@@ -5,7 +5,7 @@ mod backoff;
 mod builder;
 mod shared;
 
-use std::{convert::Infallible, future::Pending, hash::Hash, sync::Arc, time::Duration};
+use std::{convert::Infallible, hash::Hash, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -18,9 +18,10 @@ use crate::{
     entry::Asker,
     error::{Error, ErrorKind, LoadError, Result},
     events::Events,
-    load::Load,
+    load::{BoxLoad, Load},
     lookup::Lookup,
     policy::Policy,
+    read::Passenger,
     scope::{self, Scope},
     stats::{Event, Stats},
 };
@@ -269,7 +270,19 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         self.shared.in_flight()
     }
 
-    pub(crate) async fn look_up(&self, key: K, hash: u64, call: Call) -> Option<Answer<V>> {
+    pub(crate) fn look_up(&self, key: K, hash: u64, call: Call) -> impl Future<Output = Option<Answer<V>>> {
+        let mut passenger = self.passenger(key, hash, call);
+        // Not an `async fn`, which would keep its arguments for as long as it waits.
+        async move {
+            let passenger = passenger.as_mut()?;
+            let fetched = passenger.travel(&mut None::<fn(Load) -> BoxLoad<V>>).await.map_err(only_cache);
+            let fetched = fetched.inspect_err(|error| self.note_failed_look_up(hash, error)).ok()?;
+            fetched.map(|(entry, source)| Answer::new(&entry, source))
+        }
+    }
+
+    /// Who looks in L2, if it is to be asked.
+    fn passenger(&self, key: K, hash: u64, call: Call) -> Option<Passenger<'_, K, V>> {
         if self.shared.is_bypassed() || call.bypass || scope::current().is_some() {
             return None;
         }
@@ -277,15 +290,13 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
             self.shared.note(Event::Miss, hash, &key);
             return None;
         }
-        let call = Call { mode: Mode::Lookup, ..call };
-        match self.shared.fetch(key, hash, call, None::<fn(Load) -> Pending<Result<V>>>).await {
-            Ok(fetched) => fetched.map(|(entry, source)| Answer::new(&entry, source)),
-            Err(error) => {
-                self.shared.counters.note(Event::Miss, Some(hash), || None);
-                self.shared.stack.problems.report(&self.shared.label, "lookup", || error.to_string());
-                None
-            }
-        }
+        let passenger = Passenger::new(&self.shared, key, hash, Call { mode: Mode::Lookup, ..call });
+        passenger.inspect_err(|error| self.note_failed_look_up(hash, error)).ok()
+    }
+
+    fn note_failed_look_up(&self, hash: u64, error: &Error) {
+        self.shared.counters.note(Event::Miss, Some(hash), || None);
+        self.shared.stack.problems.report(&self.shared.label, "lookup", || error.to_string());
     }
 
     pub(crate) async fn load<F, Fut, E>(
@@ -311,7 +322,7 @@ impl<K: CacheKey, V: CacheValue> Cache<K, V> {
         };
         let (entry, source) = self
             .shared
-            .fetch(key, hash, call, Some(load))
+            .fetch(key, hash, call, Some(load))?
             .await?
             .expect("a flight with a loader ends with a value or an error");
         Ok(Answer::new(&entry, source))

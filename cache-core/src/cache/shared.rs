@@ -391,7 +391,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             _ => Cow::Owned(self.scopes.iter().chain(tags.marks()).cloned().collect()),
         };
         let read = Read { key, marks: &marks, part: Part::Whole };
-        self.l2()?.read(read, &self.counters).await
+        self.l2()?.read(read, &self.counters).await.ok()
     }
 
     /// What something born at `born` rests on.

@@ -6,6 +6,11 @@
 
 use std::{collections::HashMap, hash::Hash};
 
+use foldhash::quality::SeedableRandomState;
+use smallvec::SmallVec;
+
+use crate::token::random_hasher;
+
 /// Names an operation; unique in the process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct OperationId(pub(crate) u64);
@@ -24,8 +29,11 @@ pub(crate) enum Kind {
 /// The operations under way on the keys of a shard. `F` is what those who join are given.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Table<K, F> {
-    operations: HashMap<K, Vec<Operation<F>>>,
+    operations: HashMap<K, UnderWay<F>, SeedableRandomState>,
 }
+
+/// As a rule one.
+type UnderWay<F> = SmallVec<[Operation<F>; 1]>;
 
 #[cfg_attr(test, derive(Clone))]
 struct Operation<F> {
@@ -37,7 +45,7 @@ struct Operation<F> {
 
 impl<K: Hash + Eq + Clone, F: Clone> Table<K, F> {
     pub(crate) fn new() -> Self {
-        Self { operations: HashMap::new() }
+        Self { operations: HashMap::with_hasher(random_hasher()) }
     }
 
     /// The flight of this kind that a call may join, if `joinable` agrees.
@@ -94,7 +102,7 @@ impl<K: Hash + Eq + Clone, F: Clone> Table<K, F> {
 
     /// How many operations are under way.
     pub(crate) fn len(&self) -> usize {
-        self.operations.values().map(Vec::len).sum()
+        self.operations.values().map(SmallVec::len).sum()
     }
 
     /// The operations under way on a key, and whether they were superseded.

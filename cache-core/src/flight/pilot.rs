@@ -216,7 +216,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let (id, tags) = (resident.origin.id, resident.origin.tags());
         let marks: Vec<Mark> = self.cache.scopes.iter().chain(tags.marks()).cloned().collect();
         let read = Read { key: &self.order.entry_key, marks: &marks, part: Part::Head };
-        let Some(found) = self.l2().read(read, &self.cache.counters).await else { return false };
+        let Ok(found) = self.l2().read(read, &self.cache.counters).await else { return false };
         let is_same = found.entry.is_some_and(|stored| {
             // No two marks ever have one epoch, so the order, which the frame would tell, is not needed.
             let has = |epoch: &Option<Epoch>| epoch.is_some_and(|epoch| stored.epochs.contains(&epoch));

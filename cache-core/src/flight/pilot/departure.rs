@@ -49,50 +49,59 @@ pub(crate) async fn embark<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, o
 
 /// [`embark`], where L1 has nothing to compare: most flights find a fresh entry, which is returned. While it waits, it holds
 /// next to nothing: there may be many of its like. The order is made out only where there is more to do.
-pub(crate) async fn glance<K: CacheKey, V: CacheValue>(
+pub(crate) fn glance<K: CacheKey, V: CacheValue>(
     landing: Landing<K, V>,
     ticket: Ticket<'_>,
     order: impl FnOnce() -> Order<K, V>,
-) -> Option<EntryRef<K, V>> {
-    let (policy, proof) = (landing.cache.policy(), &landing.cache.stack.proof);
-    let mut known = Cow::Borrowed(ticket.tags);
-    let mut reads = 0;
-    let (seen, entry) = loop {
-        let asked = Asked::now(&landing.cache);
-        let Some(found) = landing.cache.found(ticket.entry_key, &known).await else { break (Seen::Unreachable, None) };
-        reads += 1;
-        let scales = Scales { landing: &landing, policy: &policy, ticket, known: &known, replaced: None };
-        match load::panic_caught(|| scales.weigh(found, asked)) {
-            Ok(Weighed::Usable(entry)) if entry.life().is_fresh(clock::now()) && !entry.is_due(clock::now(), proof) => {
-                landing.cache.note(stats::Event::L2Hit, landing.hash, &landing.key);
-                landing.land_hit(&entry);
-                return Some(entry);
+) -> impl Future<Output = Option<EntryRef<K, V>>> {
+    let policy = landing.cache.policy();
+    // Not an `async fn`, which would keep its arguments a second time.
+    async move {
+        let proof = &landing.cache.stack.proof;
+        let mut known = Cow::Borrowed(ticket.tags);
+        let mut reads = 0;
+        let (seen, entry) = loop {
+            let asked = Asked::now(&landing.cache);
+            let Some(found) = landing.cache.found(ticket.entry_key, &known).await else {
+                break (Seen::Unreachable, None);
+            };
+            reads += 1;
+            let scales = Scales { landing: &landing, policy: &policy, ticket, known: &known, replaced: None };
+            match load::panic_caught(|| scales.weigh(found, asked)) {
+                Ok(Weighed::Usable(entry)) => {
+                    let now = clock::now();
+                    if !entry.life().is_fresh(now) || entry.is_due(now, proof) {
+                        break (Seen::Usable, Some(entry));
+                    }
+                    landing.cache.note(stats::Event::L2Hit, landing.hash, &landing.key);
+                    landing.land_hit(&entry, now);
+                    return Some(entry);
+                }
+                Ok(Weighed::Seen(seen)) => break (seen, None),
+                Ok(Weighed::AskAgain { or_else, .. }) if reads == MAX_READS => break (or_else, None),
+                Ok(Weighed::AskAgain { more, .. }) => known = Cow::Owned(known.with(&more)),
+                Err(panic) => {
+                    land(landing, Outcome::Failed(Failure::Cache(panic)), End::Failed, order());
+                    return None;
+                }
             }
-            Ok(Weighed::Usable(entry)) => break (Seen::Usable, Some(entry)),
-            Ok(Weighed::Seen(seen)) => break (seen, None),
-            Ok(Weighed::AskAgain { or_else, .. }) if reads == MAX_READS => break (or_else, None),
-            Ok(Weighed::AskAgain { more, .. }) => known = Cow::Owned(known.with(&more)),
-            Err(panic) => {
-                land(landing, Outcome::Failed(Failure::Cache(panic)), End::Failed, order());
-                return None;
+        };
+        let known = known.into_owned();
+        let progress = Progress::after_read(&landing, order(), known, seen);
+        let mut pilot = Pilot::go_on(&landing, progress);
+        pilot.promotion = entry;
+        match pilot.ended() {
+            Some((outcome, end)) => {
+                let order = pilot.order;
+                land(landing, outcome, end, order);
+            }
+            None => {
+                let progress = pilot.rest();
+                tokio::spawn(fly_on(landing, progress));
             }
         }
-    };
-    let known = known.into_owned();
-    let progress = Progress::after_read(&landing, order(), known, seen);
-    let mut pilot = Pilot::go_on(&landing, progress);
-    pilot.promotion = entry;
-    match pilot.ended() {
-        Some((outcome, end)) => {
-            let order = pilot.order;
-            land(landing, outcome, end, order);
-        }
-        None => {
-            let progress = pilot.rest();
-            tokio::spawn(fly_on(landing, progress));
-        }
+        None
     }
-    None
 }
 
 /// Ends a flight, and begins the one that replaces what it brought, where that is stale.
