@@ -231,6 +231,10 @@ async fn where_there_are_three_connections_large_entries_have_one_for_themselves
     let large = Bytes::from(vec![7; 1 << 20]);
     put_at(&scene.redis, &scene.key(20), &scene.marks(20), &large, MINUTE).await.unwrap();
     scene.read(20).await.unwrap().unwrap();
+    // The next connection of the pool is again the one that this read was on.
+    for _ in 0..2 {
+        scene.redis.probe().await.unwrap();
+    }
     let readings = scene.gather(0..=20).await;
     scene.server.cont();
     for (_, reading) in readings {
