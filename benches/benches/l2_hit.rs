@@ -26,7 +26,7 @@ fn l2_hit(criterion: &mut Criterion) {
                 async move {
                     let key = call % KEYS;
                     let bytes: Vec<u8> = connection.get(raw_key(key)).await.expect("a value");
-                    let user: User = serde_json::from_slice(&bytes).expect("what was stored");
+                    let user: Arc<User> = serde_json::from_slice(&bytes).expect("what was stored");
                     assert_eq!(user.id, key);
                 }
             };

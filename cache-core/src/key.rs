@@ -231,7 +231,13 @@ impl Namespace {
     /// The mark of a tag. Any text is a tag.
     #[must_use]
     pub fn tag(&self, tag: &str) -> Mark {
-        Mark { name: format!("{}:#{{{}}}", self.0, escape(tag)).into(), scope: Scope::Tag }
+        let name = scratch::write(|name| {
+            name.extend([&*self.0, ":#{"]);
+            push_name(name, tag);
+            name.push('}');
+            name.as_str().into()
+        });
+        Mark { name, scope: Scope::Tag }
     }
 }
 
@@ -292,10 +298,14 @@ fn named(what: &str, name: &str) -> crate::Result<String> {
 /// Percent-escapes what has a meaning in a name, so that the whole stays injective.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        push_escaped(&mut out, c, |c| matches!(c, ':' | '#'));
-    }
+    push_name(&mut out, text);
     out
+}
+
+fn push_name(out: &mut String, text: &str) {
+    for c in text.chars() {
+        push_escaped(out, c, |c| matches!(c, ':' | '#'));
+    }
 }
 
 /// Appends `c`, escaped if it is a brace, `%`, white space, a control character, or `special`.

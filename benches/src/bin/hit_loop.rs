@@ -150,7 +150,7 @@ async fn raw_get(tasks: u64, hits: usize) {
         let mut connection = connection.clone();
         async move {
             let bytes: Vec<u8> = connection.get(raw_key(call % IN_L2)).await.expect("a value");
-            black_box(serde_json::from_slice::<User>(&bytes).expect("what was stored"));
+            black_box(serde_json::from_slice::<Arc<User>>(&bytes).expect("what was stored"));
         }
     };
     in_tasks(tasks, hits as u64 / tasks, hit).await;

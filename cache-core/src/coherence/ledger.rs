@@ -155,7 +155,7 @@ pub(crate) struct Ledger {
 }
 
 struct Marks {
-    live: HashMap<Mark, Arc<LocalMark>>,
+    live: HashMap<Mark, Arc<LocalMark>, SeedableRandomState>,
     /// A mark that is not in `live` was last renewed at this moment or before.
     floor: u64,
     /// The moment of the last sweep: what was renewed since is kept.
@@ -167,7 +167,7 @@ impl Ledger {
         Self {
             moment: AtomicU64::new(0),
             changes: AtomicU64::new(0),
-            marks: Mutex::new(Marks { live: HashMap::new(), floor: 0, swept: 0 }),
+            marks: Mutex::new(Marks { live: HashMap::with_hasher(random_hasher()), floor: 0, swept: 0 }),
             lots: Arc::default(),
             hasher: random_hasher(),
         }
