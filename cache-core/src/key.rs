@@ -313,7 +313,7 @@ pub(crate) fn push_escaped(out: &mut String, c: char, special: impl Fn(char) -> 
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     if matches!(c, '%' | '{' | '}') || c.is_whitespace() || c.is_control() || special(c) {
         for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-            // Much faster than by `write!`, and tags such as `user:7` are escaped with each call.
+            // Not by `write!`: tags such as `user:7` are escaped with each call.
             out.extend(['%', char::from(DIGITS[usize::from(byte >> 4)]), char::from(DIGITS[usize::from(byte & 15)])]);
         }
     } else {

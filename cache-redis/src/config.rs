@@ -31,7 +31,7 @@ pub struct RedisConfig {
     /// `redis://[user][:password@]host[:port][/database]`, `rediss://…` for TLS, `unix:///path` for a socket.
     pub url: String,
     /// How many connections to keep, 1 to 4. Each carries any number of requests at once; of
-    /// three, one is kept free for large entries. Default: 3.
+    /// three, two carry the reads that gather, and the third those of large entries. Default: 3.
     #[serde(default = "default_connections")]
     pub connections: u32,
     /// How long to wait for a connection, TLS and greeting included. Default: 250 ms.

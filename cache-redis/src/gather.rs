@@ -1,7 +1,7 @@
 //! Reads of entries, brought to the server together when many are asked for at once.
 //!
-//! A read that finds a connection at rest is sent at once, in the task of its caller. While one is under way there, others
-//! gather, and go together when it is back: one `MGET` of their entries and of the marks that judge them, each of them once. So the more
+//! A read that finds a place at rest is sent at once, in the task of its caller. There are two, each with a connection, where there
+//! are enough; the picture shows one. While one is under way in each, others gather, and go together when it is back: one `MGET` of their entries and of the marks that judge them, each of them once. So the more
 //! there is to do, the less each read costs, and nobody waits for a clock.
 //!
 //! ```text
@@ -108,16 +108,18 @@ impl Reads {
         if let Some(link) = known.filter(|link| !link.health.has_ended()) {
             return Ok(link);
         }
-        let mut link = self.pool.checkout("read").await?;
-        for _ in 0..PLACES {
-            if !self.lock().links.iter().flatten().any(|other| other.is(&link)) {
-                break;
+        let mut others = PLACES;
+        loop {
+            let link = self.pool.checkout("read").await?;
+            // Found free and taken under one lock: another place may be looking for one as well.
+            let mut gathering = self.lock();
+            if others > 0 && gathering.links.iter().flatten().any(|other| other.is(&link)) {
+                others -= 1;
+                continue;
             }
-            link = self.pool.checkout("read").await?;
+            gathering.links[place] = Some(link.clone()).filter(|_| !gathering.closed);
+            return Ok(link);
         }
-        let mut gathering = self.lock();
-        gathering.links[place] = Some(link.clone()).filter(|_| !gathering.closed);
-        Ok(link)
     }
 
     /// Later calls fail. Those that wait are still answered.
@@ -201,6 +203,7 @@ enum Place {
 }
 
 impl Gathering {
+    /// Nobody sends from a place any more.
     fn rest(&mut self, place: usize) {
         self.idle.push(place);
         if self.closed {

@@ -401,3 +401,18 @@ fn only_cache(error: LoadError<Infallible>) -> Error {
         LoadError::Loader(never) => match *never {},
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Stack, backend::Memory};
+
+    /// glibc keeps larger blocks at hand for no thread, and then they are the dearest part of a hit in L2.
+    #[tokio::test]
+    async fn who_waits_for_l2_takes_no_more_than_malloc_keeps_at_hand() {
+        let stack = Stack::builder("sizes").l2(Memory::new()).build().await.unwrap();
+        let cache: Cache<u64, Arc<String>> = stack.cache("value").build().unwrap();
+        let waiting = size_of_val(&cache.look_up(7, 0, Call::default()));
+        assert!(waiting <= 1_032, "{waiting} bytes");
+    }
+}
