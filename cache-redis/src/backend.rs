@@ -274,10 +274,10 @@ fn with_marks(entry: Option<Stored>, values: impl ExactSizeIterator<Item = Value
     if values.len() != marks.len() {
         return Err(unexpected("read"));
     }
-    let mut found = Found { entry, epochs: Vec::with_capacity(marks.len()), expired: Vec::new() };
+    let mut found = Found { entry, ..Found::default() };
     for (mark, value) in marks.iter().zip(values) {
         let bytes = if let Value::BulkString(bytes) = value { bytes } else { Vec::new() };
-        found.epochs.push(record::epoch(mark.scope(), &bytes));
+        found.epochs.extend([record::epoch(mark.scope(), &bytes)]);
         found.expired.extend(record::expired(mark.scope(), &bytes));
     }
     Ok(found)

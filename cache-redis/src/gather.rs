@@ -29,7 +29,12 @@ use std::{
 };
 
 use bb8_redis::redis::{self, Cmd, Value};
-use cache_core::{Bytes, Error, ErrorKind, Result, backend::Found, clock, key::Mark};
+use cache_core::{
+    Bytes, Error, ErrorKind, Result,
+    backend::{Few, Found},
+    clock,
+    key::Mark,
+};
 use foldhash::quality::RandomState;
 use tokio::{runtime::Handle, sync::oneshot, task::yield_now};
 
@@ -144,7 +149,7 @@ impl Reads {
         }
         let mut values = values.into_iter();
         let stored = values.next();
-        let mut found = self.found(entry, stored, now, marks.len());
+        let mut found = self.found(entry, stored, now);
         for (mark, value) in marks.iter().zip(values) {
             State::of(mark, &value).add_to(&mut found);
         }
@@ -165,7 +170,7 @@ impl Reads {
         Ok((values, now))
     }
 
-    fn found(&self, name: &str, stored: Option<Value>, now: Duration, marks: usize) -> Found {
+    fn found(&self, name: &str, stored: Option<Value>, now: Duration) -> Found {
         let entry = match stored {
             Some(Value::BulkString(bytes)) => {
                 self.sizes.note(name, bytes.len());
@@ -173,7 +178,7 @@ impl Reads {
             }
             _ => None,
         };
-        Found { entry, epochs: Vec::with_capacity(marks), expired: Vec::new() }
+        Found { entry, ..Found::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Gathering> {
@@ -227,65 +232,36 @@ impl Gathering {
 #[derive(Debug, Default)]
 struct Batch {
     asks: Vec<Ask>,
-    /// All their marks, each of them once, with its place.
+    /// All their marks, each of them once…
     marks: Vec<Mark>,
-    places: HashMap<Mark, usize, RandomState>,
+    /// …with its place, by where its name lies in memory. One whose name lies there twice is asked for twice.
+    places: HashMap<usize, usize, RandomState>,
 }
 
 #[derive(Debug)]
 struct Ask {
     entry: Arc<str>,
-    marks: Places,
+    /// Places of its marks.
+    marks: Few<usize>,
     reply: Reply,
 }
 
 impl Batch {
     fn add(&mut self, entry: Arc<str>, marks: &[Mark], reply: Reply) {
-        let marks = Places::new(marks.iter().map(|mark| self.place(mark)));
+        let marks = marks.iter().map(|mark| self.place(mark)).collect();
         self.asks.push(Ask { entry, marks, reply });
     }
 
     fn place(&mut self, mark: &Mark) -> usize {
-        if let Some(place) = self.places.get(mark) {
-            return *place;
-        }
-        self.marks.push(mark.clone());
-        self.places.insert(mark.clone(), self.marks.len() - 1);
-        self.marks.len() - 1
+        *self.places.entry(mark.name().as_ptr().addr()).or_insert_with(|| {
+            // Its name stays where it is for as long as there is a share in it.
+            self.marks.push(mark.clone());
+            self.marks.len() - 1
+        })
     }
 
     fn command(&self) -> Cmd {
         mget(self.asks.iter().map(|ask| &*ask.entry).chain(self.marks.iter().map(Mark::name)))
-    }
-}
-
-/// The places of the marks of one read. As a rule there are those of the namespace and the cache, and no others.
-#[derive(Debug)]
-struct Places {
-    first: [usize; 2],
-    count: usize,
-    more: Vec<usize>,
-}
-
-impl Places {
-    fn new(places: impl Iterator<Item = usize>) -> Self {
-        let (mut first, mut count, mut more) = ([0; 2], 0, Vec::new());
-        for place in places {
-            match first.get_mut(count) {
-                Some(free) => *free = place,
-                None => more.push(place),
-            }
-            count += 1;
-        }
-        Self { first, count, more }
-    }
-
-    fn len(&self) -> usize {
-        self.count
-    }
-
-    fn iter(&self) -> impl Iterator<Item = usize> {
-        self.first.iter().take(self.count).chain(&self.more).copied()
     }
 }
 
@@ -302,7 +278,7 @@ impl<'a> State<'a> {
     }
 
     fn add_to(&self, found: &mut Found) {
-        found.epochs.push(record::epoch(self.mark.scope(), self.bytes));
+        found.epochs.extend([record::epoch(self.mark.scope(), self.bytes)]);
         found.expired.extend(record::expired(self.mark.scope(), self.bytes));
     }
 }
@@ -345,8 +321,8 @@ impl Turn {
         let mut values = values;
         let of_marks = values.split_off(asks.len());
         for (ask, value) in asks.into_iter().zip(values) {
-            let mut found = self.reads.found(&ask.entry, Some(value), now, ask.marks.len());
-            for place in ask.marks.iter() {
+            let mut found = self.reads.found(&ask.entry, Some(value), now);
+            for &place in &*ask.marks {
                 State::of(&marks[place], &of_marks[place]).add_to(&mut found);
             }
             // Who has left wants no answer.
@@ -358,7 +334,7 @@ impl Turn {
     async fn answer_each(&self, link: &Link, batch: Batch) {
         let Batch { asks, marks, .. } = batch;
         for Ask { entry, marks: places, reply } in asks {
-            let marks: Vec<_> = places.iter().map(|place| marks[place].clone()).collect();
+            let marks: Vec<_> = places.iter().map(|place| marks[*place].clone()).collect();
             let _ = reply.send(self.reads.read_alone(link, &entry, &marks).await);
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Buf;
 use cache_core::{
     Bytes,
-    backend::{Position, Stored},
+    backend::{Few, Position, Stored},
     key::Scope,
     token::{EntryId, Epoch, ProcessId, ServerId},
 };
@@ -75,11 +75,11 @@ pub(crate) fn beginning(left: i64, bytes: Vec<u8>, marks: usize) -> Stored {
 }
 
 /// What is read where something lies that this library did not write.
-pub(crate) const fn foreign() -> Stored {
+pub(crate) fn foreign() -> Stored {
     Stored {
         id: EntryId::from_bytes([0; ID]),
         remaining: None,
-        epochs: Vec::new(),
+        epochs: Few::default(),
         expired: false,
         frame: Bytes::new(),
     }
@@ -175,7 +175,7 @@ mod tests {
         bytes.extend_from_slice(epochs[1].as_bytes());
         bytes.extend_from_slice(b"frame");
         let entry = entry(300, bytes);
-        assert_eq!((entry.id, entry.epochs.as_slice()), (id, epochs.as_slice()));
+        assert_eq!((entry.id, &*entry.epochs), (id, epochs.as_slice()));
         assert_eq!(entry.remaining, Some(Duration::from_millis(300)));
         assert_eq!(entry.frame, "frame");
     }
@@ -189,7 +189,7 @@ mod tests {
             let head = bytes[..bytes.len().min(head_length(marks))].to_vec();
             let entry = beginning(300, head, marks);
             assert_eq!((entry.id, entry.remaining), (id, Some(Duration::from_millis(300))));
-            assert_eq!(entry.epochs, epochs[..marks.min(2)]);
+            assert_eq!(entry.epochs, &epochs[..marks.min(2)]);
         }
         let cut = beginning(300, bytes[..head_length(2) - 1].to_vec(), 2);
         assert_eq!(cut.id, EntryId::from_bytes([0; 16]), "the entry itself is too short");

@@ -361,7 +361,7 @@ impl Store {
         let entry = self.entries.live(entry, now).map(|record| Stored {
             id: record.value.id,
             remaining: Some(record.remaining(now)),
-            epochs: record.value.epochs.clone(),
+            epochs: record.value.epochs.iter().copied().collect(),
             expired: record.value.expired,
             frame: record.value.frame.clone(),
         });

@@ -19,12 +19,14 @@
 //! A backend bounds the time of its own calls where it can; the stack adds a deadline and a circuit breaker round each
 //! of them. Any future of a backend may be dropped at any point: the operation then took effect or it did not.
 
+mod few;
 mod log;
 mod memory;
 
 #[cfg(feature = "test-util")]
 pub use self::memory::Snapshot;
 pub use self::{
+    few::Few,
     log::{Attach, Attached, Follow, Message, Position, Pulse},
     memory::Memory,
 };
@@ -163,7 +165,7 @@ pub struct Found {
     /// The entry, unless it is missing or has expired.
     pub entry: Option<Stored>,
     /// The epoch of each mark that was asked for, in that order; `None` for a missing one.
-    pub epochs: Vec<Option<Epoch>>,
+    pub epochs: Few<Option<Epoch>>,
     /// Earlier epochs of those marks, all together: what was stored under one is stale, but was not revoked.
     pub expired: Vec<Epoch>,
 }
@@ -177,7 +179,7 @@ pub struct Stored {
     /// that does not belong to it: it must not be kept.
     pub remaining: Option<Duration>,
     /// The epochs that it was stored with, in the order of its marks.
-    pub epochs: Vec<Epoch>,
+    pub epochs: Few<Epoch>,
     /// Whether it was marked as stale since.
     pub expired: bool,
     /// The bytes that were stored: untrusted.

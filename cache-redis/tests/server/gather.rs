@@ -87,7 +87,7 @@ impl Scene {
         let entry = found.entry.as_ref().unwrap_or_else(|| panic!("{number} is there"));
         assert_eq!(entry.frame, format!("frame of {number}"));
         let epochs: Vec<_> = found.epochs.iter().map(|epoch| epoch.expect("each mark is there")).collect();
-        assert_eq!(epochs, entry.epochs, "{number}");
+        assert_eq!(entry.epochs, epochs, "{number}");
         assert!(entry.remaining.is_some_and(|left| !left.is_zero() && left <= MINUTE));
     }
 }

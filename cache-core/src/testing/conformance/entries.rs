@@ -64,7 +64,7 @@ pub async fn a_put_ends_the_lease_and_takes_present_epochs(store: &dyn Backend) 
     let id = put_frame(store, &key, &marks, &Bytes::from_static(b"put"), MINUTE).await;
     assert_eq!(fill(store, &key, token, &epochs).await, FillReply::Refused);
     let there = entry(store, &key).await.expect("it was put");
-    assert_eq!((there.id, there.epochs), (id, epochs));
+    assert_eq!((there.id, &*there.epochs), (id, &*epochs));
 }
 
 /// An entry that is put under unknown marks is valid.

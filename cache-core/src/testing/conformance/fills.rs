@@ -33,7 +33,7 @@ pub async fn a_fill_stores_what_it_was_given(store: &dyn Backend) {
     assert_eq!(reply.expect("fill"), FillReply::Stored);
 
     let there = entry(store, key).await.expect("it was stored");
-    assert_eq!((there.id, there.frame, there.epochs), (id, frame.clone(), epochs.to_vec()));
+    assert_eq!((there.id, &there.frame, &*there.epochs), (id, frame, &epochs[..]));
     let remaining = there.remaining.expect("it has an end");
     assert!(remaining > MINUTE / 2 && remaining <= MINUTE, "{remaining:?}");
 }

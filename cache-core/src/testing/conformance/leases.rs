@@ -56,7 +56,7 @@ pub async fn a_lease_finds_an_entry_unless_it_was_seen(store: &dyn Backend) {
         let found = found(ask(store, &key, LeaseToken::random(), Claim::Join { seen }, &marks).await);
         let epochs: Vec<_> = found.epochs.iter().map(|epoch| epoch.expect("it was set")).collect();
         let entry = found.entry.expect("it is there");
-        assert_eq!((entry.id, entry.epochs), (id, epochs));
+        assert_eq!((entry.id, &*entry.epochs), (id, &*epochs));
         assert!(entry.remaining.expect("it has an end") <= MINUTE);
     }
     let token = LeaseToken::random();

@@ -65,10 +65,10 @@ pub async fn a_hundred_marks_are_in_order(store: &dyn Backend) {
     marks.push(marks[0].clone());
     let id = stored(store, &key, &marks).await;
     let there = entry(store, &key).await.expect("it was stored");
-    assert_eq!((there.id, &there.epochs), (id, &present(store, &key, &marks).await));
+    assert_eq!((there.id, &*there.epochs), (id, &*present(store, &key, &marks).await));
     assert_eq!(there.epochs[0], there.epochs[99]);
     marks.reverse();
-    let reversed: Vec<_> = there.epochs.into_iter().rev().collect();
+    let reversed: Vec<_> = there.epochs.iter().rev().copied().collect();
     assert_eq!(present(store, &key, &marks).await, reversed);
 }
 

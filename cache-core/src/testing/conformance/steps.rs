@@ -28,13 +28,13 @@ pub(super) async fn entry(store: &dyn Backend, key: &EntryKey) -> Option<Stored>
 
 pub(super) async fn present(store: &dyn Backend, key: &EntryKey, marks: &[Mark]) -> Vec<Epoch> {
     let epochs = read(store, key, marks).await.epochs;
-    epochs.into_iter().map(|epoch| epoch.expect("the mark is there")).collect()
+    epochs.iter().map(|epoch| epoch.expect("the mark is there")).collect()
 }
 
 /// Whether a reader would accept the entry that is there: its epochs are the present ones.
 pub(super) async fn is_valid(store: &dyn Backend, key: &EntryKey, marks: &[Mark]) -> bool {
     let found = read(store, key, marks).await;
-    found.entry.is_some_and(|entry| found.epochs == entry.epochs.into_iter().map(Some).collect::<Vec<_>>())
+    found.entry.is_some_and(|entry| found.epochs.iter().copied().eq(entry.epochs.iter().copied().map(Some)))
 }
 
 pub(super) async fn join(store: &dyn Backend, key: &EntryKey, token: LeaseToken, marks: &[Mark]) -> LeaseReply {

@@ -360,7 +360,7 @@ impl Stage {
             let step = usize::from(stored.id.as_bytes()[0]) - 1;
             Entry { step, remaining: stored.remaining.map(in_hours), epochs, expired: stored.expired, frame }
         });
-        let epochs = found.epochs.into_iter().map(|epoch| epoch.map(|epoch| self.number(epoch))).collect();
+        let epochs = found.epochs.iter().map(|epoch| epoch.map(|epoch| self.number(epoch))).collect();
         let mut expired: Vec<_> = found.expired.into_iter().map(|epoch| self.number(epoch)).collect();
         expired.sort_unstable();
         Seen { entry, epochs, expired }
