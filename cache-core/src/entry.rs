@@ -17,7 +17,6 @@ use crate::{
     },
     l1::{Residence, discarded},
     policy::{LONGEST, Policy},
-    tag::Tags,
     token::{EntryId, random_unit},
 };
 
@@ -81,30 +80,17 @@ pub(crate) struct Origin {
     pub(crate) as_of: AsOf,
     /// None if L2 has no copy that is known to be this one.
     pub(crate) id: Option<EntryId>,
-    more: Option<Box<More>>,
-}
-
-/// What few entries have.
-#[derive(Debug)]
-struct More {
-    tags: Tags,
-    validator: Option<Box<str>>,
+    /// By which the origin knows what it gave; few entries have one.
+    validator: Option<Box<Box<str>>>,
 }
 
 impl Origin {
-    pub(crate) fn new(as_of: AsOf, id: Option<EntryId>, tags: Tags, validator: Option<Box<str>>) -> Self {
-        let is_plain = tags.len() == 0 && validator.is_none();
-        Self { as_of, id, more: (!is_plain).then(|| Box::new(More { tags, validator })) }
+    pub(crate) fn new(as_of: AsOf, id: Option<EntryId>, validator: Option<Box<str>>) -> Self {
+        Self { as_of, id, validator: validator.map(Box::new) }
     }
 
-    pub(crate) fn tags(&self) -> &Tags {
-        static NONE: Tags = Tags::none();
-        self.more.as_ref().map_or(&NONE, |more| &more.tags)
-    }
-
-    /// By which the origin knows what it gave.
     pub(crate) fn validator(&self) -> Option<&str> {
-        self.more.as_ref()?.validator.as_deref()
+        self.validator.as_ref().map(|validator| &***validator)
     }
 }
 

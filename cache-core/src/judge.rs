@@ -12,16 +12,19 @@ use crate::{
         frame::{self, Damage, Frame},
         seal::Seal,
     },
-    coherence::validity::{Present, SCOPES, Validity},
+    coherence::{
+        ledger::Ledger,
+        validity::{Present, SCOPES, Validity},
+    },
     entry::Span,
-    key::{EntryKey, Namespace},
+    key::EntryKey,
     tag::Tags,
     token::{EntryId, Epoch},
 };
 
 /// What a reader holds an entry against.
 pub(crate) struct Judge<'a, V> {
-    pub(crate) namespace: &'a Namespace,
+    pub(crate) ledger: &'a Ledger,
     pub(crate) codec: &'a dyn ValueCodec<V>,
     pub(crate) entry: &'a EntryKey,
     /// The key's full text.
@@ -98,7 +101,7 @@ impl<V> Judge<'_, V> {
             Validity::Current => stored.expired,
             Validity::Expired => true,
             Validity::Dead => return Verdict::Dead(stored.id),
-            Validity::Unknown => return Verdict::Unknown(stored.id, Tags::new(self.namespace, &frame.tags)),
+            Validity::Unknown => return Verdict::Unknown(stored.id, self.ledger.tags(&frame.tags)),
         };
         let payload = match frame.unpacked(self.most) {
             Ok(payload) => payload,

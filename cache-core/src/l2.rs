@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     backend::{
@@ -158,9 +158,11 @@ impl L2 {
         counters: Option<&Counters>,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let result = match self.admit(operation) {
+        let now = clock::now();
+        let result = match self.admit(operation, now) {
             Ok(permit) => {
-                let result = timeout(self.deadline, call).await.unwrap_or_else(|_| Err(self.too_late(operation)));
+                let deadline = now + self.deadline;
+                let result = timeout_at(deadline, call).await.unwrap_or_else(|_| Err(self.too_late(operation)));
                 self.learn(permit, result.as_ref().err());
                 result
             }
@@ -172,11 +174,11 @@ impl L2 {
         result
     }
 
-    fn admit(&self, operation: &'static str) -> Result<Permit<'_>> {
+    fn admit(&self, operation: &'static str, now: Instant) -> Result<Permit<'_>> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, operation));
         }
-        let Some(permit) = self.breaker.admit(clock::now()) else {
+        let Some(permit) = self.breaker.admit(now) else {
             return Err(Error::new(ErrorKind::Unavailable, operation).context("the circuit breaker is open"));
         };
         if permit.is_probe() {

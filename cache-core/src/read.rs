@@ -136,7 +136,7 @@ impl<K: CacheKey, V: CacheValue> Trip<'_, K, V> {
 
 impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     pub(crate) fn new(cache: &'a Arc<Shared<K, V>>, key: K, hash: u64, call: Call) -> Result<Self, Error> {
-        let tags = Tags::new(&cache.stack.namespace, &call.tags);
+        let tags = cache.stack.ledger.tags(&call.tags);
         if tags.len() > MAX_TAGS {
             let context = format!("an entry has at most {MAX_TAGS} tags, this call names {}", tags.len());
             return Err(Error::new(ErrorKind::Config, "tags").context(context));

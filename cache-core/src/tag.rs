@@ -2,32 +2,41 @@
 
 use std::sync::Arc;
 
-use crate::key::{Mark, Namespace};
+use smallvec::SmallVec;
 
-/// Tags of one entry: sorted, each once, so that two calls that name the same tags name the same list.
+use crate::{coherence::ledger::LocalMark, key::Mark};
+
+/// Tags of one entry: sorted, each once, so that two calls that name the same tags name the same list. A clone shares it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tags(Vec<Tag>);
+pub(crate) struct Tags(Option<Arc<List>>);
 
-#[derive(Clone, Debug)]
-struct Tag {
-    name: Arc<str>,
-    mark: Mark,
+type List = SmallVec<[Arc<Tag>; 3]>;
+
+/// A tag that is in use here. There is one of each: [`Ledger::tags`](crate::coherence::ledger::Ledger::tags).
+#[derive(Debug)]
+pub(crate) struct Tag {
+    /// What its users call it.
+    pub(crate) name: Arc<str>,
+    pub(crate) mark: Mark,
+    pub(crate) local: Arc<LocalMark>,
+}
+
+impl FromIterator<Arc<Tag>> for Tags {
+    fn from_iter<I: IntoIterator<Item = Arc<Tag>>>(tags: I) -> Self {
+        let mut list: List = tags.into_iter().collect();
+        list.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        list.dedup_by(|a, b| a.name == b.name);
+        Self((!list.is_empty()).then(|| Arc::new(list)))
+    }
 }
 
 impl Tags {
     pub(crate) const fn none() -> Self {
-        Self(Vec::new())
+        Self(None)
     }
 
-    pub(crate) fn new(namespace: &Namespace, names: impl IntoIterator<Item: AsRef<str>>) -> Self {
-        let mut tags = Self::default();
-        for name in names {
-            let name = name.as_ref();
-            if let Err(place) = tags.0.binary_search_by(|tag| (*tag.name).cmp(name)) {
-                tags.0.insert(place, Tag { name: name.into(), mark: namespace.tag(name) });
-            }
-        }
-        tags
+    fn list(&self) -> &[Arc<Tag>] {
+        self.0.as_ref().map_or(&[], |list| list)
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
@@ -36,51 +45,58 @@ impl Tags {
 
     /// These and `more`.
     pub(crate) fn with(&self, more: &Self) -> Self {
-        let mut all = self.clone();
-        all.0.extend(more.0.iter().filter(|tag| !self.contains(&tag.name)).cloned());
-        all.0.sort_by(|a, b| a.name.cmp(&b.name));
-        all
+        self.list().iter().chain(more.list()).cloned().collect()
     }
 
     /// Those of these that are among `names`.
     pub(crate) fn only(&self, names: &[&str]) -> Self {
-        Self(self.0.iter().filter(|tag| names.contains(&&*tag.name)).cloned().collect())
+        if self.names().eq(names.iter().copied()) {
+            return self.clone();
+        }
+        self.list().iter().filter(|tag| names.contains(&&*tag.name)).cloned().collect()
     }
 
     /// These in two: those in `known`, and the others.
     pub(crate) fn split(&self, known: &Self) -> (Self, Self) {
-        let (known, others) = self.0.iter().cloned().partition(|tag| known.contains(&tag.name));
-        (Self(known), Self(others))
+        let part = |is_known| self.list().iter().filter(move |tag| known.contains(&tag.name) == is_known).cloned();
+        (part(true).collect(), part(false).collect())
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.0.binary_search_by(|tag| (*tag.name).cmp(name)).ok()
+        self.list().binary_search_by(|tag| (*tag.name).cmp(name)).ok()
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|tag| &*tag.name)
+        self.list().iter().map(|tag| &*tag.name)
     }
 
     pub(crate) fn marks(&self) -> impl Iterator<Item = &Mark> {
-        self.0.iter().map(|tag| &tag.mark)
+        self.list().iter().map(|tag| &tag.mark)
+    }
+
+    pub(crate) fn locals(&self) -> impl Iterator<Item = &LocalMark> {
+        self.list().iter().map(|tag| &*tag.local)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.list().len()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::{coherence::ledger::Ledger, key::Namespace};
 
     #[test]
     fn order_and_repetition_make_no_difference() {
-        let shop = Namespace::new("shop").unwrap();
-        let tags = Tags::new(&shop, ["b", "a", "b"]);
+        let ledger = Ledger::new(Namespace::new("shop").unwrap());
+        let tags = ledger.tags(&["b", "a", "b"]);
         assert_eq!(tags.names().collect::<Vec<_>>(), ["a", "b"]);
-        let more = tags.with(&Tags::new(&shop, ["0", "a"]));
+        let more = tags.with(&ledger.tags(&["0", "a"]));
         assert_eq!(more.names().collect::<Vec<_>>(), ["0", "a", "b"]);
         assert_eq!(more.only(&["b", "0", "c"]).names().collect::<Vec<_>>(), ["0", "b"]);
+        assert_eq!(more.only(&["0", "a", "b"]).len(), 3);
+        let (known, others) = more.split(&tags);
+        assert_eq!((known.len(), others.names().collect::<Vec<_>>()), (2, vec!["0"]));
     }
 }

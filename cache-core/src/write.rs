@@ -35,7 +35,6 @@ use crate::{
     policy::Policy,
     stack::StackInner,
     stats::{Counters, Event},
-    tag::Tags,
     token::{EntryId, LeaseToken},
     trace,
 };
@@ -312,7 +311,7 @@ impl<V: CacheValue> Cargo<V> {
             ttl: cache.lifetime(policy, &value, call.ttl),
             grace: policy.grace(),
             leased: true,
-            tags: Tags::new(&cache.stack.namespace, &call.tags),
+            tags: cache.stack.ledger.tags(&call.tags),
             validator: None,
             payload: None,
             size: None,

@@ -125,7 +125,7 @@ pub(crate) struct Parts<K, V> {
 impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn new(parts: Parts<K, V>) -> Self {
         let Parts { stack, id, is_known, label, name, version, definition, policy, codec, weigher, counters } = parts;
-        let scopes = [stack.namespace.mark(), name.mark()];
+        let scopes = [stack.log.mark().clone(), name.mark()];
         let local_scopes = Arc::new(stack.ledger.scopes(&scopes));
         let hasher = stack.store.hasher(id);
         let loads = bulkhead(&policy, &stack);
@@ -396,8 +396,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// What something born at `born` rests on.
     pub(crate) fn standing(&self, lot: Lot, born: Moment, tags: &Tags) -> Standing {
-        let tags = tags.marks().map(|mark| self.stack.ledger.local(mark));
-        Standing::new(born, &self.local_scopes, lot, tags)
+        Standing::new(born, &self.local_scopes, lot, tags.clone())
     }
 
     /// The lot of an entry: by its name, for so others speak of it, or where there are none, by its hash.
@@ -568,7 +567,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         };
         let life = Life::new(now, span, stay).due_by(policy, age);
         let as_of = self.as_of(cargo.started);
-        let origin = Origin::new(as_of, cargo.id, cargo.tags, cargo.validator);
+        let origin = Origin::new(as_of, cargo.id, cargo.validator);
         self.entry(key, cargo.value, life, standing, origin, cargo.size)
     }
 

@@ -1,6 +1,6 @@
 //! The ledger and the proof under threads that do everything at once.
 
-use std::{iter, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use shuttle::{check_random, thread};
 
@@ -8,16 +8,20 @@ use super::{
     ledger::{Ledger, Standing},
     proof::{AsOf, Proof, Stamp},
 };
-use crate::{clock, key::Namespace};
+use crate::{clock, key::Namespace, tag::Tags};
 
 const SCHEDULES: usize = 2_000;
+
+fn ledger() -> Ledger {
+    Ledger::new(Namespace::new("test").unwrap())
+}
 
 /// A tag that nobody here has seen, named by a load that was born before, while it is invalidated and marks are swept.
 #[test]
 fn what_was_born_before_an_invalidation_is_for_no_call_that_begins_after_it() {
     check_random(
         || {
-            let (ledger, tag) = (Arc::new(Ledger::new()), Namespace::new("test").unwrap().tag("late"));
+            let (ledger, tag) = (Arc::new(ledger()), Namespace::new("test").unwrap().tag("late"));
             let born = ledger.moment();
             let invalidator = {
                 let (ledger, tag) = (Arc::clone(&ledger), tag.clone());
@@ -48,11 +52,11 @@ fn what_was_born_before_an_invalidation_is_for_no_call_that_begins_after_it() {
 fn whatever_was_born_before_one_of_many_invalidations_is_dead() {
     check_random(
         || {
-            let ledger = Arc::new(Ledger::new());
+            let ledger = Arc::new(ledger());
             let scopes = Arc::new(ledger.scopes([]));
             let standing = {
                 let ledger = Arc::clone(&ledger);
-                move || Standing::new(ledger.moment(), &scopes, ledger.lot("key"), iter::empty())
+                move || Standing::new(ledger.moment(), &scopes, ledger.lot("key"), Tags::none())
             };
             let invalidate = {
                 let (ledger, standing) = (Arc::clone(&ledger), standing.clone());

@@ -17,11 +17,12 @@ use std::{
 use foldhash::quality::SeedableRandomState;
 
 use crate::{
-    key::Mark,
+    key::{Mark, Namespace},
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
+    tag::{Tag, Tags},
     token::random_hasher,
 };
 
@@ -63,13 +64,11 @@ impl LocalMark {
     }
 }
 
-pub(crate) type Locals = Vec<Arc<LocalMark>>;
-
 /// What all entries of a cache rest on, or may.
 #[derive(Debug)]
 pub(crate) struct Scopes {
     /// Of the namespace and the cache.
-    marks: Locals,
+    marks: Vec<Arc<LocalMark>>,
     lots: Arc<Lots>,
 }
 
@@ -98,32 +97,29 @@ pub(crate) struct Standing {
     pub(crate) born: Moment,
     scopes: Arc<Scopes>,
     lot: Option<Lot>,
-    tags: Option<Arc<Locals>>,
+    tags: Tags,
 }
 
 impl Standing {
-    pub(crate) fn new(
-        born: Moment,
-        scopes: &Arc<Scopes>,
-        lot: Lot,
-        tags: impl Iterator<Item = Arc<LocalMark>>,
-    ) -> Self {
-        let tags: Locals = tags.collect();
-        Self { born, scopes: Arc::clone(scopes), lot: Some(lot), tags: (!tags.is_empty()).then(|| Arc::new(tags)) }
+    pub(crate) fn new(born: Moment, scopes: &Arc<Scopes>, lot: Lot, tags: Tags) -> Self {
+        Self { born, scopes: Arc::clone(scopes), lot: Some(lot), tags }
     }
 
     /// On these marks alone.
     #[cfg(test)]
     pub(crate) fn on(born: Moment, marks: impl IntoIterator<Item = Arc<LocalMark>>) -> Self {
         let scopes = Scopes { marks: marks.into_iter().collect(), lots: Arc::default() };
-        Self { born, scopes: Arc::new(scopes), lot: None, tags: None }
+        Self { born, scopes: Arc::new(scopes), lot: None, tags: Tags::none() }
+    }
+
+    pub(crate) fn tags(&self) -> &Tags {
+        &self.tags
     }
 
     fn marks(&self) -> impl Iterator<Item = &LocalMark> {
         let Scopes { marks, lots } = &*self.scopes;
         let lot = self.lot.map(|lot| lots.mark(lot));
-        let tags = self.tags.iter().flat_map(|tags| &***tags);
-        marks.iter().chain(tags).map(|mark| &**mark).chain(lot)
+        marks.iter().map(|mark| &**mark).chain(self.tags.locals()).chain(lot)
     }
 
     /// Whether none of its marks was invalidated since it was born, nor expired.
@@ -146,6 +142,7 @@ impl Standing {
 
 /// All marks of a namespace that something here rests on.
 pub(crate) struct Ledger {
+    namespace: Namespace,
     moment: AtomicU64,
     /// Counted when a mark has its number, where `moment` is when it is given one.
     changes: AtomicU64,
@@ -156,6 +153,8 @@ pub(crate) struct Ledger {
 
 struct Marks {
     live: HashMap<Mark, Arc<LocalMark>, SeedableRandomState>,
+    /// Those of tags that are in use, by what their users call them: the name of a mark is made once.
+    tags: HashMap<Arc<str>, Arc<Tag>, SeedableRandomState>,
     /// A mark that is not in `live` was last renewed at this moment or before.
     floor: u64,
     /// The moment of the last sweep: what was renewed since is kept.
@@ -163,11 +162,13 @@ struct Marks {
 }
 
 impl Ledger {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(namespace: Namespace) -> Self {
+        let (live, tags) = (HashMap::with_hasher(random_hasher()), HashMap::with_hasher(random_hasher()));
         Self {
+            namespace,
             moment: AtomicU64::new(0),
             changes: AtomicU64::new(0),
-            marks: Mutex::new(Marks { live: HashMap::with_hasher(random_hasher()), floor: 0, swept: 0 }),
+            marks: Mutex::new(Marks { live, tags, floor: 0, swept: 0 }),
             lots: Arc::default(),
             hasher: random_hasher(),
         }
@@ -198,13 +199,16 @@ impl Ledger {
 
     /// The local state of `mark`.
     pub(crate) fn local(&self, mark: &Mark) -> Arc<LocalMark> {
-        let mut marks = self.lock();
-        if let Some(local) = marks.live.get(mark) {
-            return Arc::clone(local);
+        self.lock().local(mark)
+    }
+
+    /// Tags by what their users call them.
+    pub(crate) fn tags(&self, names: &[impl AsRef<str>]) -> Tags {
+        if names.is_empty() {
+            return Tags::none();
         }
-        let local = Arc::new(LocalMark::new(marks.floor));
-        marks.live.insert(mark.clone(), Arc::clone(&local));
-        local
+        let mut marks = self.lock();
+        names.iter().map(|name| marks.tag(name.as_ref(), &self.namespace)).collect()
     }
 
     /// What the entries of a cache rest on, or may: `marks` are those of its namespace and its own.
@@ -261,6 +265,7 @@ impl Ledger {
     /// A flight that is older than two sweeps and then names a forgotten tag is stored dead: safe, and rare.
     pub(crate) fn sweep(&self) {
         let mut marks = self.lock();
+        marks.tags.retain(|_, tag| Arc::strong_count(tag) > 1);
         let horizon = marks.swept;
         let mut floor = marks.floor;
         marks.live.retain(|_, local| {
@@ -287,10 +292,12 @@ impl Ledger {
         let marks = self.lock();
         let copy = |local: &Arc<LocalMark>| LocalMark::new(local.revoked.load(Ordering::Acquire));
         let live = marks.live.iter().map(|(mark, local)| (mark.clone(), Arc::new(copy(local)))).collect();
+        let tags = HashMap::with_hasher(random_hasher());
         Self {
+            namespace: self.namespace.clone(),
             moment: AtomicU64::new(self.moment().0),
             changes: AtomicU64::new(self.changes()),
-            marks: Mutex::new(Marks { live, floor: marks.floor, swept: marks.swept }),
+            marks: Mutex::new(Marks { live, tags, floor: marks.floor, swept: marks.swept }),
             lots: Arc::default(),
             hasher: self.hasher.clone(),
         }
@@ -309,10 +316,34 @@ impl Ledger {
     }
 }
 
+impl Marks {
+    fn local(&mut self, mark: &Mark) -> Arc<LocalMark> {
+        if let Some(local) = self.live.get(mark) {
+            return Arc::clone(local);
+        }
+        let local = Arc::new(LocalMark::new(self.floor));
+        self.live.insert(mark.clone(), Arc::clone(&local));
+        local
+    }
+
+    fn tag(&mut self, name: &str, namespace: &Namespace) -> Arc<Tag> {
+        if let Some(tag) = self.tags.get(name) {
+            return Arc::clone(tag);
+        }
+        let (name, mark) = (Arc::from(name), namespace.tag(name));
+        let tag = Arc::new(Tag { name: Arc::clone(&name), local: self.local(&mark), mark });
+        self.tags.insert(name, Arc::clone(&tag));
+        tag
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Namespace;
+
+    fn ledger() -> Ledger {
+        Ledger::new(Namespace::new("test").unwrap())
+    }
 
     fn standing(ledger: &Ledger, mark: &Mark) -> Standing {
         Standing::on(ledger.moment(), [ledger.local(mark)])
@@ -324,7 +355,7 @@ mod tests {
 
     #[test]
     fn an_invalidation_ends_what_was_born_before_it_and_nothing_else() {
-        let ledger = Ledger::new();
+        let ledger = ledger();
         let before = standing(&ledger, &tag("a"));
         let other = standing(&ledger, &tag("b"));
         ledger.renew([&tag("a")]);
@@ -335,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_call_is_served_what_was_invalidated_only_if_it_began_before() {
-        let ledger = Ledger::new();
+        let ledger = ledger();
         let old = standing(&ledger, &tag("a"));
         let before = ledger.moment();
         ledger.renew([&tag("a")]);
@@ -345,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_tag_that_a_loader_names_late_counts_from_the_birth_of_its_load() {
-        let ledger = Ledger::new();
+        let ledger = ledger();
         let born = ledger.moment();
         ledger.renew([&tag("late")]);
         assert!(!Standing::on(born, [ledger.local(&tag("late"))]).holds());
@@ -354,9 +385,9 @@ mod tests {
 
     #[test]
     fn an_entry_that_others_invalidate_ends_with_its_lot() {
-        let ledger = Ledger::new();
+        let ledger = ledger();
         let scopes = Arc::new(ledger.scopes([]));
-        let standing = |stem| Standing::new(ledger.moment(), &scopes, ledger.lot(stem), std::iter::empty());
+        let standing = |stem| Standing::new(ledger.moment(), &scopes, ledger.lot(stem), Tags::none());
         let (before, other) = (standing("shop:user:{a}:v"), standing("shop:user:{b}:v"));
         ledger.renew_lot(ledger.lot("shop:user:{a}:v"));
         assert!(!before.holds());
@@ -366,7 +397,7 @@ mod tests {
 
     #[test]
     fn what_expired_does_not_hold_and_is_not_revoked() {
-        let ledger = Ledger::new();
+        let ledger = ledger();
         let before = standing(&ledger, &tag("a"));
         ledger.expire([&tag("a")]);
         assert!(!before.holds() && !before.is_revoked());
@@ -378,7 +409,7 @@ mod tests {
 
     #[test]
     fn sweeping_forgets_idle_marks_and_revives_nothing() {
-        let ledger = Ledger::new();
+        let ledger = ledger();
         let born = ledger.moment();
         let kept = standing(&ledger, &tag("kept"));
         ledger.renew([&tag("idle")]);
@@ -388,5 +419,21 @@ mod tests {
         assert_eq!(ledger.len(), 1);
         assert!(kept.holds());
         assert!(!Standing::on(born, [ledger.local(&tag("idle"))]).holds());
+    }
+
+    #[test]
+    fn a_tag_ends_with_its_mark_for_as_long_as_anything_rests_on_it() {
+        let ledger = ledger();
+        let scopes = Arc::new(ledger.scopes([]));
+        let standing = || Standing::new(ledger.moment(), &scopes, ledger.lot(""), ledger.tags(&["a"]));
+        let before = standing();
+        (0..3).for_each(|_| ledger.sweep());
+        let after = standing();
+        assert_eq!(ledger.len(), 1);
+        ledger.renew([&tag("a")]);
+        assert!(!before.holds() && !after.holds());
+        drop((before, after));
+        (0..3).for_each(|_| ledger.sweep());
+        assert_eq!(ledger.len(), 0);
     }
 }

@@ -37,12 +37,18 @@ pub(crate) enum Validity {
 impl Present<'_> {
     /// `epochs` are those that the entry was stored with: of the scopes, then of its `tags`, in that order.
     pub(crate) fn weigh(&self, tags: &[&str], epochs: &[Epoch]) -> Validity {
-        if !tags.iter().all(|name| self.asked.contains(name)) {
+        let is_asked = self.asked.names().eq(tags.iter().copied());
+        if !is_asked && !tags.iter().all(|name| self.asked.contains(name)) {
             return Validity::Unknown;
         }
-        let has_declared = self.declared.names().all(|name| tags.contains(&name));
+        let is_declared = self.declared.names().eq(tags.iter().copied());
+        let has_declared = is_declared || self.declared.names().all(|name| tags.contains(&name));
         if !has_declared || epochs.len() != SCOPES + tags.len() {
             return Validity::Dead;
+        }
+        // As a rule these are the tags that were asked for, in the same order, and in all things as they were.
+        if is_asked && self.epochs.iter().copied().eq(epochs.iter().copied().map(Some)) {
+            return Validity::Current;
         }
         let places = tags.iter().map(|name| self.asked.position(name).map(|place| SCOPES + place));
         let present = (0..SCOPES).map(Some).chain(places).map(|place| *self.epochs.get(place?)?);
@@ -58,10 +64,10 @@ impl Present<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Namespace;
+    use crate::{coherence::ledger::Ledger, key::Namespace};
 
     fn tags(names: &[&str]) -> Tags {
-        Tags::new(&Namespace::new("shop").unwrap(), names)
+        Ledger::new(Namespace::new("shop").unwrap()).tags(names)
     }
 
     fn epochs<const N: usize>(numbers: [u8; N]) -> [Epoch; N] {

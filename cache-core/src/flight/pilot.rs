@@ -213,7 +213,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// Whether L2 still has the entry that L1 has, with the marks as they are: one round trip that moves no value.
     async fn validate(&mut self, resident: &Entry<K, V>) -> bool {
         let asked = clock::now();
-        let (id, tags) = (resident.origin.id, resident.origin.tags());
+        let (id, tags) = (resident.origin.id, resident.standing.tags());
         let marks: Vec<Mark> = self.cache.scopes.iter().chain(tags.marks()).cloned().collect();
         let read = Read { key: &self.order.entry_key, marks: &marks, part: Part::Head };
         let Ok(found) = self.l2().read(read, &self.cache.counters).await else { return false };
@@ -271,7 +271,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let (landing, policy, ticket) = (self.landing, &*self.policy, self.order.ticket());
         let scales = Scales { landing, policy, ticket, known: &self.known, replaced };
         match scales.weigh(found, asked) {
-            Weighed::Usable(entry) => {
+            Weighed::Usable(entry, _) => {
                 self.promotion = Some(entry);
                 Ok(Seen::Usable)
             }

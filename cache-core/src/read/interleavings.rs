@@ -61,7 +61,7 @@ impl Scene {
 
     /// As a flight lands that has loaded: its loader named the tag only now.
     fn land(&self, flight: &Flight<u8, u8>, landing: &Landing<u8, u8>) {
-        let tags = Tags::new(&self.cache.stack.namespace, ["tag"]);
+        let tags = self.cache.stack.ledger.tags(&["tag"]);
         let started = clock::now();
         let cargo = Cargo {
             value: OLD,

@@ -83,7 +83,7 @@ pub(super) struct Delivery {
 
 impl Process {
     pub(super) fn new(place: usize, setting: &Setting) -> Self {
-        let (start, ledger) = (setting.fixtures.start, Ledger::new());
+        let (start, ledger) = (setting.fixtures.start, Ledger::new(setting.fixtures.namespace.clone()));
         let l1 = setting.is_held.then(|| Resident::first(ledger.moment()));
         let mut process = Self {
             table: Table::new(),

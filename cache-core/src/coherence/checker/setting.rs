@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{mutant::Mutant, property::Property};
 use crate::{
     clock,
-    coherence::course::Patience,
+    coherence::{course::Patience, ledger::Ledger},
     key::{CacheName, EntryKey, Mark, Namespace},
     tag::Tags,
 };
@@ -240,7 +240,7 @@ impl Fixtures {
             tag: shop.tag(TAG),
             everything: shop.mark(),
             lot: cache.mark(),
-            tagged: Tags::new(&shop, [TAG]),
+            tagged: Ledger::new(shop.clone()).tags(&[TAG]),
             untagged: Tags::default(),
             start: clock::now(),
             namespace: shop,

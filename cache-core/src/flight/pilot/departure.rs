@@ -68,8 +68,7 @@ pub(crate) fn glance<K: CacheKey, V: CacheValue>(
             reads += 1;
             let scales = Scales { landing: &landing, policy: &policy, ticket, known: &known, replaced: None };
             match load::panic_caught(|| scales.weigh(found, asked)) {
-                Ok(Weighed::Usable(entry)) => {
-                    let now = clock::now();
+                Ok(Weighed::Usable(entry, now)) => {
                     if !entry.life().is_fresh(now) || entry.is_due(now, proof) {
                         break (Seen::Usable, Some(entry));
                     }

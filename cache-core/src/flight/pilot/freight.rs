@@ -33,9 +33,9 @@ impl<K: CacheKey, V: CacheValue> Pilot<'_, K, V> {
     pub(super) fn pack(&mut self, value: V, started: Instant, leased: bool, load: Load) -> Loaded {
         let wishes = load.take();
         let earlier = self.flight().stand_in();
-        let mut tags = self.order.tags.with(&Tags::new(&self.cache.stack.namespace, &wishes.tags));
+        let mut tags = self.order.tags.with(&self.cache.stack.ledger.tags(&wishes.tags));
         if let (true, Some(earlier)) = (wishes.is_unchanged, &earlier) {
-            tags = tags.with(earlier.origin.tags());
+            tags = tags.with(earlier.standing.tags());
         }
         let policy = &self.policy;
         let adapted = || self.cache.adapted(policy, earlier.as_deref()?, &value, wishes.is_unchanged);

@@ -42,7 +42,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
     pub(super) fn weigh(&self, found: Found, asked: Asked) -> Weighed<K, V> {
         let cache = &self.landing.cache;
         let judge = Judge {
-            namespace: &cache.stack.namespace,
+            ledger: &cache.stack.ledger,
             codec: &*cache.codec,
             entry: self.ticket.entry_key,
             seal: cache.stack.settings.seal.as_ref(),
@@ -84,7 +84,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
         }
         let serves_stale = || self.ticket.serves_stale && entry.life().is_within(policy.stale_while_revalidate, now);
         if entry.life().is_fresh(now) || serves_stale() {
-            return Weighed::Usable(entry);
+            return Weighed::Usable(entry, now);
         }
         match flight.stand_in() {
             // If it expired softly, this process may not know of it yet, and must not take it for current.
@@ -109,7 +109,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
                 cache.standing(lot, flight.standing.born, &tags)
             }
         };
-        let origin = Origin::new(cache.as_of(asked), Some(id), tags, validator);
+        let origin = Origin::new(cache.as_of(asked), Some(id), validator);
         cache.entry(self.landing.key.clone(), value, life, standing, origin, Some(size))
     }
 }
@@ -129,8 +129,8 @@ impl Asked {
 }
 
 pub(super) enum Weighed<K, V> {
-    /// An entry to be served, fresh or inside its window.
-    Usable(EntryRef<K, V>),
+    /// An entry to be served, fresh or inside its window at that moment.
+    Usable(EntryRef<K, V>, Instant),
     Seen(Seen),
     /// This, unless asking again, for more tags too, brings something better.
     AskAgain {
