@@ -218,7 +218,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let StackInner { ledger, proof, .. } = &*self.stack;
         if let Some(entry) = self.front.get(hash, key, &pin)
             && entry.is_proven(proof, to)
-            && (entry.residence.is_as_seen(ledger.changes()) || self.look_again(&entry, key))
+            && (entry.residence.is_as_seen(ledger.changes()) || self.look_again(&entry))
         {
             self.counters.count(Event::L1Hit);
             return Some(read(entry));
@@ -231,11 +231,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Whether its marks hold, after something changed. Has moka told of it, if that is due.
     #[cold]
     #[inline(never)]
-    fn look_again<L: Lookup<Key = K>>(&self, entry: &Entry<K, V>, key: &L) -> bool {
+    fn look_again(&self, entry: &Entry<K, V>) -> bool {
         let changes = self.stack.ledger.changes();
         let holds = entry.standing.holds();
         if holds {
-            self.stack.store.tell(&self.front, key, entry);
+            self.stack.store.tell(entry);
             entry.residence.see(changes);
         }
         holds
