@@ -51,7 +51,7 @@ pub(super) trait Resident: Any + Send + Sync {
 
     fn weight(&self) -> u32;
 
-    /// How long it stays here at most.
+    /// How long it stays here at most from now on.
     fn stay(&self) -> Duration;
 }
 

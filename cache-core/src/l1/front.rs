@@ -6,7 +6,7 @@
 //! the longest ago, which is still in moka.
 //!
 //! When the table is half full, one of twice the size takes its place, so the memory stays in proportion to the entries: 21 to
-//! 43 bytes for each, and a node of 32. Readers go on meanwhile in the table that they found.
+//! 43 bytes for each. Readers go on meanwhile in the table that they found.
 //!
 //! Whoever changes a set holds its gate, for a few instructions; no entry is dropped meanwhile, for a value's `Drop` is the
 //! user's code.

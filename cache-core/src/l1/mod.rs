@@ -127,5 +127,5 @@ impl Default for L1 {
 }
 
 /// What an entry takes beside its key and value, in bytes: the nodes of the store, its place in front of it, and its own times
-/// and marks.
-pub const ENTRY_OVERHEAD: u32 = 660;
+/// and marks. One that has tags, or is loaded anew ahead of its end, or served stale after it, takes and weighs a little more.
+pub const ENTRY_OVERHEAD: u32 = 550;

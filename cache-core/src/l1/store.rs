@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     cache::CacheKey,
-    clock,
     entry::{Entry, EntryRef},
     key::encode::text,
     lookup::Lookup,
@@ -80,7 +79,9 @@ impl Store {
             let kept = self.get(front, entry.residence.hash, lookup);
             kept.is_some_and(|kept| std::ptr::eq(&*kept, &**entry))
         };
-        if !entry.residence.is_of(front) || !is_kept() {
+        // One of a cache that was built before is not to be found by this one's, which it would not leave.
+        let is_its_own = std::ptr::addr_eq(entry.standing.scopes.front.as_ptr(), front);
+        if !is_its_own || !is_kept() {
             return;
         }
         let round = self.rounds.now();
@@ -185,7 +186,7 @@ impl Kept {
     {
         let tenant: &dyn Any = &*self.0;
         let Tenant(entry) = tenant.downcast_ref()?;
-        (entry.residence.cache == front.cache && lookup.matches(&entry.key)).then_some(entry)
+        (entry.standing.scopes.cache == front.cache && lookup.matches(&entry.key)).then_some(entry)
     }
 }
 
@@ -203,7 +204,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
     }
 
     fn stay(&self) -> Duration {
-        Duration::from_secs(self.0.residence.stay.into())
+        self.0.life().stay()
     }
 }
 
@@ -211,10 +212,11 @@ impl<K: CacheKey, V: Send + Sync + 'static> Drop for Tenant<K, V> {
     fn drop(&mut self) {
         let Self(entry) = &*self;
         // Unless the cache is gone.
-        let Some(front) = entry.residence.front.upgrade() else { return };
+        let Some(front) = entry.standing.scopes.front.upgrade() else { return };
+        let Ok(front) = front.downcast::<Front<K, V>>() else { return };
         front.evict(entry);
         if !entry.residence.is_dismissed() {
-            let event = if entry.life().is_kept(clock::now()) { Event::Eviction } else { Event::Expiration };
+            let event = if entry.life().stay().is_zero() { Event::Expiration } else { Event::Eviction };
             front.counters.note(event, Some(entry.residence.hash), || text(&entry.key));
         }
     }
