@@ -10,6 +10,8 @@
 //! to run for the coarse clock to go on. Where there is none (other systems; a build of tokio that can pause its clock), the
 //! exact clock is asked each time.
 
+use std::{sync::LazyLock, time::Duration};
+
 use tokio::time::Instant;
 
 /// The present, on the monotonic clock of this process.
@@ -18,6 +20,27 @@ use tokio::time::Instant;
 pub fn now() -> Instant {
     Instant::now()
 }
+
+/// A time as the number of nanoseconds from some moment of this process, before it or after: so it takes half the room, and is
+/// compared as one number.
+pub(crate) fn number(at: Instant) -> i64 {
+    let (zero, _) = *ZERO;
+    match at.checked_duration_since(zero) {
+        Some(since) => nanos(since),
+        None => -nanos(zero - at),
+    }
+}
+
+/// The [`number`] of the present within [`LAG`], where no promise hangs on so little.
+pub(crate) fn roughly_now() -> i64 {
+    match kernel::nanos() {
+        Some(coarse) => coarse - ZERO.1,
+        None => number(now()),
+    }
+}
+
+/// The time whose number is zero, and what the coarse clock read then.
+static ZERO: LazyLock<(Instant, i64)> = LazyLock::new(|| (now(), kernel::nanos().unwrap_or_default()));
 
 /// How far the coarse clock is behind at most, in nanoseconds. The kernel promises a tick; a virtual machine may be given no
 /// processor for some of them.
@@ -58,7 +81,7 @@ impl Coarse {
     }
 }
 
-fn nanos(duration: std::time::Duration) -> i64 {
+fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
@@ -104,8 +127,6 @@ mod kernel {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::advance;
 
     use super::*;
@@ -116,6 +137,13 @@ mod tests {
         advance(Duration::from_secs(7)).await;
         let is_before = |nanos| coarse.is_before(coarse.at(nanos + LAG));
         assert!(is_before(7_000_000_001) && !is_before(7_000_000_000));
+    }
+
+    #[test]
+    fn numbers_are_as_far_apart_as_their_times() {
+        let (zero, century) = (ZERO.0, Duration::from_secs(100 * 365 * 24 * 3600));
+        let earlier = zero.checked_sub(Duration::from_nanos(7)).unwrap();
+        assert_eq!((number(earlier), number(zero), number(zero + century)), (-7, 0, nanos(century)));
     }
 
     #[cfg(target_os = "linux")]

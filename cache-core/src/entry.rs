@@ -2,7 +2,7 @@
 
 use std::{
     ops::Deref,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -25,10 +25,12 @@ use crate::{
 pub(crate) struct Entry<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,
-    pub(crate) residence: Residence<K, V>,
+    pub(crate) residence: Residence,
     pub(crate) standing: Standing,
     pub(crate) origin: Origin,
-    life: Life,
+    loaded: i64,
+    expires: u64,
+    leaves_l1: u64,
     pub(crate) retry: Retry,
 }
 
@@ -78,19 +80,33 @@ impl<K, V> Drop for EntryRef<K, V> {
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) as_of: AsOf,
-    /// None if L2 has no copy that is known to be this one.
-    pub(crate) id: Option<EntryId>,
-    /// By which the origin knows what it gave; few entries have one.
-    validator: Option<Box<Box<str>>>,
+    id: EntryId,
+    more: Option<Box<More>>,
+}
+
+/// What few entries have.
+#[derive(Default, Debug)]
+struct More {
+    validator: Option<Box<str>>,
+    windows: Option<Windows>,
 }
 
 impl Origin {
+    /// In the place of an `Option`, which would take a word more. Chance draws no such one.
+    const NO_ID: EntryId = EntryId::from_bytes([0; 16]);
+
     pub(crate) fn new(as_of: AsOf, id: Option<EntryId>, validator: Option<Box<str>>) -> Self {
-        Self { as_of, id, validator: validator.map(Box::new) }
+        let more = validator.map(|validator| Box::new(More { validator: Some(validator), windows: None }));
+        Self { as_of, id: id.unwrap_or(Self::NO_ID), more }
+    }
+
+    /// None if L2 has no copy that is known to be this one.
+    pub(crate) fn id(&self) -> Option<EntryId> {
+        (self.id != Self::NO_ID).then_some(self.id)
     }
 
     pub(crate) fn validator(&self) -> Option<&str> {
-        self.validator.as_ref().map(|validator| &***validator)
+        self.more.as_ref()?.validator.as_deref()
     }
 }
 
@@ -98,20 +114,31 @@ impl Origin {
 /// compared as one number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Life {
-    /// When its load began: the value is known to have been current then, and not later.
-    loaded: Instant,
-    /// When a call that can load has it loaded anew, although it is fresh.
-    due: u64,
+    /// When its load began, as a [number](clock::number): the value is known to have been current then, and not later.
+    loaded: i64,
     /// When its time to live is over.
     expires: u64,
+    /// When it leaves L1, which is no later than the end of its last window.
+    leaves_l1: u64,
+    pub(crate) windows: Windows,
+}
+
+/// The times of an entry that are those of its time to live, as a rule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Windows {
+    /// When a call that can load has it loaded anew, although it is fresh.
+    due: u64,
     /// When its last stale window is over.
     ends: u64,
-    /// When it leaves L1, which is no later.
-    leaves_l1: u64,
-    /// So many seconds after it came here it has left L1.
-    pub(crate) stay: u32,
     /// Whether it came here marked as stale.
     pub(crate) expired: bool,
+}
+
+impl Windows {
+    /// It is served until then, and that is all.
+    fn none(expires: u64) -> Self {
+        Self { due: expires, ends: expires, expired: false }
+    }
 }
 
 /// How long an entry lives.
@@ -127,31 +154,18 @@ pub(crate) struct Span {
 
 impl Life {
     /// The life of an entry at `now` that may stay in L1 for `l1_ttl`. Times that no policy gives are cut: they were read from
-    /// L2, and an `Instant` can't hold every sum.
+    /// L2, and what is older than any entry can be is over.
     pub(crate) fn new(now: Instant, span: Span, l1_ttl: Duration) -> Self {
-        let (ttl, mut left) = (span.ttl.min(LONGEST), span.left.min(LONGEST));
-        let (loaded, age) = match now.checked_sub(span.age) {
-            Some(loaded) if !span.age.is_zero() => (loaded, nanos(span.age)),
-            _ => (now, 0),
-        };
-        let mut expires = age.saturating_add(nanos(ttl.saturating_sub(span.age)));
-        if span.age > ttl {
-            expires = age.min(nanos(ttl));
-            if now.checked_sub(span.age - ttl).is_none() {
-                // Before this machine's clock began: nobody here can tell how long ago.
-                left = Duration::ZERO;
-            }
-        }
-        let (ends, stay) = (age.saturating_add(nanos(left)), left.min(l1_ttl));
-        let expires = expires.min(ends);
+        let longest = nanos(LONGEST);
+        let age = nanos(span.age).min(longest);
+        let left = if span.age > LONGEST { 0 } else { nanos(span.left).min(longest) };
+        let ends = age + left;
+        let expires = nanos(span.ttl).min(longest).min(ends);
         Self {
-            loaded,
-            due: expires,
+            loaded: clock::number(now).saturating_sub_unsigned(age),
             expires,
-            ends,
-            leaves_l1: age.saturating_add(nanos(stay)),
-            stay: u32::try_from(stay.as_secs() + 1).unwrap_or(u32::MAX),
-            expired: false,
+            leaves_l1: age + left.min(nanos(l1_ttl)),
+            windows: Windows { due: expires, ends, expired: false },
         }
     }
 
@@ -160,23 +174,24 @@ impl Life {
         match policy.refresh_ahead {
             Some(ahead) => {
                 let lead = ahead.lead(self.ttl(), cost, random_unit());
-                Self { due: self.expires.saturating_sub(nanos(lead)), ..self }
+                let due = self.expires.saturating_sub(nanos(lead));
+                Self { windows: Windows { due, ..self.windows }, ..self }
             }
             None => self,
         }
     }
 
     pub(crate) fn age(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.loaded)
+        Duration::from_nanos(self.since(now))
     }
 
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        self.since(now) < self.expires && !self.expired
+        self.since(now) < self.expires && !self.windows.expired
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.due <= self.since(now)
+        self.windows.due <= self.since(now)
     }
 
     /// Whether it may be in L1, fresh or stale.
@@ -184,14 +199,21 @@ impl Life {
         self.since(now) < self.leaves_l1
     }
 
+    /// For how long from now on, roughly.
+    pub(crate) fn stay(&self) -> Duration {
+        Duration::from_nanos(self.leaves_l1.saturating_sub(self.until(clock::roughly_now())))
+    }
+
     /// The time to live that it was given.
     pub(crate) fn ttl(&self) -> Duration {
         Duration::from_nanos(self.expires)
     }
 
-    /// Until when L1 serves it with nothing else to do.
-    pub(crate) fn undisturbed_until(&self) -> Instant {
-        if self.expired { self.loaded } else { self.loaded + Duration::from_nanos(self.due.min(self.leaves_l1)) }
+    /// Until when L1 serves it with nothing else to do, as a number.
+    fn undisturbed_until(&self) -> i64 {
+        let Windows { due, expired, .. } = self.windows;
+        let undisturbed = if expired { 0 } else { due.min(self.leaves_l1) };
+        self.loaded.saturating_add_unsigned(undisturbed)
     }
 
     /// Of its time to live.
@@ -202,11 +224,16 @@ impl Life {
     /// Whether its time to live is over by less than `window`, if it is over. Without a window it is not.
     pub(crate) fn is_within(&self, window: Option<Duration>, now: Instant) -> bool {
         let since = self.since(now);
-        window.is_some_and(|window| since < self.ends && since.saturating_sub(self.expires) < nanos(window))
+        window.is_some_and(|window| since < self.windows.ends && since.saturating_sub(self.expires) < nanos(window))
     }
 
     fn since(&self, now: Instant) -> u64 {
-        nanos(self.age(now))
+        self.until(clock::number(now))
+    }
+
+    /// No less than nothing.
+    fn until(&self, now: i64) -> u64 {
+        now.saturating_sub(self.loaded).max(0).cast_unsigned()
     }
 }
 
@@ -217,19 +244,27 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl<K, V> Entry<K, V> {
+    /// `hash` is that of its key, and without what few entries have it weighs `weight`.
     pub(crate) fn new(
-        key: K,
-        value: V,
+        (key, hash): (K, u64),
+        (value, weight): (V, u32),
         life: Life,
         standing: Standing,
-        origin: Origin,
-        residence: Residence<K, V>,
+        mut origin: Origin,
     ) -> Self {
-        Self { key, value, residence, standing, origin, life, retry: Retry::default() }
+        let Life { loaded, expires, leaves_l1, windows } = life;
+        if windows != Windows::none(expires) {
+            origin.more.get_or_insert_default().windows = Some(windows);
+        }
+        let more = origin.more.as_deref().map_or(0, size_of_val) as u32;
+        let residence = Residence::new(hash, weight.saturating_add(more));
+        Self { key, value, residence, standing, origin, loaded, expires, leaves_l1, retry: Retry::default() }
     }
 
-    pub(crate) fn life(&self) -> &Life {
-        &self.life
+    pub(crate) fn life(&self) -> Life {
+        let &Self { loaded, expires, leaves_l1, .. } = self;
+        let windows = self.origin.more.as_ref().and_then(|more| more.windows);
+        Life { loaded, expires, leaves_l1, windows: windows.unwrap_or(Windows::none(expires)) }
     }
 
     /// Whether L1 may serve it to a call that begins now, and that is all there is to do, if its marks hold. They are to be looked
@@ -244,7 +279,7 @@ impl<K, V> Entry<K, V> {
     #[cold]
     fn is_proven_now(&self, proof: &Proof, to: Asker) -> bool {
         let life = self.life();
-        let until = proof.surely_until(self.origin.as_of.get(), proof.stamp(life.undisturbed_until()));
+        let until = proof.surely_until(self.origin.as_of.get(), proof.stamp_of(life.undisturbed_until()));
         if proof.is_before(until) {
             self.residence.prove(until);
             return true;
@@ -256,13 +291,14 @@ impl<K, V> Entry<K, V> {
 
     /// Whether a call that can load has it loaded anew, unless that is under way or has just failed.
     pub(crate) fn is_due(&self, now: Instant, proof: &Proof) -> bool {
-        self.life.is_due(now) && !self.retry.is_under_way() && !self.retry.is_paused(proof, now)
+        self.life().is_due(now) && !self.retry.is_under_way() && !self.retry.is_paused(proof, now)
     }
 
     /// Whether L1 may serve it at `now` to anybody.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        self.life.is_fresh(now) && self.life.is_kept(now) && self.standing.holds()
+        let life = self.life();
+        life.is_fresh(now) && life.is_kept(now) && self.standing.holds()
     }
 }
 
@@ -277,36 +313,47 @@ pub(crate) enum Asker {
 
 /// Where an entry's replacement stands: whether a load for it is under way, and when one may be tried again after it failed.
 /// That pause doubles with each failure.
+///
+/// In one number: that time, and in the place of its last bits, which are too little to wait for, how many loads failed and whether
+/// one is under way.
 #[derive(Debug, Default)]
-pub(crate) struct Retry {
-    not_before: AtomicU64,
-    failures: AtomicU8,
-    under_way: AtomicBool,
-}
+pub(crate) struct Retry(AtomicU64);
 
 impl Retry {
     const FIRST: Duration = Duration::from_millis(200);
     const LONGEST: Duration = Duration::from_secs(30);
 
+    const UNDER_WAY: u64 = 1;
+    const FAILURE: u64 = 2;
+    const MOST_FAILURES: u64 = 16;
+    const STATE: u64 = 2 * Self::MOST_FAILURES * Self::FAILURE - 1;
+
     /// The latest of several loads counts; they don't overlap, unless an invalidation came between.
     pub(crate) fn failed(&self, proof: &Proof, now: Instant) {
-        let failures = self.failures.load(Ordering::Relaxed).min(16);
-        self.failures.store(failures + 1, Ordering::Relaxed);
-        let pause = (Self::FIRST * (1 << failures)).min(Self::LONGEST);
-        self.not_before.store(proof.stamp(now + pause).0, Ordering::Relaxed);
+        let after = |before: u64| {
+            let state = before & Self::STATE;
+            let failures = state / Self::FAILURE;
+            let pause = (Self::FIRST * (1 << failures)).min(Self::LONGEST);
+            let one_more = if failures < Self::MOST_FAILURES { Self::FAILURE } else { 0 };
+            Some(proof.stamp(now + pause).0 & !Self::STATE | (state + one_more))
+        };
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
     }
 
     pub(crate) fn is_under_way(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) & Self::UNDER_WAY != 0
     }
 
     pub(crate) fn set_under_way(&self, under_way: bool) {
-        self.under_way.store(under_way, Ordering::Relaxed);
+        match under_way {
+            true => self.0.fetch_or(Self::UNDER_WAY, Ordering::Relaxed),
+            false => self.0.fetch_and(!Self::UNDER_WAY, Ordering::Relaxed),
+        };
     }
 
     /// Whether it is too early.
     pub(crate) fn is_paused(&self, proof: &Proof, now: Instant) -> bool {
-        proof.stamp(now).0 < self.not_before.load(Ordering::Relaxed)
+        proof.stamp(now).0 < self.0.load(Ordering::Relaxed) & !Self::STATE
     }
 }
 
@@ -321,9 +368,11 @@ mod tests {
         let now = clock::now();
         let most = Span { age: Duration::MAX, ttl: Duration::MAX, left: Duration::MAX };
         let life = Life::new(now, most, Duration::MAX);
-        assert_eq!((life.loaded, life.expires, life.ends), (now, 0, 0));
+        assert!(!life.is_fresh(now) && !life.is_kept(now) && !life.is_within(Some(Duration::MAX), now));
         let life = Life::new(now, Span { age: Duration::ZERO, ..most }, Duration::MAX);
-        assert_eq!((life.loaded, life.remaining(now), life.ends), (now, LONGEST, nanos(LONGEST)));
+        assert_eq!((life.age(now), life.remaining(now), life.windows.ends), (Duration::ZERO, LONGEST, nanos(LONGEST)));
+        let life = Life::new(now, Span { age: LONGEST, ..most }, Duration::MAX);
+        assert_eq!((life.age(now), life.is_fresh(now), life.windows.ends), (LONGEST, false, 2 * nanos(LONGEST)));
     }
 
     #[test]

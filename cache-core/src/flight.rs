@@ -213,7 +213,7 @@ impl<K: CacheKey, V: CacheValue> Landing<K, V> {
             Outcome::Stale(entry, _) if is_current => {
                 self.cache.note(Event::StaleOnError, self.hash, &self.key);
                 let resident = self.cache.resident(self.hash, &self.key);
-                if resident.is_none_or(|resident| resident.origin.id == entry.origin.id) {
+                if resident.is_none_or(|resident| resident.origin.id() == entry.origin.id()) {
                     // So that the next call knows when to try again.
                     self.cache.admit(self.hash, entry, clock::now());
                 }

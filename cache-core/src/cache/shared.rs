@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher},
     ops::{Deref, DerefMut},
     sync::{
-        Arc, OnceLock, PoisonError,
+        Arc, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -44,7 +44,7 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, Residence, collect_lot},
+    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, collect_lot},
     l2::L2,
     lookup::Lookup,
     policy::{LONGEST, Overrides, Policies, Policy, Tiers},
@@ -126,14 +126,15 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     pub(crate) fn new(parts: Parts<K, V>) -> Self {
         let Parts { stack, id, is_known, label, name, version, definition, policy, codec, weigher, counters } = parts;
         let scopes = [stack.log.mark().clone(), name.mark()];
-        let local_scopes = Arc::new(stack.ledger.scopes(&scopes));
         let hasher = stack.store.hasher(id);
         let loads = bulkhead(&policy, &stack);
         let backoff = Backoff::default();
-        let front = Front::new(id, Arc::clone(&counters));
+        let front = Arc::new(Front::new(id, Arc::clone(&counters)));
         if is_known {
             front.is_behind();
         }
+        let found_in: Weak<Front<K, V>> = Arc::downgrade(&front);
+        let local_scopes = Arc::new(stack.ledger.scopes(&scopes).of_cache(id, found_in));
         Self {
             stack,
             label,
@@ -147,7 +148,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             weigher,
             scopes,
             local_scopes,
-            front: Arc::new(front),
+            front,
             counters,
             tables: (0..TABLES).map(|_| Mutex::new(Table::new())).collect(),
             loads: ArcSwapOption::new(loads),
@@ -218,7 +219,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let StackInner { ledger, proof, .. } = &*self.stack;
         if let Some(entry) = self.front.get(hash, key, &pin)
             && entry.is_proven(proof, to)
-            && (entry.residence.is_as_seen(ledger.changes()) || self.look_again(&entry, key))
+            && (entry.residence.is_as_seen(ledger.changes()) || self.look_again(&entry))
         {
             self.counters.count(Event::L1Hit);
             return Some(read(entry));
@@ -231,11 +232,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// Whether its marks hold, after something changed. Has moka told of it, if that is due.
     #[cold]
     #[inline(never)]
-    fn look_again<L: Lookup<Key = K>>(&self, entry: &Entry<K, V>, key: &L) -> bool {
+    fn look_again(&self, entry: &Entry<K, V>) -> bool {
         let changes = self.stack.ledger.changes();
         let holds = entry.standing.holds();
         if holds {
-            self.stack.store.tell(&self.front, key, entry);
+            self.stack.store.tell(entry);
             entry.residence.see(changes);
         }
         holds
@@ -325,7 +326,12 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
 
     /// Whether calls go past the cache: it is disabled, or the stack was shut down.
     pub(crate) fn is_bypassed(&self) -> bool {
-        self.is_off.load(Ordering::Acquire) || !self.policy_now().enabled || self.stack.is_closed()
+        self.is_bypassed_by(&self.policy_now())
+    }
+
+    /// [`is_bypassed`](Self::is_bypassed), if this is its policy now.
+    pub(crate) fn is_bypassed_by(&self, policy: &Policy) -> bool {
+        self.is_off.load(Ordering::Acquire) || !policy.enabled || self.stack.is_closed()
     }
 
     /// Switches it on or off, as far as its policy lets it be on.
@@ -557,7 +563,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         cargo: Cargo<V>,
         now: Instant,
     ) -> EntryRef<K, V> {
-        let age = now - cargo.started;
+        // What a caller brings has no age.
+        let age = if cargo.started == now { Duration::ZERO } else { now - cargo.started };
         let fresh = cargo.ttl.saturating_sub(age);
         let left = if fresh.is_zero() { fresh } else { fresh + cargo.grace };
         let span = Span { age, ttl: cargo.ttl, left };
@@ -592,9 +599,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             Some(weigher) => weigher(&key, &value),
             None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
         };
-        let weight = weight.saturating_add(ENTRY_OVERHEAD);
-        let residence = Residence::new(self.hash(&&key), weight, life.stay, &self.front);
-        EntryRef::new(Entry::new(key, value, life, standing, origin, residence))
+        let (hash, weight) = (self.hash(&&key), weight.saturating_add(ENTRY_OVERHEAD));
+        EntryRef::new(Entry::new((key, hash), (value, weight), life, standing, origin))
     }
 
     /// Puts an entry into L1, in the place of what is there. One that may not stay leaves that place empty: what it

@@ -9,9 +9,10 @@
 //! random.
 
 use std::{
+    any::Any,
     collections::HashMap,
     hash::BuildHasher,
-    sync::{Arc, OnceLock, PoisonError},
+    sync::{Arc, OnceLock, PoisonError, Weak},
 };
 
 use foldhash::quality::SeedableRandomState;
@@ -70,6 +71,20 @@ pub(crate) struct Scopes {
     /// Of the namespace and the cache.
     marks: Vec<Arc<LocalMark>>,
     lots: Arc<Lots>,
+    /// The number of the cache.
+    pub(crate) cache: u32,
+    /// Where its entries are found.
+    pub(crate) front: Weak<dyn Any + Send + Sync>,
+}
+
+impl Scopes {
+    fn new(marks: Vec<Arc<LocalMark>>, lots: Arc<Lots>) -> Self {
+        Self { marks, lots, cache: 0, front: Weak::<()>::new() }
+    }
+
+    pub(crate) fn of_cache(self, cache: u32, front: Weak<dyn Any + Send + Sync>) -> Self {
+        Self { cache, front, ..self }
+    }
 }
 
 /// Entries are drawn into so many lots, each with a mark. When an entry is invalidated that is only known by its name, its lot is
@@ -95,7 +110,7 @@ impl Lots {
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     pub(crate) born: Moment,
-    scopes: Arc<Scopes>,
+    pub(crate) scopes: Arc<Scopes>,
     lot: Option<Lot>,
     tags: Tags,
 }
@@ -108,7 +123,7 @@ impl Standing {
     /// On these marks alone.
     #[cfg(test)]
     pub(crate) fn on(born: Moment, marks: impl IntoIterator<Item = Arc<LocalMark>>) -> Self {
-        let scopes = Scopes { marks: marks.into_iter().collect(), lots: Arc::default() };
+        let scopes = Scopes::new(marks.into_iter().collect(), Arc::default());
         Self { born, scopes: Arc::new(scopes), lot: None, tags: Tags::none() }
     }
 
@@ -117,7 +132,7 @@ impl Standing {
     }
 
     fn marks(&self) -> impl Iterator<Item = &LocalMark> {
-        let Scopes { marks, lots } = &*self.scopes;
+        let Scopes { marks, lots, .. } = &*self.scopes;
         let lot = self.lot.map(|lot| lots.mark(lot));
         marks.iter().map(|mark| &**mark).chain(self.tags.locals()).chain(lot)
     }
@@ -213,7 +228,7 @@ impl Ledger {
 
     /// What the entries of a cache rest on, or may: `marks` are those of its namespace and its own.
     pub(crate) fn scopes<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) -> Scopes {
-        Scopes { marks: marks.into_iter().map(|mark| self.local(mark)).collect(), lots: Arc::clone(&self.lots) }
+        Scopes::new(marks.into_iter().map(|mark| self.local(mark)).collect(), Arc::clone(&self.lots))
     }
 
     /// Applies invalidations of `marks`: what was born before rests on nothing any more.

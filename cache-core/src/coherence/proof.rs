@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    clock::{Coarse, Reading},
+    clock::{self, Coarse, Reading},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -57,6 +57,11 @@ impl Proof {
     #[inline]
     pub(crate) fn stamp(&self, at: Instant) -> Stamp {
         Stamp(nanos(at.saturating_duration_since(self.start)))
+    }
+
+    /// Of a time that is a [number](clock::number).
+    pub(crate) fn stamp_of(&self, number: i64) -> Stamp {
+        Stamp(number.saturating_sub(clock::number(self.start)).max(0).cast_unsigned())
     }
 
     /// Whether what was current at `as_of` may be served to a call that begins `now`.
@@ -118,7 +123,6 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::clock;
 
     const LIMIT: Duration = Duration::from_secs(1);
     const BIT: Duration = Duration::from_nanos(1);

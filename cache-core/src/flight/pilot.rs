@@ -190,7 +190,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         if let Some(resident) = self.order.resident.take()
             && self.order.behind.is_none()
             && resident.is_fresh(clock::now())
-            && resident.origin.id.is_some()
+            && resident.origin.id().is_some()
             && self.validate(&resident).await
         {
             self.validated = Some(resident);
@@ -213,7 +213,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
     /// Whether L2 still has the entry that L1 has, with the marks as they are: one round trip that moves no value.
     async fn validate(&mut self, resident: &Entry<K, V>) -> bool {
         let asked = clock::now();
-        let (id, tags) = (resident.origin.id, resident.standing.tags());
+        let (id, tags) = (resident.origin.id(), resident.standing.tags());
         let marks: Vec<Mark> = self.cache.scopes.iter().chain(tags.marks()).cloned().collect();
         let read = Read { key: &self.order.entry_key, marks: &marks, part: Part::Head };
         let Ok(found) = self.l2().read(read, &self.cache.counters).await else { return false };
@@ -267,7 +267,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
 
     /// What was seen; or else what it comes to unless asking again brings something better.
     fn weigh(&mut self, found: Found, asked: Asked) -> Result<Seen, Seen> {
-        let replaced = self.order.behind.as_ref().and_then(|place| place.entry.origin.id);
+        let replaced = self.order.behind.as_ref().and_then(|place| place.entry.origin.id());
         let (landing, policy, ticket) = (self.landing, &*self.policy, self.order.ticket());
         let scales = Scales { landing, policy, ticket, known: &self.known, replaced };
         match scales.weigh(found, asked) {

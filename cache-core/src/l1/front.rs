@@ -6,7 +6,7 @@
 //! the longest ago, which is still in moka.
 //!
 //! When the table is half full, one of twice the size takes its place, so the memory stays in proportion to the entries: 21 to
-//! 43 bytes for each, and a node of 32. Readers go on meanwhile in the table that they found.
+//! 43 bytes for each. Readers go on meanwhile in the table that they found.
 //!
 //! Whoever changes a set holds its gate, for a few instructions; no entry is dropped meanwhile, for a value's `Drop` is the
 //! user's code.
@@ -41,6 +41,15 @@ pub(crate) struct Front<K, V> {
     pub(super) cache: u32,
     /// What happens to the cache's entries.
     pub(super) counters: Arc<Counters>,
+}
+
+/// What there was of a key when an entry of it was [put](Front::put) in.
+pub(super) enum Before<K, V> {
+    /// This one, here and in moka.
+    Here(EntryRef<K, V>),
+    /// Nothing here; moka may have one.
+    Unknown,
+    Nothing,
 }
 
 /// As many sets as a power of two.
@@ -195,9 +204,8 @@ impl<K: 'static, V: 'static> Front<K, V> {
         if home.has(OVERFLOWN) { get_beside(sets, hash, lookup, pin) } else { None }
     }
 
-    /// Puts an entry in, in the place of the one of its key; says whether there is one, here or in moka alone. Before moka has it:
-    /// then moka tells when it drops it.
-    pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16) -> bool
+    /// Puts an entry in, in the place of the one of its key. Before moka has it: then moka tells when it drops it.
+    pub(super) fn put(&self, entry: &EntryRef<K, V>, round: u16) -> Before<K, V>
     where
         K: Eq,
     {
@@ -205,17 +213,20 @@ impl<K: 'static, V: 'static> Front<K, V> {
         let node = entry.share().clone();
         let pin = Pin::new();
         let gate = self.gate(hash);
-        let Some(sets) = self.sets(&pin) else { return false };
+        let Some(sets) = self.sets(&pin) else { return Before::Unknown };
         let pair = pair(sets, hash);
-        let place = find(pair, hash, &pin, |there| there.key == entry.key);
-        let may_replace = place.is_some() || pair[0].has(DISPLACED);
-        let (set, place) = place.unwrap_or_else(|| place_to_take(pair, round, &pin));
+        let older = find(pair, hash, &pin, |there| there.key == entry.key);
+        let before = if pair[0].has(DISPLACED) { Before::Unknown } else { Before::Nothing };
+        let (set, place) = older.unwrap_or_else(|| place_to_take(pair, round, &pin));
         let displaced = set.fill(place, hash, node);
         drop(gate);
         if displaced.is_none() && self.entries.fetch_add(1, Ordering::Relaxed) >= most(sets.len()) {
             self.grow(&pin);
         }
-        may_replace
+        match (older, displaced) {
+            (Some(_), Some(displaced)) => Before::Here(EntryRef::of(displaced)),
+            _ => before,
+        }
     }
 
     /// moka has entries of the cache that are not here: those of one that was built before.

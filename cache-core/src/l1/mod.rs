@@ -2,7 +2,7 @@
 //!
 //! moka decides what stays, or another [engine](L1Engine). It is used as a plain store (`get`, `insert`, `invalidate`), never by
 //! its loading calls: those store what they loaded although the key was invalidated meanwhile. All caches share one store, so that
-//! one bound covers the process; an entry is found by the seeded hash of its cache and typed key, and compared by the full key.
+//! one bound covers the process; an entry is found by the seeded hash of its cache and typed key, and then compared by the full key.
 //!
 //! Whether an entry may be served is decided by its own clock and marks ([`Entry::is_proven`]). moka's expiry only frees
 //! the memory of what nobody asks for any more.
@@ -88,8 +88,12 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
-    fn is_nothing(self) -> bool {
-        matches!(self, Self::Entries(0) | Self::Weight(0))
+    /// Whether an entry of such weight may be there, if it were alone.
+    fn has_room_for(self, weight: u32) -> bool {
+        match self {
+            Self::Entries(count) => count > 0,
+            Self::Weight(bytes) => u64::from(weight) <= bytes,
+        }
     }
 }
 
@@ -123,5 +127,5 @@ impl Default for L1 {
 }
 
 /// What an entry takes beside its key and value, in bytes: the nodes of the store, its place in front of it, and its own times
-/// and marks.
-pub const ENTRY_OVERHEAD: u32 = 660;
+/// and marks. One that has tags, or is loaded anew ahead of its end, or served stale after it, takes and weighs a little more.
+pub const ENTRY_OVERHEAD: u32 = 550;

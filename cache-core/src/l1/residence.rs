@@ -1,16 +1,12 @@
 //! What L1 notes on an entry.
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering};
 
-use super::Front;
 use crate::clock::Reading;
 
 /// An entry's place in L1, and what was last found out about it.
 #[repr(C)]
-pub(crate) struct Residence<K, V> {
+pub(crate) struct Residence {
     /// Until when it may surely be served, as far as anybody has looked.
     proven: AtomicI64,
     /// The number of [changes](crate::coherence::ledger::Ledger::changes) when it was last looked at.
@@ -21,38 +17,24 @@ pub(crate) struct Residence<K, V> {
     dismissed: AtomicBool,
     /// In bytes, all in all.
     weight: u32,
-    /// Whose it is: a cache that is built anew finds its entries.
-    pub(super) cache: u32,
-    /// For how many seconds it stays here, from when it was made.
-    pub(super) stay: u32,
     /// Under which it is kept.
     pub(crate) hash: u64,
-    /// Where it may be beside moka: that of its cache.
-    pub(super) front: Weak<Front<K, V>>,
 }
 
-impl<K, V> Residence<K, V> {
-    pub(crate) fn new(hash: u64, weight: u32, stay: u32, front: &Arc<Front<K, V>>) -> Self {
+impl Residence {
+    pub(crate) fn new(hash: u64, weight: u32) -> Self {
         Self {
             proven: AtomicI64::new(i64::MIN),
             seen: AtomicU64::new(u64::MAX),
             told: AtomicU16::new(0),
             dismissed: AtomicBool::new(false),
             weight,
-            cache: front.cache,
-            stay,
             hash,
-            front: Arc::downgrade(front),
         }
     }
 
     pub(crate) fn weight(&self) -> u32 {
         self.weight
-    }
-
-    /// Whether it may be in there.
-    pub(super) fn is_of(&self, front: &Front<K, V>) -> bool {
-        std::ptr::eq(self.front.as_ptr(), front)
     }
 
     #[inline(always)]

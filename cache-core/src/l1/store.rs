@@ -14,12 +14,11 @@ use foldhash::quality::SeedableRandomState;
 
 use super::{
     Bound, Front, L1,
-    engine::{Engine, Kept, Resident, Sought, engine},
-    front,
+    engine::{Engine, Kept, Resident, engine},
+    front::{self, Before},
 };
 use crate::{
     cache::CacheKey,
-    clock,
     entry::{Entry, EntryRef},
     key::encode::text,
     lookup::Lookup,
@@ -58,22 +57,15 @@ impl Store {
         L: Lookup<Key: CacheKey>,
         V: Send + Sync + 'static,
     {
-        let is_it = is_it(front, lookup);
-        let kept = self.engine.get(&Sought { hash, is_it: &is_it })?;
-        kept.entry().cloned()
+        self.engine.get(hash)?.entry_of(front, lookup).cloned()
     }
 
     /// The engine is told of the first hit in each round.
-    pub(crate) fn tell<L, V>(&self, front: &Front<L::Key, V>, lookup: &L, entry: &Entry<L::Key, V>)
-    where
-        L: Lookup<Key: CacheKey>,
-        V: Send + Sync + 'static,
-    {
+    pub(crate) fn tell<K, V>(&self, entry: &Entry<K, V>) {
         let round = self.rounds.now();
         if entry.residence.is_due(round) {
             entry.residence.tell(round);
-            let is_it = is_it(front, lookup);
-            self.engine.get(&Sought { hash: entry.residence.hash, is_it: &is_it });
+            self.engine.get(entry.residence.hash);
         }
     }
 
@@ -87,7 +79,9 @@ impl Store {
             let kept = self.get(front, entry.residence.hash, lookup);
             kept.is_some_and(|kept| std::ptr::eq(&*kept, &**entry))
         };
-        if !entry.residence.is_of(front) || !is_kept() {
+        // One of a cache that was built before is not to be found by this one's, which it would not leave.
+        let is_its_own = std::ptr::addr_eq(entry.standing.scopes.front.as_ptr(), front);
+        if !is_its_own || !is_kept() {
             return;
         }
         let round = self.rounds.now();
@@ -105,16 +99,25 @@ impl Store {
         K: CacheKey,
         V: Send + Sync + 'static,
     {
-        if self.bound.is_nothing() {
+        let hash = entry.residence.hash;
+        if !self.bound.has_room_for(entry.residence.weight()) {
+            self.remove(front, hash, &entry.key);
             return false;
         }
         // In this order: what the engine drops is in the front by then, and is dropped there too.
         let has_ended = self.rounds.count(self.engine.len());
         let round = self.rounds.now();
         entry.residence.tell(round.wrapping_sub(1));
-        // moka would keep the place of the entry that it has, and with it the key of an entry that is gone.
-        if front.put(&entry, round) {
-            self.take(front, entry.residence.hash, &&entry.key);
+        let older = match front.put(&entry, round) {
+            Before::Here(older) => Some(older),
+            Before::Unknown => self.get(front, hash, &&entry.key),
+            Before::Nothing => None,
+        };
+        if let Some(older) = older {
+            if std::ptr::eq(&*older, &*entry) {
+                return has_ended;
+            }
+            older.residence.dismiss();
         }
         self.engine.insert(Kept(Arc::new(Tenant(entry))));
         has_ended
@@ -126,19 +129,12 @@ impl Store {
         K: CacheKey,
         V: Send + Sync + 'static,
     {
-        self.take(front, hash, &key);
-        front.remove(hash, key);
-    }
-
-    fn take<L, V>(&self, front: &Front<L::Key, V>, hash: u64, lookup: &L)
-    where
-        L: Lookup<Key: CacheKey>,
-        V: Send + Sync + 'static,
-    {
-        let is_it = is_it(front, lookup);
-        if let Some(kept) = self.engine.remove(&Sought { hash, is_it: &is_it }) {
-            kept.0.dismiss();
+        if let Some(kept) = self.engine.remove(hash)
+            && let Some(entry) = kept.entry_of(front, &key)
+        {
+            entry.residence.dismiss();
         }
+        front.remove(hash, key);
     }
 
     /// Lets the engine do what it put off: evict, expire, tell.
@@ -151,16 +147,6 @@ impl Store {
     pub(crate) fn size(&self) -> (u64, u64) {
         (self.engine.len(), self.engine.weight())
     }
-}
-
-/// Whether an entry is that of a key.
-fn is_it<L, V>(front: &Front<L::Key, V>, lookup: &L) -> impl Fn(&Kept) -> bool
-where
-    L: Lookup<Key: CacheKey>,
-    V: Send + Sync + 'static,
-{
-    let is_it = |entry: &EntryRef<L::Key, V>| entry.residence.cache == front.cache && lookup.matches(&entry.key);
-    move |kept| kept.entry().is_some_and(is_it)
 }
 
 /// When the engine is told that an entry is asked for: at its first hit in each round. A round ends when an eighth as many entries
@@ -192,10 +178,15 @@ impl Rounds {
 }
 
 impl Kept {
-    /// With its types, if it has these.
-    fn entry<K: CacheKey, V: Send + Sync + 'static>(&self) -> Option<&EntryRef<K, V>> {
+    /// With its types, if it is that of a key and not of another one with its hash.
+    fn entry_of<L, V>(&self, front: &Front<L::Key, V>, lookup: &L) -> Option<&EntryRef<L::Key, V>>
+    where
+        L: Lookup<Key: CacheKey>,
+        V: Send + Sync + 'static,
+    {
         let tenant: &dyn Any = &*self.0;
-        tenant.downcast_ref().map(|Tenant(entry)| entry)
+        let Tenant(entry) = tenant.downcast_ref()?;
+        (entry.standing.scopes.cache == front.cache && lookup.matches(&entry.key)).then_some(entry)
     }
 }
 
@@ -204,10 +195,6 @@ impl Kept {
 struct Tenant<K: CacheKey, V: Send + Sync + 'static>(EntryRef<K, V>);
 
 impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
-    fn dismiss(&self) {
-        self.0.residence.dismiss();
-    }
-
     fn hash(&self) -> u64 {
         self.0.residence.hash
     }
@@ -217,13 +204,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
     }
 
     fn stay(&self) -> Duration {
-        Duration::from_secs(self.0.residence.stay.into())
-    }
-
-    fn is_like(&self, other: &dyn Any) -> bool {
-        let Self(entry) = self;
-        let is_like = |Self(other): &Self| other.residence.cache == entry.residence.cache && other.key == entry.key;
-        other.downcast_ref().is_some_and(is_like)
+        self.0.life().stay()
     }
 }
 
@@ -231,10 +212,11 @@ impl<K: CacheKey, V: Send + Sync + 'static> Drop for Tenant<K, V> {
     fn drop(&mut self) {
         let Self(entry) = &*self;
         // Unless the cache is gone.
-        let Some(front) = entry.residence.front.upgrade() else { return };
+        let Some(front) = entry.standing.scopes.front.upgrade() else { return };
+        let Ok(front) = front.downcast::<Front<K, V>>() else { return };
         front.evict(entry);
         if !entry.residence.is_dismissed() {
-            let event = if entry.life().is_kept(clock::now()) { Event::Eviction } else { Event::Expiration };
+            let event = if entry.life().stay().is_zero() { Event::Expiration } else { Event::Eviction };
             front.counters.note(event, Some(entry.residence.hash), || text(&entry.key));
         }
     }

@@ -1,4 +1,5 @@
 use std::{
+    hash::{Hash, Hasher},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -7,10 +8,12 @@ use std::{
     time::Duration,
 };
 
+use serde::Serialize;
+
 use super::{ENTRY_OVERHEAD, L1, L1Engine, Pin};
 use crate::{
     Cache, Stack,
-    cache::Shared,
+    cache::{CacheKey, Shared},
     clock,
     entry::{Asker, EntryRef, Life, Origin, Span},
     tag::Tags,
@@ -72,9 +75,9 @@ impl Numbers {
 }
 
 /// Waits until the engine has carried out what it put off, and has freed what other threads may have been reading.
-fn settle(numbers: &Numbers, is_so: impl Fn() -> bool) {
+fn settle<K: CacheKey>(cache: &Shared<K, Arc<u64>>, is_so: impl Fn() -> bool) {
     while !is_so() {
-        numbers.stack.store.tend();
+        cache.stack.store.tend();
         thread::yield_now();
     }
 }
@@ -165,6 +168,74 @@ async fn a_cache_that_is_built_anew_replaces_what_it_finds() {
         numbers.stack.store.tend();
         assert!((0..8).all(|key| numbers.in_engine(key) == Some(key + 8)));
         assert_eq!(numbers.stack.store.size().0, 8);
+    }
+}
+
+/// All of these have one hash.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct Alike(u64);
+
+impl Hash for Alike {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+/// By chance that happens to one pair of keys in 2^64.
+#[tokio::test]
+async fn keys_with_one_hash_evict_each_other_and_never_answer_for_each_other() {
+    for l1 in engines(L1::entries(1000)) {
+        let stack = Stack::builder("shop").l1(l1).build().await.unwrap();
+        let cache: Cache<Alike, Arc<u64>> = stack.cache("alike").build().unwrap();
+        let (ours, [a, b, c]) = (cache.shared(), [1, 2, 3].map(Alike));
+        let evicted = |count| settle(ours, || cache.stats().evictions == count);
+        for (key, value) in [(&a, 1), (&b, 2), (&b, 3)] {
+            cache.insert(key, Arc::new(value)).await.unwrap();
+            assert_eq!(cache.get(key).await.as_deref(), Some(&value));
+        }
+        evicted(1);
+        assert_eq!((cache.get(&a).await, cache.get(&b).await.as_deref()), (None, Some(&3)));
+        // Found behind the front, by the hash, is only what is theirs.
+        ours.front.remove(ours.hash(&&b), &b);
+        assert_eq!((cache.get(&c).await, cache.get(&b).await.as_deref()), (None, Some(&3)));
+        cache.invalidate(&a).await.unwrap();
+        evicted(2);
+        cache.insert(&c, Arc::new(4)).await.unwrap();
+        cache.invalidate(&c).await.unwrap();
+        settle(ours, || ours.stack.store.size().0 == 0);
+        assert_eq!((cache.get(&b).await, cache.get(&c).await, cache.stats().evictions), (None, None, 2));
+    }
+}
+
+/// A load fails, and the stale entry stays: it is stored again.
+#[tokio::test]
+async fn an_entry_that_is_stored_again_keeps_its_place() {
+    for l1 in engines(L1::entries(1000)) {
+        let (_stack, cache) = numbers(l1).await;
+        let numbers = cache.shared();
+        let entry = numbers.fresh(7, 1);
+        for _ in 0..3 {
+            let _table = numbers.table(entry.residence.hash);
+            numbers.admit(entry.residence.hash, &entry, clock::now());
+        }
+        (0..100).for_each(|_| numbers.stack.store.tend());
+        assert_eq!((numbers.in_front(7), numbers.in_engine(7)), (Some(1), Some(1)));
+        numbers.store(7, 2);
+        assert_eq!((numbers.in_front(7), numbers.in_engine(7)), (Some(2), Some(2)));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_grows_too_heavy_leaves_and_takes_nothing_with_it() {
+    for l1 in engines(L1::weight(100 * u64::from(ENTRY_OVERHEAD))) {
+        let stack = Stack::builder("shop").l1(l1).build().await.unwrap();
+        let weigh = |_: &u64, value: &Arc<u64>| u32::try_from(**value).unwrap();
+        let cache = stack.cache("number").weigher(weigh).build().unwrap();
+        for key in 0..8 {
+            cache.insert(&key, Arc::new(key)).await.unwrap();
+        }
+        cache.insert(&7, Arc::new(1 << 20)).await.unwrap();
+        (0..100).for_each(|_| cache.shared().stack.store.tend());
+        assert_eq!(cache.get(&7).await, None);
+        assert_eq!(cache.shared().stack.store.size().0, 7);
     }
 }
 

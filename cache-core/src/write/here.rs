@@ -18,6 +18,7 @@ use crate::{
     flight::Cargo,
     load::panicked,
     lookup::Lookup,
+    policy::Policy,
     stack::StackInner,
     stats::Event,
 };
@@ -29,7 +30,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
             return Err(Error::new(ErrorKind::Closed, "insert"));
         }
         self.stack.ensure_tended();
-        if self.is_bypassed() {
+        let policy = self.policy_now();
+        if self.is_bypassed_by(&policy) {
             let key = key.to_key();
             self.note(Event::Invalidation, hash, &key);
             self.drop_local(hash, &key);
@@ -37,7 +39,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         }
         let now = clock::now();
         // What serializes a key or a value, and weighs it, is the user's code.
-        let made = catch_unwind(AssertUnwindSafe(|| self.made_here(key.to_key(), hash, value, call, now)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.made_here(&policy, key.to_key(), hash, value, call, now)));
         let made = made.unwrap_or_else(|panic| Err(panicked("write", &*panic)));
         let mut table = self.table(hash);
         match &made {
@@ -56,17 +58,24 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     }
 
     /// Born before it is made: what is invalidated meanwhile is invalid.
-    fn made_here(&self, key: K, hash: u64, value: V, call: &Call, now: Instant) -> Result<EntryRef<K, V>> {
+    fn made_here(
+        &self,
+        policy: &Policy,
+        key: K,
+        hash: u64,
+        value: V,
+        call: &Call,
+        now: Instant,
+    ) -> Result<EntryRef<K, V>> {
         let born = self.stack.ledger.moment();
         let lot = match self.stack.l2 {
             Some(_) => self.lot(hash, &self.entry_key(&self.encode(&key)?)),
             None => self.stack.ledger.lot_by_hash(hash),
         };
-        let policy = self.policy_now();
-        let mut cargo = Cargo::brought(self, &policy, value, call, now);
+        let mut cargo = Cargo::brought(self, policy, value, call, now);
         let standing = self.standing(lot, born, &cargo.tags);
-        match self.pack(&policy, &mut cargo) {
-            Loaded::Keep => Ok(self.landed(&policy, key, standing, cargo, now)),
+        match self.pack(policy, &mut cargo) {
+            Loaded::Keep => Ok(self.landed(policy, key, standing, cargo, now)),
             _ => Err(unstorable()),
         }
     }

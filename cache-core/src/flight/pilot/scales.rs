@@ -88,7 +88,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
         }
         match flight.stand_in() {
             // If it expired softly, this process may not know of it yet, and must not take it for current.
-            Some(known) if known.origin.id == Some(id) && !entry.life().expired => {
+            Some(known) if known.origin.id() == Some(id) && !entry.life().windows.expired => {
                 known.origin.as_of.raise(entry.origin.as_of.get());
             }
             _ => flight.set_stand_in(Some(entry)),
@@ -100,7 +100,7 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
         let Promotion { value, id, span, cost, expired, tags, validator, size } = promotion;
         let (cache, flight) = (&self.landing.cache, &self.landing.flight);
         let mut life = Life::new(asked, span, cache.l1_lifetime(self.policy)).due_by(self.policy, cost);
-        life.expired = expired;
+        life.windows.expired = expired;
         // It has every tag that the call names, and rests on what the flight does if it has no other.
         let standing = match tags.len() == self.ticket.tags.len() {
             true => flight.standing.clone(),

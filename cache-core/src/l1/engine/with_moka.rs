@@ -7,9 +7,9 @@ use std::{
 
 use moka::{Expiry, sync::Cache};
 
-use super::{Bound, Engine, Kept, Place, Prehashed, Sought};
+use super::{Bound, Engine, Kept, Prehashed};
 
-pub(super) struct Moka(Cache<Place, Kept, BuildHasherDefault<Prehashed>>);
+pub(super) struct Moka(Cache<u64, Kept, BuildHasherDefault<Prehashed>>);
 
 impl Moka {
     pub(super) fn new(bound: Bound) -> Self {
@@ -23,16 +23,16 @@ impl Moka {
 }
 
 impl Engine for Moka {
-    fn get(&self, sought: &Sought<'_>) -> Option<Kept> {
-        self.0.get(sought)
+    fn get(&self, hash: u64) -> Option<Kept> {
+        self.0.get(&hash)
     }
 
     fn insert(&self, kept: Kept) {
-        self.0.insert(Place::of(&kept), kept);
+        self.0.insert(kept.0.hash(), kept);
     }
 
-    fn remove(&self, sought: &Sought<'_>) -> Option<Kept> {
-        self.0.remove(sought)
+    fn remove(&self, hash: u64) -> Option<Kept> {
+        self.0.remove(&hash)
     }
 
     fn len(&self) -> u64 {
@@ -63,8 +63,12 @@ impl Reclaim {
     }
 }
 
-impl Expiry<Place, Kept> for Reclaim {
-    fn expire_after_create(&self, _: &Place, kept: &Kept, _: Instant) -> Option<Duration> {
+impl Expiry<u64, Kept> for Reclaim {
+    fn expire_after_create(&self, _: &u64, kept: &Kept, _: Instant) -> Option<Duration> {
+        Self::after(kept)
+    }
+
+    fn expire_after_update(&self, _: &u64, kept: &Kept, _: Instant, _: Option<Duration>) -> Option<Duration> {
         Self::after(kept)
     }
 }

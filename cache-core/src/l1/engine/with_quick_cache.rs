@@ -8,10 +8,10 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-use super::{Bound, Engine, Kept, Place, Prehashed, Sought};
+use super::{Bound, Engine, Kept, Prehashed};
 use crate::l1::ENTRY_OVERHEAD;
 
-pub(super) struct QuickCache(Cache<Place, Kept, Weights, BuildHasherDefault<Prehashed>>);
+pub(super) struct QuickCache(Cache<u64, Kept, Weights, BuildHasherDefault<Prehashed>>);
 
 impl QuickCache {
     pub(super) fn new(bound: Bound) -> Self {
@@ -39,16 +39,16 @@ fn shards(items: u64) -> usize {
 }
 
 impl Engine for QuickCache {
-    fn get(&self, sought: &Sought<'_>) -> Option<Kept> {
-        self.0.get(sought)
+    fn get(&self, hash: u64) -> Option<Kept> {
+        self.0.get(&hash)
     }
 
     fn insert(&self, kept: Kept) {
-        self.0.insert(Place::of(&kept), kept);
+        self.0.insert(kept.0.hash(), kept);
     }
 
-    fn remove(&self, sought: &Sought<'_>) -> Option<Kept> {
-        self.0.remove(sought).map(|(_, kept)| kept)
+    fn remove(&self, hash: u64) -> Option<Kept> {
+        self.0.remove(&hash).map(|(_, kept)| kept)
     }
 
     fn len(&self) -> u64 {
@@ -65,8 +65,8 @@ impl Engine for QuickCache {
 #[derive(Clone)]
 struct Weights(Bound);
 
-impl Weighter<Place, Kept> for Weights {
-    fn weight(&self, _: &Place, kept: &Kept) -> u64 {
+impl Weighter<u64, Kept> for Weights {
+    fn weight(&self, _: &u64, kept: &Kept) -> u64 {
         match self.0 {
             Bound::Entries(_) => 1,
             Bound::Weight(_) => kept.0.weight().into(),
