@@ -271,7 +271,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let (landing, policy, ticket) = (self.landing, &*self.policy, self.order.ticket());
         let scales = Scales { landing, policy, ticket, known: &self.known, replaced };
         match scales.weigh(found, asked) {
-            Weighed::Usable(entry, _) => {
+            Weighed::Fresh(entry, _) | Weighed::Stale(entry) => {
                 self.promotion = Some(entry);
                 Ok(Seen::Usable)
             }

@@ -88,10 +88,14 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
+    fn is_nothing(self) -> bool {
+        matches!(self, Self::Entries(0) | Self::Weight(0))
+    }
+
     /// Whether an entry of such weight may be there, if it were alone.
     fn has_room_for(self, weight: u32) -> bool {
         match self {
-            Self::Entries(count) => count > 0,
+            Self::Entries(_) => true,
             Self::Weight(bytes) => u64::from(weight) <= bytes,
         }
     }

@@ -99,6 +99,9 @@ impl Store {
         K: CacheKey,
         V: Send + Sync + 'static,
     {
+        if self.bound.is_nothing() {
+            return false;
+        }
         let hash = entry.residence.hash;
         if !self.bound.has_room_for(entry.residence.weight()) {
             self.remove(front, hash, &entry.key);

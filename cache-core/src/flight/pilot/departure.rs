@@ -68,14 +68,12 @@ pub(crate) fn glance<K: CacheKey, V: CacheValue>(
             reads += 1;
             let scales = Scales { landing: &landing, policy: &policy, ticket, known: &known, replaced: None };
             match load::panic_caught(|| scales.weigh(found, asked)) {
-                Ok(Weighed::Usable(entry, now)) => {
-                    if !entry.life().is_fresh(now) || entry.is_due(now, proof) {
-                        break (Seen::Usable, Some(entry));
-                    }
+                Ok(Weighed::Fresh(entry, now)) if !entry.is_due(now, proof) => {
                     landing.cache.note(stats::Event::L2Hit, landing.hash, &landing.key);
                     landing.land_hit(&entry, now);
                     return Some(entry);
                 }
+                Ok(Weighed::Fresh(entry, _) | Weighed::Stale(entry)) => break (Seen::Usable, Some(entry)),
                 Ok(Weighed::Seen(seen)) => break (seen, None),
                 Ok(Weighed::AskAgain { or_else, .. }) if reads == MAX_READS => break (or_else, None),
                 Ok(Weighed::AskAgain { more, .. }) => known = Cow::Owned(known.with(&more)),

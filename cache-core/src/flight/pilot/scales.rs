@@ -79,12 +79,14 @@ impl<K: CacheKey, V: CacheValue> Scales<'_, K, V> {
         let (flight, policy) = (&self.landing.flight, self.policy);
         let (id, now) = (promotion.id, clock::now());
         let entry = self.promoted(promotion, asked);
-        if self.replaced == Some(id) && entry.life().is_fresh(now) {
-            return Weighed::Seen(Seen::Useless(id));
+        if entry.life().is_fresh(now) {
+            return match self.replaced == Some(id) {
+                true => Weighed::Seen(Seen::Useless(id)),
+                false => Weighed::Fresh(entry, now),
+            };
         }
-        let serves_stale = || self.ticket.serves_stale && entry.life().is_within(policy.stale_while_revalidate, now);
-        if entry.life().is_fresh(now) || serves_stale() {
-            return Weighed::Usable(entry, now);
+        if self.ticket.serves_stale && entry.life().is_within(policy.stale_while_revalidate, now) {
+            return Weighed::Stale(entry);
         }
         match flight.stand_in() {
             // If it expired softly, this process may not know of it yet, and must not take it for current.
@@ -129,8 +131,10 @@ impl Asked {
 }
 
 pub(super) enum Weighed<K, V> {
-    /// An entry to be served, fresh or inside its window at that moment.
-    Usable(EntryRef<K, V>, Instant),
+    /// An entry to be served, which was fresh then.
+    Fresh(EntryRef<K, V>, Instant),
+    /// One inside its window.
+    Stale(EntryRef<K, V>),
     Seen(Seen),
     /// This, unless asking again, for more tags too, brings something better.
     AskAgain {
