@@ -1,6 +1,7 @@
 //! What L1 keeps: the typed value with its times and what it rests on.
 
 use std::{
+    mem,
     ops::Deref,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -15,7 +16,7 @@ use crate::{
         ledger::Standing,
         proof::{AsOf, Proof},
     },
-    l1::{Residence, discarded},
+    l1::{Residence, discarded, is_ending},
     policy::{LONGEST, Policy},
     token::{EntryId, random_unit},
 };
@@ -48,6 +49,11 @@ impl<K, V> EntryRef<K, V> {
         Self(Some(share))
     }
 
+    /// The share itself, which is then here no more.
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.0.take())
+    }
+
     pub(crate) fn share(&self) -> &Shared<Entry<K, V>> {
         self.0.as_ref().expect("taken only when it is dropped")
     }
@@ -69,8 +75,12 @@ impl<K, V> Deref for EntryRef<K, V> {
 
 impl<K, V> Drop for EntryRef<K, V> {
     fn drop(&mut self) {
-        let weight = self.residence.weight();
-        if self.0.take().is_some_and(Shared::release) {
+        let Some(share) = self.0.take() else { return };
+        let weight = share.residence.weight();
+        if is_ending() {
+            // A cache in a variable of its thread: better its memory stays taken than that the process ends.
+            mem::forget(share);
+        } else if share.release() {
             discarded(weight);
         }
     }

@@ -17,6 +17,7 @@
 use std::{
     array,
     cell::Cell,
+    mem,
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -85,8 +86,70 @@ pub(crate) struct Pin(Guard);
 impl Pin {
     #[inline(always)]
     pub(crate) fn new() -> Self {
+        if STAGE.get() == Stage::New {
+            introduce();
+        }
         Self(Guard::new())
     }
+}
+
+/// How far a thread is, as far as fronts are concerned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    /// It will say when it ends.
+    Known,
+    /// It ends: what `sdd` knew of it is gone, or about to be, and nothing can be borrowed or freed in it any more.
+    Ending,
+}
+
+thread_local! {
+    /// Apart from what sets it at the end, so that it can be read until then and after.
+    static STAGE: Cell<Stage> = const { Cell::new(Stage::New) };
+}
+
+#[cold]
+fn introduce() {
+    struct End;
+
+    impl Drop for End {
+        fn drop(&mut self) {
+            STAGE.set(Stage::Ending);
+        }
+    }
+
+    thread_local! {
+        static END: End = const { End };
+    }
+    // In this order: what came last ends first.
+    drop(Guard::new());
+    END.with(|_| STAGE.set(Stage::Known));
+}
+
+/// Whether this thread can't give up entries any more: moka has threads that end free what others gave up.
+pub(crate) fn is_ending() -> bool {
+    if STAGE.get() == Stage::New {
+        introduce();
+    }
+    STAGE.get() == Stage::Ending
+}
+
+/// What threads that were ending have left to others to drop.
+static LEFT: Mutex<Vec<Box<dyn Send>>> = Mutex::new(Vec::new());
+
+/// This thread is ending.
+pub(super) fn leave(what: impl Send + 'static) {
+    left().push(Box::new(what));
+}
+
+/// Drops what was left.
+pub(super) fn clear_up() {
+    let left = mem::take(&mut *left());
+    drop(left);
+}
+
+fn left() -> MutexGuard<'static, Vec<Box<dyn Send>>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An entry that a thread has at hand while it has a [`Pin`].

@@ -54,7 +54,7 @@ mod store;
 mod tests;
 
 pub(crate) use self::{
-    front::{Borrowed, Front, Pin, collect_lot, discarded},
+    front::{Borrowed, Front, Pin, collect_lot, discarded, is_ending},
     residence::Residence,
     store::Store,
 };

@@ -143,6 +143,7 @@ impl Store {
     /// Lets the engine do what it put off: evict, expire, tell.
     pub(crate) fn tend(&self) {
         self.engine.tend();
+        front::clear_up();
         front::collect();
     }
 
@@ -213,7 +214,10 @@ impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
 
 impl<K: CacheKey, V: Send + Sync + 'static> Drop for Tenant<K, V> {
     fn drop(&mut self) {
-        let Self(entry) = &*self;
+        let Self(entry) = self;
+        if front::is_ending() {
+            return front::leave(Self(entry.take()));
+        }
         // Unless the cache is gone.
         let Some(front) = entry.standing.scopes.front.upgrade() else { return };
         let Ok(front) = front.downcast::<Front<K, V>>() else { return };

@@ -339,3 +339,22 @@ async fn front_and_engine_agree_whatever_happens_at_once() {
         }
     }
 }
+
+/// moka has threads that end free what it gave up.
+#[tokio::test]
+async fn a_thread_that_ends_loses_no_entry_that_was_given_up() {
+    let (_stack, cache) = numbers(L1::entries(100)).await;
+    let numbers = cache.shared();
+    let stored_by = |inserts| {
+        let cache = cache.clone();
+        thread::spawn(move || {
+            let numbers = cache.shared();
+            // The engine is used before the front, so its last words come when the front knows nothing of the thread any more.
+            numbers.stack.store.tend();
+            (0..inserts).map(|key| numbers.store(key, key)).collect::<Vec<_>>()
+        })
+    };
+    let values: Vec<_> = (0..300).flat_map(|inserts| stored_by(inserts).join().unwrap()).collect();
+    let alive = || values.iter().filter(|value| value.strong_count() > 0).count() as u64;
+    settle(numbers, || alive() == numbers.stack.store.size().0);
+}
