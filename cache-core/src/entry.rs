@@ -29,6 +29,7 @@ pub(crate) struct Entry<K, V> {
     pub(crate) residence: Residence,
     pub(crate) standing: Standing,
     pub(crate) origin: Origin,
+    /// Its [`Life`], but for the windows that few have.
     loaded: i64,
     expires: u64,
     leaves_l1: u64,
@@ -115,6 +116,7 @@ impl Origin {
         (self.id != Self::NO_ID).then_some(self.id)
     }
 
+    /// By which the origin knows what it gave.
     pub(crate) fn validator(&self) -> Option<&str> {
         self.more.as_ref()?.validator.as_deref()
     }

@@ -31,10 +31,6 @@ impl FromIterator<Arc<Tag>> for Tags {
 }
 
 impl Tags {
-    pub(crate) const fn none() -> Self {
-        Self(None)
-    }
-
     fn list(&self) -> &[Arc<Tag>] {
         self.0.as_ref().map_or(&[], |list| list)
     }

@@ -1,9 +1,11 @@
+//! Lists that are short as a rule.
+
 use std::{fmt, ops::Deref};
 
 use smallvec::SmallVec;
 
-/// A list that takes no memory of its own while it has at most three elements. So many epochs has an entry with one tag, after
-/// those of its namespace and its cache; one is read with each hit in L2.
+/// A list that takes no memory of its own while it has at most three elements. So many epochs has an entry with one tag, which
+/// come after those of its namespace and its cache, and each hit in L2 reads them.
 ///
 /// It is collected or extended, and read as a slice.
 #[derive(Clone)]

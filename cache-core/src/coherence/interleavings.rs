@@ -56,7 +56,7 @@ fn whatever_was_born_before_one_of_many_invalidations_is_dead() {
             let scopes = Arc::new(ledger.scopes([]));
             let standing = {
                 let ledger = Arc::clone(&ledger);
-                move || Standing::new(ledger.moment(), &scopes, ledger.lot("key"), Tags::none())
+                move || Standing::new(ledger.moment(), &scopes, ledger.lot("key"), Tags::default())
             };
             let invalidate = {
                 let (ledger, standing) = (Arc::clone(&ledger), standing.clone());

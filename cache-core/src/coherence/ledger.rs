@@ -124,7 +124,7 @@ impl Standing {
     #[cfg(test)]
     pub(crate) fn on(born: Moment, marks: impl IntoIterator<Item = Arc<LocalMark>>) -> Self {
         let scopes = Scopes::new(marks.into_iter().collect(), Arc::default());
-        Self { born, scopes: Arc::new(scopes), lot: None, tags: Tags::none() }
+        Self { born, scopes: Arc::new(scopes), lot: None, tags: Tags::default() }
     }
 
     pub(crate) fn tags(&self) -> &Tags {
@@ -220,7 +220,7 @@ impl Ledger {
     /// Tags by what their users call them.
     pub(crate) fn tags(&self, names: &[impl AsRef<str>]) -> Tags {
         if names.is_empty() {
-            return Tags::none();
+            return Tags::default();
         }
         let mut marks = self.lock();
         names.iter().map(|name| marks.tag(name.as_ref(), &self.namespace)).collect()
@@ -402,7 +402,7 @@ mod tests {
     fn an_entry_that_others_invalidate_ends_with_its_lot() {
         let ledger = ledger();
         let scopes = Arc::new(ledger.scopes([]));
-        let standing = |stem| Standing::new(ledger.moment(), &scopes, ledger.lot(stem), Tags::none());
+        let standing = |stem| Standing::new(ledger.moment(), &scopes, ledger.lot(stem), Tags::default());
         let (before, other) = (standing("shop:user:{a}:v"), standing("shop:user:{b}:v"));
         ledger.renew_lot(ledger.lot("shop:user:{a}:v"));
         assert!(!before.holds());

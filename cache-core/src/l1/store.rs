@@ -15,7 +15,8 @@ use foldhash::quality::SeedableRandomState;
 use super::{
     Bound, Front, L1,
     engine::{Engine, Kept, Resident, engine},
-    front::{self, Before},
+    front::Before,
+    reclaim,
 };
 use crate::{
     cache::CacheKey,
@@ -143,8 +144,8 @@ impl Store {
     /// Lets the engine do what it put off: evict, expire, tell.
     pub(crate) fn tend(&self) {
         self.engine.tend();
-        front::clear_up();
-        front::collect();
+        reclaim::clear_up();
+        reclaim::collect();
     }
 
     /// How many entries are kept, and their weight. Approximate until [`tend`](Self::tend) was called.
@@ -215,8 +216,8 @@ impl<K: CacheKey, V: Send + Sync + 'static> Resident for Tenant<K, V> {
 impl<K: CacheKey, V: Send + Sync + 'static> Drop for Tenant<K, V> {
     fn drop(&mut self) {
         let Self(entry) = self;
-        if front::is_ending() {
-            return front::leave(Self(entry.take()));
+        if reclaim::is_ending() {
+            return reclaim::leave(Self(entry.take()));
         }
         // Unless the cache is gone.
         let Some(front) = entry.standing.scopes.front.upgrade() else { return };

@@ -41,7 +41,7 @@ impl Numbers {
     fn fresh(&self, key: u64, value: u64) -> EntryRef<u64, Arc<u64>> {
         let text = self.encode(&key).unwrap();
         let lot = self.lot(self.hash(&&key), &self.entry_key(&text));
-        let standing = self.standing(lot, self.stack.ledger.moment(), &Tags::none());
+        let standing = self.standing(lot, self.stack.ledger.moment(), &Tags::default());
         let (now, hour) = (clock::now(), Duration::from_secs(3600));
         let origin = Origin::new(self.as_of(now), None, None);
         self.entry(
