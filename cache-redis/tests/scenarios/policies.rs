@@ -11,7 +11,10 @@ use std::{
 
 use cache_core::{Cache, LoadError, Overrides, RefreshAhead, Source, Stack};
 use cache_redis::testing::RedisServer;
-use tokio::{sync::oneshot, task::JoinSet};
+use tokio::{
+    sync::oneshot,
+    task::{JoinSet, yield_now},
+};
 
 use crate::{Items, items, stack, until};
 
@@ -101,16 +104,22 @@ fn ahead(stack: &Stack) -> Items {
 async fn what_is_due_is_loaded_once_in_the_fleet_and_nobody_waits_for_it() {
     let server = RedisServer::start();
     let (here, peer) = (stack(&server).await, stack(&server).await);
-    let (loads, running) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let [loads, running, answered] = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
     let get = async |items: &Items| {
-        let (loads, running) = (Arc::clone(&loads), Arc::clone(&running));
+        let (loads, running, seen) = (Arc::clone(&loads), Arc::clone(&running), Arc::clone(&answered));
         let load = |_| async move {
             assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0, "two loads at once");
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            // While four more calls are answered, in both processes; those who wait for the first load can't be.
+            let before = seen.load(Ordering::SeqCst);
+            while before > 0 && seen.load(Ordering::SeqCst) < before + 4 {
+                yield_now().await;
+            }
             running.fetch_sub(1, Ordering::SeqCst);
             loads.fetch_add(1, Ordering::SeqCst)
         };
-        items.at(KEY).get_with(load).await.unwrap()
+        let answer = items.at(KEY).get_with(load).await.unwrap();
+        answered.fetch_add(1, Ordering::SeqCst);
+        answer
     };
     assert_eq!(get(&ahead(&here)).await.source, Source::Loaded);
     assert_eq!(get(&ahead(&peer)).await.source, Source::L2);

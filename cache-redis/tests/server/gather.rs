@@ -25,6 +25,9 @@ struct Scene {
     server: RedisServer,
     redis: Redis,
     names: Names,
+    /// Those of every entry, and tags that some have in common: made once, as in a stack.
+    scopes: Vec<Mark>,
+    tags: Vec<Mark>,
 }
 
 type Reading = JoinHandle<Result<Found>>;
@@ -38,17 +41,18 @@ impl Scene {
     async fn with(connections: u32) -> Self {
         let server = RedisServer::start();
         let redis = patient(server.url()).connections(connections).connect().await.expect("connect");
-        Self { server, redis, names: Names::random() }
+        let names = Names::random();
+        let tags = (0..7).map(|tag| names.tag(&format!("of {tag}"))).collect();
+        Self { server, redis, scopes: names.marks(), tags, names }
     }
 
     fn key(&self, number: usize) -> EntryKey {
         self.names.key(&number.to_string())
     }
 
-    /// Those of every entry, and a tag that some have in common.
     fn marks(&self, number: usize) -> Vec<Mark> {
-        let tag = self.names.tag(&format!("of {}", number % 7));
-        self.names.marks().into_iter().take(2).chain((!number.is_multiple_of(3)).then_some(tag)).collect()
+        let tag = Some(&self.tags[number % self.tags.len()]).filter(|_| !number.is_multiple_of(3));
+        self.scopes.iter().chain(tag).cloned().collect()
     }
 
     async fn fill(&self, count: usize) {
@@ -78,9 +82,14 @@ impl Scene {
     }
 
     fn calls(&self, command: &str) -> usize {
-        let stats = self.server.cli(&["INFO", "commandstats"]);
-        let calls = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
-        calls.and_then(|calls| calls.split(',').next()?.parse().ok()).unwrap_or_default()
+        self.told("commandstats", &format!("cmdstat_{command}:calls="))
+    }
+
+    /// What the server tells of itself; nothing is zero.
+    fn told(&self, section: &str, of: &str) -> usize {
+        let told = self.server.cli(&["INFO", section]);
+        let number = told.lines().find_map(|line| line.strip_prefix(of));
+        number.and_then(|number| number.split(',').next()?.trim().parse().ok()).unwrap_or_default()
     }
 
     fn assert_found(&self, number: usize, found: &Found) {
@@ -102,7 +111,10 @@ async fn reads_that_gather_are_answered_each_with_its_own() {
     for (number, reading) in readings {
         scene.assert_found(number, &reading.await.unwrap().unwrap());
     }
-    assert_eq!(scene.calls("mget"), 1 + (COUNT - 1).div_ceil(MOST));
+    let commands = (COUNT - 1).div_ceil(MOST);
+    assert_eq!(scene.calls("mget"), 1 + commands);
+    let marks = scene.marks(0).len() + commands * (scene.scopes.len() + scene.tags.len());
+    assert_eq!(scene.told("stats", "keyspace_hits:"), COUNT + marks, "each command asks for each of its marks once");
 }
 
 #[tokio::test]
