@@ -12,6 +12,7 @@ use std::{
 use benches::{Server, Traffic, User, in_tasks, single_threaded};
 use cache_core::{Cache, CacheKey, L1, L1Engine, Lookup, Stack, cached};
 use redis::AsyncCommands;
+use tokio::task::yield_now;
 
 const TTL: Duration = Duration::from_secs(24 * 60 * 60);
 const TAGS: [&str; 3] = ["org:7", "plan:team", "region:eu"];
@@ -55,6 +56,8 @@ async fn run(way: &str, hits: usize) -> Option<()> {
         "raw GET, 64 tasks" => raw_get(64, hits).await,
         "L2" => get_from_l2(1, hits).await,
         "L2, 64 tasks" => get_from_l2(64, hits).await,
+        "miss" => miss(1, hits).await,
+        "miss, 64 tasks" => miss(64, hits).await,
         _ => return None,
     }
     Some(())
@@ -163,11 +166,7 @@ fn raw_key(key: u64) -> String {
 
 async fn get_from_l2(tasks: u64, hits: usize) {
     let server = Server::start().await;
-    let builder = Stack::builder("bench").l1(L1::entries(0)).l2(server.backend().await);
-    // So that hardly a heartbeat is counted.
-    let builder = builder.l2_deadline(Server::patience()).max_staleness(Duration::from_secs(600));
-    let stack = builder.build().await.expect("valid settings");
-    let cache = stack.cache("user").ttl(TTL).build().expect("valid settings");
+    let cache = cache_with_l2(&server, L1::entries(0)).await;
     for key in 0..IN_L2 {
         cache.insert(&key, User::sample(key)).await.expect("a server that answers");
     }
@@ -178,6 +177,32 @@ async fn get_from_l2(tasks: u64, hits: usize) {
         }
     };
     in_tasks(tasks, hits as u64 / tasks, hit).await;
+}
+
+/// Reads what is not there, leases, loads, and fills both tiers. The loader waits once, as any does.
+async fn miss(tasks: u64, misses: usize) {
+    let server = Server::start().await;
+    let cache = cache_with_l2(&server, L1::entries(1_000)).await;
+    let user = User::sample(7);
+    let miss = move |call| {
+        let (cache, user) = (cache.clone(), Arc::clone(&user));
+        let load = move |_| async move {
+            yield_now().await;
+            user
+        };
+        async move {
+            black_box(cache.get_with(&call, load).await.expect("the loader does not fail"));
+        }
+    };
+    in_tasks(tasks, misses as u64 / tasks, miss).await;
+}
+
+async fn cache_with_l2(server: &Server, l1: L1) -> Cache<u64, Arc<User>> {
+    let builder = Stack::builder("bench").l1(l1).l2(server.backend().await);
+    // So that hardly a heartbeat is counted.
+    let builder = builder.l2_deadline(Server::patience()).max_staleness(Duration::from_secs(600));
+    let stack = builder.build().await.expect("valid settings");
+    stack.cache("user").ttl(TTL).build().expect("valid settings")
 }
 
 fn own_cache<K: CacheKey>() -> Cache<K, Arc<User>> {
