@@ -92,20 +92,27 @@ impl EntryKey {
     /// The entry's name in schema version `version`.
     #[must_use]
     pub fn entry(&self, version: u32) -> String {
-        format!("{}{version}", self.stem())
+        self.beside(version, "")
     }
 
     /// The name of the guards that are open on the key, in all versions.
     #[must_use]
     pub fn guard(&self) -> String {
         // The stem ends in `:v`.
-        format!("{}guard", &self.name[..self.stem - 1])
+        [&self.name[..self.stem - 1], "guard"].concat()
     }
 
     /// The name of the entry's lease in schema version `version`.
     #[must_use]
     pub fn lease(&self, version: u32) -> String {
-        format!("{}{version}:lease", self.stem())
+        self.beside(version, ":lease")
+    }
+
+    fn beside(&self, version: u32, what: &str) -> String {
+        match version == self.version {
+            true => [&*self.name, what].concat(),
+            false => format!("{}{version}{what}", self.stem()),
+        }
     }
 }
 
@@ -162,7 +169,7 @@ pub struct Mark {
 /// What a [`Mark`] stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Scope {
-    /// Every entry of a namespace.
+    /// Every entry of a namespace, or [any](Namespace::any_tag) of its tags.
     Namespace,
     /// Every entry of one cache, in all its versions.
     Cache,
@@ -218,7 +225,7 @@ impl Namespace {
     /// A load whose tags are known only when it ends is stored only if this one is unchanged since it began.
     #[must_use]
     pub fn any_tag(&self) -> Mark {
-        Mark { name: format!("{}:#*", self.0).into(), scope: Scope::Tag }
+        Mark { name: format!("{}:#*", self.0).into(), scope: Scope::Namespace }
     }
 
     /// Its log of invalidations.
@@ -255,8 +262,7 @@ impl Namespace {
         let own = name.strip_prefix(&*self.0)?.strip_prefix(':')?;
         let mark = |scope| Some(Named::Mark(Mark { name: name.into(), scope }));
         match own {
-            "#" => return mark(Scope::Namespace),
-            "#*" => return mark(Scope::Tag),
+            "#" | "#*" => return mark(Scope::Namespace),
             _ if own.starts_with("#{") && own.ends_with('}') => return mark(Scope::Tag),
             _ if own.starts_with('#') => return None,
             _ if own.ends_with(":{}") => return mark(Scope::Cache),

@@ -24,6 +24,14 @@ macro_rules! random_token {
                 Self(random_bytes())
             }
 
+            /// Draws so many new ones, for which the operating system is asked once.
+            #[must_use]
+            pub fn random_many(count: usize) -> Vec<Self> {
+                let mut tokens = vec![[0; 16]; count];
+                fill(&mut tokens);
+                tokens.into_iter().map(Self).collect()
+            }
+
             /// The bytes as they are stored.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 16] {
@@ -72,13 +80,17 @@ random_token! {
 }
 
 pub(crate) fn random_bytes() -> [u8; 16] {
+    let mut one = [[0; 16]];
+    fill(&mut one);
+    one[0]
+}
+
+fn fill(tokens: &mut [[u8; 16]]) {
     #[cfg(feature = "test-util")]
-    if let Some(bytes) = crate::testing::seeded_bytes() {
-        return bytes;
+    if crate::testing::is_seeded() {
+        return tokens.fill_with(|| crate::testing::seeded_bytes().expect("it is seeded"));
     }
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
-    bytes
+    getrandom::fill(tokens.as_flattened_mut()).expect("the operating system has a random generator");
 }
 
 /// A uniform number in `[0, 1)`, for jitter: cheap, and no secret.

@@ -61,7 +61,7 @@ impl Attachment {
     /// A call of the script, by way of the server's name.
     pub(crate) fn call(&self, server: ServerId) -> Cmd {
         let keys = [self.log.name(), self.log.server(), self.log.mark().name()];
-        let mut call = script::ATTACH.call(keys.into_iter());
+        let mut call = script::ATTACH.call(&keys, 0);
         call.arg(record::process(self.from)).arg(server.as_bytes());
         call.arg(&record::staleness(self.max_staleness)).arg(u8::from(self.keep));
         call

@@ -87,51 +87,48 @@ impl Backend for Redis {
 
     async fn lease(&self, ask: Lease<'_>) -> Result<LeaseReply> {
         let version = ask.key.version();
-        let (entry, lease) = (ask.key.entry(version), ask.key.lease(version));
-        let guards = ask.key.guard();
-        let mut call = script::LEASE.call(keys([&entry, &guards, &lease], ask.key.cache(), ask.marks));
+        let (lease, guards) = (ask.key.lease(version), ask.key.guard());
+        let keys = keys([ask.key.name(), &guards, &lease], ask.key.cache(), ask.marks);
+        let mut call = script::LEASE.call(&keys, room_of_marks(ask.marks));
         call.arg(ask.token.as_bytes()).arg(millis(ask.ttl));
         match &ask.claim {
             Claim::Join { seen: None } => call.arg("join").arg(""),
             Claim::Join { seen: Some(id) } => call.arg("join").arg(id.as_bytes()),
             Claim::Take => call.arg("take").arg(""),
         };
-        call.arg(&version.to_be_bytes()).arg(Epoch::random().as_bytes());
-        add_marks(&mut call, ask.marks, ask.retain);
+        add_renewal(&mut call, version, ask.marks, ask.retain);
         let reply = self.pool.script("lease", &script::LEASE, &call).await?;
         lease_reply(reply, ask.marks).ok_or_else(|| unexpected("lease"))
     }
 
     async fn extend(&self, key: &EntryKey, token: LeaseToken, ttl: Duration) -> Result<bool> {
         let lease = key.lease(key.version());
-        let mut call = script::EXTEND.call([lease.as_str()].into_iter());
+        let mut call = script::EXTEND.call(&[&lease], 0);
         call.arg(token.as_bytes()).arg(millis(ttl));
         self.pool.script("extend", &script::EXTEND, &call).await.map(|reply| reply == Value::Int(1))
     }
 
     async fn fill(&self, fill: Fill<'_>) -> Result<FillReply> {
-        let version = fill.key.version();
-        let (entry, lease) = (fill.key.entry(version), fill.key.lease(version));
         let (late, any_tag) = fill.late.map_or((&[][..], None), |late| (late.marks, Some(late.unchanged.0)));
         check_size("fill", fill.epochs.len() + late.len(), fill.frame)?;
-        let guards = fill.key.guard();
-        let names = [entry.as_str(), &lease, &guards].into_iter().chain(any_tag.map(Mark::name));
+        let (lease, guards) = (fill.key.lease(fill.key.version()), fill.key.guard());
+        let names = [&**fill.key.name(), &lease, &guards].into_iter().chain(any_tag.map(Mark::name));
         let names: Vec<_> = names.chain(late.iter().map(Mark::name)).collect();
 
         let ttl = millis(fill.ttl);
-        let mut call = script::FILL.call(names.into_iter());
-        call.arg(fill.token.as_bytes()).arg(ttl);
-        call.arg(record::head(fill.id, ttl, fill.epochs, late.len())).arg(fill.frame.as_ref());
+        let head = record::head(fill.id, ttl, fill.epochs, late.len());
+        let mut call = script::FILL.call(&names, head.len() + fill.frame.len() + room_of_marks(late));
+        call.arg(fill.token.as_bytes()).arg(ttl).arg(head).arg(fill.frame.as_ref());
         if let Some(late) = fill.late {
             call.arg(late.unchanged.1.as_bytes());
-            add_marks(&mut call, late.marks, late.retain);
+            add_marks(&mut call, late.marks, &Epoch::random_many(late.marks.len()), late.retain);
         }
         fill_reply("fill", &self.pool.script("fill", &script::FILL, &call).await?)
     }
 
     async fn release(&self, key: &EntryKey, token: LeaseToken) -> Result<()> {
         let lease = key.lease(key.version());
-        let mut call = script::RELEASE.call([lease.as_str()].into_iter());
+        let mut call = script::RELEASE.call(&[&lease], 0);
         call.arg(token.as_bytes());
         self.pool.script("release", &script::RELEASE, &call).await.map(drop)
     }
@@ -139,13 +136,14 @@ impl Backend for Redis {
     async fn put(&self, put: Put<'_>) -> Result<FillReply> {
         check_size("put", put.marks.len(), put.frame)?;
         let version = put.key.version();
-        let (entry, lease, guards) = (put.key.entry(version), put.key.lease(version), put.key.guard());
+        let (lease, guards) = (put.key.lease(version), put.key.guard());
         let ttl = millis(put.ttl);
-        let names = [&entry, &lease, &guards, put.log.name()];
-        let mut call = script::PUT.call(keys(names, put.key.cache(), put.marks));
-        call.arg(record::head(put.id, ttl, &[], put.marks.len())).arg(put.frame.as_ref()).arg(ttl);
-        call.arg(record::process(put.from)).arg(&version.to_be_bytes()).arg(Epoch::random().as_bytes());
-        add_marks(&mut call, put.marks, put.retain);
+        let keys = keys([put.key.name(), &lease, &guards, put.log.name()], put.key.cache(), put.marks);
+        let head = record::head(put.id, ttl, &[], put.marks.len());
+        let mut call = script::PUT.call(&keys, head.len() + put.frame.len() + room_of_marks(put.marks));
+        call.arg(head).arg(put.frame.as_ref()).arg(ttl);
+        call.arg(record::process(put.from));
+        add_renewal(&mut call, version, put.marks, put.retain);
         fill_reply("put", &self.pool.script("put", &script::PUT, &call).await?)
     }
 
@@ -243,28 +241,38 @@ impl Redis {
 }
 
 /// What lease and put declare: `first`, the mark of the cache, marks.
-fn keys<'a, const N: usize>(
-    first: [&'a str; N],
-    cache: &'a Mark,
-    marks: &'a [Mark],
-) -> impl ExactSizeIterator<Item = &'a str> {
-    let keys: Vec<_> = first.into_iter().chain([cache.name()]).chain(names(marks)).collect();
-    keys.into_iter()
+fn keys<'a, const N: usize>(first: [&'a str; N], cache: &'a Mark, marks: &'a [Mark]) -> Vec<&'a str> {
+    let mut keys = Vec::with_capacity(N + 1 + marks.len());
+    keys.extend(first);
+    keys.extend([cache].into_iter().chain(marks).map(Mark::name));
+    keys
 }
 
 fn names(marks: &[Mark]) -> Vec<&str> {
     marks.iter().map(Mark::name).collect()
 }
 
+/// The bytes of what is added for each mark.
+const fn room_of_marks(marks: &[Mark]) -> usize {
+    marks.len() * (1 + size_of::<Epoch>())
+}
+
+/// The arguments by which scripts register a version with the mark of its cache, and give `marks` their epochs.
+fn add_renewal(call: &mut Cmd, version: u32, marks: &[Mark], retain: Duration) {
+    let fresh = Epoch::random_many(1 + marks.len());
+    call.arg(&version.to_be_bytes()).arg(fresh[0].as_bytes());
+    add_marks(call, marks, &fresh[1..], retain);
+}
+
 /// The arguments by which scripts give marks their epochs: scopes, fresh epochs, the least time that marks of tags
 /// live on, and the longer one they are given when that is not enough.
-fn add_marks(call: &mut Cmd, marks: &[Mark], retain: Duration) {
+fn add_marks(call: &mut Cmd, marks: &[Mark], fresh: &[Epoch], retain: Duration) {
     let scopes = marks.iter().map(|mark| match mark.scope() {
         Scope::Namespace => b'n',
         Scope::Cache => b'c',
         Scope::Tag => b't',
     });
-    let fresh = marks.iter().flat_map(|_| *Epoch::random().as_bytes());
+    let fresh = fresh.iter().flat_map(|epoch| *epoch.as_bytes());
     let retain = millis(retain);
     call.arg(scopes.collect::<Vec<u8>>()).arg(fresh.collect::<Vec<u8>>()).arg(retain).arg(2 * retain);
 }
@@ -302,22 +310,17 @@ fn fill_reply(operation: &'static str, reply: &Value) -> Result<FillReply> {
 }
 
 fn lease_reply(reply: Value, marks: &[Mark]) -> Option<LeaseReply> {
-    let Value::Array(parts) = reply else {
-        return None;
-    };
-    let mut parts = parts.into_iter();
-    let Value::BulkString(outcome) = parts.next()? else {
-        return None;
-    };
-    match (outcome.as_slice(), parts.next(), parts.next(), parts.next()) {
-        (b"guarded", None, None, None) => Some(LeaseReply::Guarded),
-        (b"granted", Some(Value::BulkString(bytes)), None, None) => {
-            Some(LeaseReply::Granted { epochs: epochs(&bytes).collect() })
+    let parts = match reply {
+        Value::Nil => return Some(LeaseReply::Guarded),
+        Value::BulkString(bytes) => return Some(LeaseReply::Granted { epochs: epochs(&bytes).collect() }),
+        Value::Int(left) => {
+            return Some(LeaseReply::Held { remaining: Duration::from_millis(left.try_into().ok()?) });
         }
-        (b"held", Some(Value::Int(left)), None, None) => {
-            Some(LeaseReply::Held { remaining: Duration::from_millis(left.try_into().ok()?) })
-        }
-        (b"found", Some(Value::Int(left)), Some(Value::BulkString(entry)), Some(Value::Array(values))) => {
+        Value::Array(parts) => parts,
+        _ => return None,
+    };
+    match <[Value; 3]>::try_from(parts) {
+        Ok([Value::Int(left), Value::BulkString(entry), Value::Array(values)]) => {
             let found = with_marks(Some(record::entry(left, entry)), values.into_iter(), marks);
             Some(LeaseReply::Found(found.ok()?))
         }

@@ -25,6 +25,10 @@ pub(crate) static EXPIRE: LazyLock<Script> =
 pub(crate) static ATTACH: LazyLock<Script> =
     LazyLock::new(|| Script::shrinking(&[GUARDS, LOG, include_str!("scripts/attach.lua")]));
 
+/// What a call has beside its keys, as far as it is known beforehand.
+const ARGUMENTS: usize = 16;
+const ARGUMENTS_SIZE: usize = 160;
+
 /// A script under its hash. The server is sent its text only when it does not know the hash.
 #[derive(Debug)]
 pub(crate) struct Script(redis::Script);
@@ -40,10 +44,13 @@ impl Script {
         Self(redis::Script::new(&format!("#!lua flags=allow-oom\n{}", parts.concat())))
     }
 
-    /// A call, to which the arguments are still to be added.
-    pub(crate) fn call<'a>(&self, keys: impl ExactSizeIterator<Item = &'a str>) -> Cmd {
-        let mut call = redis::cmd("EVALSHA");
-        call.arg(self.0.get_hash()).arg(keys.len());
+    /// A call, to which the arguments are still to be added: `room` is for the bytes of those that are more than a few.
+    pub(crate) fn call(&self, keys: &[&str], room: usize) -> Cmd {
+        const NAME: &str = "EVALSHA";
+        let hash = self.0.get_hash();
+        let size = NAME.len() + hash.len() + keys.iter().map(|key| key.len()).sum::<usize>() + ARGUMENTS_SIZE + room;
+        let mut call = Cmd::with_capacity(keys.len() + ARGUMENTS, size);
+        call.arg(NAME).arg(hash).arg(keys.len());
         for key in keys {
             call.arg(key);
         }

@@ -168,15 +168,15 @@ impl Sender<'_> {
         let groups = batch.groups();
         let names = groups.into_iter().flatten().chain(&batch.caches).map(String::as_str);
         let keys: Vec<_> = [self.what.log.name()].into_iter().chain(names).collect();
-        let mut call = script.call(keys.into_iter());
+        let mut call = script.call(&keys, size_of::<Epoch>() * batch.marks.len());
         call.arg(record::process(self.what.from));
         // The last group is of guards, which nothing soft has.
         for group in &groups[..if self.soft { 3 } else { 4 }] {
             call.arg(group.len());
         }
         if self.soft {
-            let fresh: Vec<u8> = batch.marks.iter().flat_map(|_| *Epoch::random().as_bytes()).collect();
-            call.arg(fresh);
+            let fresh = Epoch::random_many(batch.marks.len());
+            call.arg(fresh.iter().flat_map(|epoch| *epoch.as_bytes()).collect::<Vec<u8>>());
             return call;
         }
         match self.what.guard {

@@ -13,14 +13,10 @@ end
 local late = ''
 if #KEYS > 3 then
   local have = redis.call('MGET', unpack(KEYS, 4))
-  if epoch_in(have[1], 't') ~= ARGV[5] or has_hold(have, 2) then
+  if epoch_in(have[1], 'n') ~= ARGV[5] or has_hold(have, 2) then
     return 0
   end
-  local marks = {}
-  for at = 2, #have do
-    marks[at - 1] = have[at]
-  end
-  late = renew(5, marks, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+  late = renew(5, have, 2, ARGV[6], ARGV[7], ARGV[8], ARGV[9])
 end
 redis.call('SET', KEYS[1], dated(ARGV[3], ARGV[2]) .. late .. ARGV[4], 'PX', ARGV[2])
 return 1

@@ -30,13 +30,13 @@ local function register(name, mark, version, fresh)
   redis.call('SET', name, known[name] .. versions .. version)
 end
 
--- The epochs of the marks KEYS[first…], joined. Missing ones are made; those of tags ('t') live for `retain` at least,
--- and are given the longer `keep` so that this is rare.
-local function renew(first, marks, scopes, fresh, retain, keep)
+-- The epochs of the marks KEYS[first…], joined; have[from…] are their values. Missing ones are made; those of tags ('t')
+-- live for `retain` at least, and are given the longer `keep` so that this is rare.
+local function renew(first, have, from, scopes, fresh, retain, keep)
   local epochs = {}
   for at = 1, #scopes do
     local name, scope = KEYS[first + at - 1], string.sub(scopes, at, at)
-    local epoch = known[name] or epoch_in(marks[at], scope)
+    local epoch = known[name] or epoch_in(have[from + at - 1], scope)
     if not epoch then
       epoch = string.sub(fresh, (at - 1) * EPOCH + 1, at * EPOCH)
       if scope == 't' then
