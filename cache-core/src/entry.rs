@@ -36,7 +36,7 @@ pub(crate) struct Entry<K, V> {
     pub(crate) retry: Retry,
 }
 
-/// A share in an entry. The entry is freed with the last one, unless a hit has it [borrowed](crate::l1::Borrowed).
+/// A share in an entry. The entry is freed with the last one, unless a hit looks at it under a [`Pin`](crate::l1::Pin).
 pub(crate) struct EntryRef<K, V>(Option<Shared<Entry<K, V>>>);
 
 impl<K: 'static, V: 'static> EntryRef<K, V> {

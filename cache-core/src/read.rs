@@ -37,7 +37,15 @@ enum Boarding<K, V> {
     /// A stale entry, with the flight that replaces it where that is to be launched.
     Stale(EntryRef<K, V>, Option<Behind<K, V>>),
     Joined(Seat<K, V>),
-    Leads(Arc<Flight<K, V>>, Seat<K, V>),
+    Leads(Lead<K, V>),
+}
+
+/// A flight that a call is to begin.
+struct Lead<K, V> {
+    flight: Arc<Flight<K, V>>,
+    seat: Seat<K, V>,
+    /// What L1 has, and could not serve.
+    resident: Option<EntryRef<K, V>>,
 }
 
 /// A call that boarded.
@@ -167,21 +175,21 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         E: Send + Sync + 'static,
     {
         loop {
-            let (seat, led) = match self.board()? {
-                Boarding::Leads(flight, seat) => (seat, Some(flight)),
+            let (seat, own) = match self.board()? {
+                Boarding::Leads(Lead { flight, seat, resident }) => {
+                    let entry = self.embark::<F, E>(&flight, resident, load).await;
+                    flight.set_led_by_caller(false);
+                    if let Some(entry) = entry {
+                        return Ok(Some((entry, Source::L2)));
+                    }
+                    (seat, true)
+                }
                 boarding => match self.take::<F, E>(boarding, load) {
                     Departure::Answered(fetched) => return Ok(fetched),
-                    Departure::Seated { seat, .. } => (seat, None),
+                    Departure::Seated { seat, .. } => (seat, false),
                 },
             };
-            if let Some(flight) = &led {
-                let entry = self.embark::<F, E>(flight, load).await;
-                flight.set_led_by_caller(false);
-                if let Some(entry) = entry {
-                    return Ok(Some((entry, Source::L2)));
-                }
-            }
-            if let Some(fetched) = self.arrive(seat, led.is_some()).await? {
+            if let Some(fetched) = self.arrive(seat, own).await? {
                 return Ok(fetched);
             }
         }
@@ -213,8 +221,8 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
                 Departure::Answered(Some((entry, Source::Stale)))
             }
             Boarding::Joined(seat) => Departure::Seated { seat, own: false },
-            Boarding::Leads(flight, seat) => {
-                self.launch::<F, E>(&flight, load.take());
+            Boarding::Leads(Lead { flight, seat, resident }) => {
+                self.launch::<F, E>(&flight, resident, load.take());
                 Departure::Seated { seat, own: true }
             }
         }
@@ -277,17 +285,18 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     /// flight, before L2 or the origin is asked.
     fn board(&self) -> Result<Boarding<K, V>, Error> {
         let mut table = self.cache.table(self.hash);
+        let resident = self.cache.resident(self.hash, &self.key);
         if !self.asks_further()
-            && let Some(entry) = self.cache.hit(self.hash, &&self.key, Asker::Looks, |entry| entry.share()).flatten()
+            && let Some(entry) = resident.clone().filter(|entry| self.cache.hits(entry, Asker::Looks))
         {
+            self.cache.note(Event::L1Hit, self.hash, &self.key);
             let is_due =
                 self.call.mode == Mode::Load && !self.call.here && entry.is_due(clock::now(), &self.cache.stack.proof);
             let behind = is_due.then(|| self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags));
             return Ok(Boarding::Hit(entry, behind.flatten()));
         }
         if self.serves_stale()
-            && let Some(entry) = self.cache.resident(self.hash, &self.key)
-            && self.cache.may_serve_stale(&entry, clock::now())
+            && let Some(entry) = resident.clone().filter(|entry| self.cache.may_serve_stale(entry, clock::now()))
         {
             let behind = self.cache.behind(&mut table, &entry, &self.entry_key, &self.tags);
             return Ok(Boarding::Stale(entry, behind));
@@ -304,7 +313,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
             return Ok(Boarding::Joined(flight.seat()));
         }
         let (flight, seat) = self.cache.take_off(&mut table, kind, (self.hash, &self.key), &self.entry_key, &self.tags);
-        Ok(Boarding::Leads(flight, seat))
+        Ok(Boarding::Leads(Lead { flight, seat, resident }))
     }
 
     /// Whether neither L1 as it is nor another call's flight can answer.
@@ -372,7 +381,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         }
     }
 
-    fn launch<F, E>(&self, flight: &Arc<Flight<K, V>>, load: Option<F>)
+    fn launch<F, E>(&self, flight: &Arc<Flight<K, V>>, resident: Option<EntryRef<K, V>>, load: Option<F>)
     where
         F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
@@ -380,7 +389,7 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
         let order = Order {
-            resident: self.cache.resident(self.hash, &self.key).filter(|_| self.call.mode != Mode::Refresh),
+            resident: resident.filter(|_| self.call.mode != Mode::Refresh),
             _companion: self.call.to_the_end.then(|| flight.seat()),
             ..self.order::<F, E>(load)
         };
@@ -388,7 +397,12 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
     }
 
     /// Begins a flight in this task, where that will do. Returns what it brought if that was fresh in L2.
-    async fn embark<F, E>(&self, flight: &Arc<Flight<K, V>>, load: &mut Option<F>) -> Option<EntryRef<K, V>>
+    async fn embark<F, E>(
+        &self,
+        flight: &Arc<Flight<K, V>>,
+        resident: Option<EntryRef<K, V>>,
+        load: &mut Option<F>,
+    ) -> Option<EntryRef<K, V>>
     where
         F: FnOnce(Load) -> BoxLoad<V>,
         E: Send + Sync + 'static,
@@ -397,15 +411,15 @@ impl<'a, K: CacheKey, V: CacheValue> Passenger<'a, K, V> {
         let is_afar = self.call.to_the_end || self.cache.policy_now().soft_timeout.is_some();
         let reads = self.call.mode != Mode::Refresh && self.cache.reach(&self.entry_key, &self.tags) == Reach::Shared;
         if is_afar || !reads {
-            self.launch::<F, E>(flight, load.take());
+            self.launch::<F, E>(flight, resident, load.take());
             return None;
         }
         flight.set_led_by_caller(true);
         // Before the caller's code runs: should making the loader panic, the flight ends with it.
         let landing = Landing::new(self.cache, flight, &self.key, self.hash);
-        if let Some(resident) = self.cache.resident(self.hash, &self.key) {
+        if resident.is_some() {
             // Apart: it takes more room than others need.
-            let order = Order { resident: Some(resident), ..self.order::<F, E>(load.take()) };
+            let order = Order { resident, ..self.order::<F, E>(load.take()) };
             Box::pin(embark(landing, order)).await;
             return None;
         }

@@ -313,7 +313,7 @@ impl<'a, K: CacheKey, V: CacheValue> AtMany<'a, K, V> {
     fn hits(&mut self, to: Asker) -> (HashMap<K, Answer<V>>, Vec<K>) {
         let shared = self.cache.shared();
         let (mut answers, mut missing) = (HashMap::with_capacity(self.keys.len()), Vec::new());
-        let hit = |key: &K| shared.hit(shared.hash(&key), &key, to, |entry| Answer::new(&entry, Source::L1));
+        let hit = |key: &K| shared.hit(shared.hash(&key), &key, to, |entry| Answer::new(entry, Source::L1));
         let asks_further = self.call.mode == Mode::Refresh || (self.call.validated && shared.l2().is_some());
         for key in self.keys.drain(..) {
             match (!asks_further).then(|| hit(&key)).flatten() {

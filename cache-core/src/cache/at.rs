@@ -208,6 +208,6 @@ impl<'a, K: CacheKey, V: CacheValue, L: Lookup<Key = K>> At<'a, K, V, L> {
         if is_validated || self.call.bypass || scope::current().is_some() {
             return None;
         }
-        self.cache.shared().hit(hash, &self.key, to, |entry| Answer::new(&entry, Source::L1))
+        self.cache.shared().hit(hash, &self.key, to, |entry| Answer::new(entry, Source::L1))
     }
 }

@@ -44,7 +44,7 @@ use crate::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
     },
-    l1::{Borrowed, ENTRY_OVERHEAD, Front, Pin, collect_lot},
+    l1::{ENTRY_OVERHEAD, Front, Pin, collect_lot},
     l2::L2,
     lookup::Lookup,
     policy::{LONGEST, Overrides, Policies, Policy, Tiers},
@@ -197,7 +197,7 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         hash: u64,
         key: &L,
         to: Asker,
-        read: impl FnOnce(Borrowed<'_, K, V>) -> T,
+        read: impl FnOnce(&Entry<K, V>) -> T,
     ) -> Option<T> {
         self.hit_by(Pin::new(), hash, key, to, |entry| {
             if attention::is_asked() {
@@ -214,19 +214,19 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         hash: u64,
         key: &L,
         to: Asker,
-        read: impl FnOnce(Borrowed<'_, K, V>) -> T,
+        read: impl FnOnce(&Entry<K, V>) -> T,
     ) -> Option<T> {
         let StackInner { ledger, proof, .. } = &*self.stack;
         if let Some(entry) = self.front.get(hash, key, &pin)
             && entry.is_proven(proof, to)
-            && (entry.residence.is_as_seen(ledger.changes()) || self.look_again(&entry))
+            && (entry.residence.is_as_seen(ledger.changes()) || self.look_again(entry))
         {
             self.counters.count(Event::L1Hit);
             return Some(read(entry));
         }
         drop(pin);
         let entry = self.hit_behind(hash, key, to)?;
-        Some(read(Borrowed::of(&entry, &Pin::new())))
+        Some(read(&entry))
     }
 
     /// Whether its marks hold, after something changed. Has moka told of it, if that is due.
@@ -245,11 +245,8 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     /// A hit that is not in the front, where the next one is to find it.
     #[cold]
     fn hit_behind<L: Lookup<Key = K>>(&self, hash: u64, key: &L, to: Asker) -> Option<EntryRef<K, V>> {
-        let StackInner { store, proof, .. } = &*self.stack;
-        let entry = store.get(&self.front, hash, key)?;
-        if !entry.is_proven(proof, to) || !entry.standing.holds() {
-            return None;
-        }
+        let store = &self.stack.store;
+        let entry = store.get(&self.front, hash, key).filter(|entry| self.hits(entry, to))?;
         self.counters.count(Event::L1Hit);
         // Who holds the lock already, or would have to wait for it, does without.
         let pin = Pin::new();
@@ -259,6 +256,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         drop(pin);
         collect_lot();
         Some(entry)
+    }
+
+    /// Whether L1 may serve an entry that it has now.
+    pub(crate) fn hits(&self, entry: &Entry<K, V>, to: Asker) -> bool {
+        entry.is_proven(&self.stack.proof, to) && entry.standing.holds()
     }
 
     /// The entry that L1 has, fresh or stale, proven or not, but not revoked.

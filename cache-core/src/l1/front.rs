@@ -15,14 +15,13 @@
 
 use std::{
     array,
-    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use sdd::{AtomicShared, Ptr, Shared, Tag};
+use sdd::{AtomicShared, Shared, Tag};
 
 use super::reclaim::{Pin, collect};
 use crate::{
@@ -78,46 +77,6 @@ struct Set<K, V> {
     places: [AtomicShared<Entry<K, V>>; WAYS],
 }
 
-/// An entry that a thread has at hand while it has a [`Pin`].
-pub(crate) struct Borrowed<'a, K, V> {
-    entry: &'a Entry<K, V>,
-    pointer: Ptr<'a, Entry<K, V>>,
-}
-
-impl<K, V> Clone for Borrowed<'_, K, V> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K, V> Copy for Borrowed<'_, K, V> {}
-
-impl<K, V> Deref for Borrowed<'_, K, V> {
-    type Target = Entry<K, V>;
-
-    #[inline(always)]
-    fn deref(&self) -> &Entry<K, V> {
-        self.entry
-    }
-}
-
-impl<'a, K, V> Borrowed<'a, K, V> {
-    #[inline(always)]
-    fn new(pointer: Ptr<'a, Entry<K, V>>) -> Option<Self> {
-        Some(Self { entry: pointer.as_ref()?, pointer })
-    }
-
-    pub(crate) fn of(entry: &EntryRef<K, V>, pin: &'a Pin) -> Self {
-        let share = entry.share();
-        Self { entry: share.get_guarded_ref(&pin.0), pointer: share.get_guarded_ptr(&pin.0) }
-    }
-
-    /// For longer than the pin. Not if its last share was given up meanwhile.
-    pub(crate) fn share(self) -> Option<EntryRef<K, V>> {
-        self.pointer.get_shared().map(EntryRef::of)
-    }
-}
-
 impl<K: 'static, V: 'static> Front<K, V> {
     pub(crate) fn new(cache: u32, counters: Arc<Counters>) -> Self {
         Self {
@@ -131,12 +90,7 @@ impl<K: 'static, V: 'static> Front<K, V> {
 
     /// The entry that `lookup` names, servable or not.
     #[inline(always)]
-    pub(crate) fn get<'a, L: Lookup<Key = K>>(
-        &self,
-        hash: u64,
-        lookup: &L,
-        pin: &'a Pin,
-    ) -> Option<Borrowed<'a, K, V>> {
+    pub(crate) fn get<'a, L: Lookup<Key = K>>(&self, hash: u64, lookup: &L, pin: &'a Pin) -> Option<&'a Entry<K, V>> {
         let sets = self.sets(pin)?;
         let home = sets.get(hash as usize & (sets.len() - 1))?;
         let mut places = home.alike(hash);
@@ -270,7 +224,7 @@ fn get_beside<'a, K, V, L: Lookup<Key = K>>(
     hash: u64,
     lookup: &L,
     pin: &'a Pin,
-) -> Option<Borrowed<'a, K, V>> {
+) -> Option<&'a Entry<K, V>> {
     let [_, set] = pair(sets, hash);
     let mut entries = set.candidates(hash).filter_map(|place| set.entry(place, pin));
     entries.find(|entry| lookup.matches(&entry.key))
@@ -284,8 +238,8 @@ fn pair<K, V>(sets: &[Set<K, V>], hash: u64) -> [&Set<K, V>; 2] {
 
 impl<K, V> Set<K, V> {
     #[inline(always)]
-    fn entry<'a>(&self, place: usize, pin: &'a Pin) -> Option<Borrowed<'a, K, V>> {
-        Borrowed::new(self.places.get(place)?.load(Ordering::Acquire, &pin.0))
+    fn entry<'a>(&self, place: usize, pin: &'a Pin) -> Option<&'a Entry<K, V>> {
+        self.places.get(place)?.load(Ordering::Acquire, &pin.0).as_ref()
     }
 
     /// The places whose tag is that of `hash`; seldom also another one.
@@ -316,7 +270,7 @@ impl<K, V> Set<K, V> {
 
     /// Only with the gate, like all that follows.
     fn find(&self, hash: u64, pin: &Pin, is_it: impl Fn(&Entry<K, V>) -> bool) -> Option<usize> {
-        self.candidates(hash).find(|place| self.entry(*place, pin).is_some_and(|entry| is_it(&entry)))
+        self.candidates(hash).find(|place| self.entry(*place, pin).is_some_and(&is_it))
     }
 
     fn has(&self, note: u64) -> bool {

@@ -55,7 +55,7 @@ mod store;
 mod tests;
 
 pub(crate) use self::{
-    front::{Borrowed, Front},
+    front::Front,
     reclaim::{Pin, collect_lot, discarded, is_ending},
     residence::Residence,
     store::Store,

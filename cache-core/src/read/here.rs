@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Boarding, Fetched, Passenger};
+use super::{Boarding, Fetched, Lead, Passenger};
 use crate::{
     answer::{Answer, Source},
     cache::{CacheKey, CacheValue, Call, Shared},
@@ -56,7 +56,7 @@ impl<K: CacheKey, V: CacheValue> Passenger<'_, K, V> {
                 Boarding::Hit(entry, _) => return Ok(Some((entry, Source::L1))),
                 Boarding::Stale(entry, _) => return Ok(Some((entry, Source::Stale))),
                 Boarding::Joined(seat) => seat,
-                Boarding::Leads(flight, seat) => {
+                Boarding::Leads(Lead { flight, seat, .. }) => {
                     self.lead_here(&flight, load);
                     let arrived = wait_here(self.arrive(seat, true), Duration::ZERO).transpose()?;
                     return arrived.flatten().ok_or_else(|| Error::new(ErrorKind::Closed, "load").into());

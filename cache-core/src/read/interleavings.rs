@@ -50,7 +50,7 @@ impl Scene {
     /// A flight, the seat of the call that leads it, and its end.
     fn lead(&self) -> (Arc<Flight<u8, u8>>, Seat<u8, u8>, Landing<u8, u8>) {
         match self.board() {
-            Boarding::Leads(flight, seat) => (Arc::clone(&flight), seat, self.landing(&flight)),
+            Boarding::Leads(Lead { flight, seat, .. }) => (Arc::clone(&flight), seat, self.landing(&flight)),
             _ => panic!("nothing is under way"),
         }
     }
@@ -151,7 +151,7 @@ fn of_two_calls_that_board_at_once_one_leads_and_both_are_answered() {
                     let seat = match scene.board() {
                         Boarding::Hit(entry, _) | Boarding::Stale(entry, _) => return assert_eq!(entry.value, OLD),
                         Boarding::Joined(seat) => seat,
-                        Boarding::Leads(flight, seat) => {
+                        Boarding::Leads(Lead { flight, seat, .. }) => {
                             led.fetch_add(1, Ordering::SeqCst);
                             let (scene, landing) = (Arc::clone(&scene), scene.landing(&flight));
                             thread::spawn(move || scene.land(&flight, &landing));
@@ -198,7 +198,7 @@ fn a_flight_is_given_up_once_by_the_last_who_leaves_and_boarded_by_nobody_after(
                             assert!(!given_up.load(Ordering::SeqCst), "somebody sits in it");
                         }
                     }
-                    Boarding::Leads(flight, _seat) => drop(scene.landing(&flight)),
+                    Boarding::Leads(Lead { flight, seat: _seat, .. }) => drop(scene.landing(&flight)),
                     Boarding::Hit(..) | Boarding::Stale(..) => panic!("nothing landed"),
                 })
             };

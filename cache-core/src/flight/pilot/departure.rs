@@ -21,7 +21,7 @@ use crate::{
 /// Begins a flight in a task of its own.
 pub(crate) fn launch<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
     let progress = Pilot::new(&landing, order).rest();
-    tokio::spawn(fly_on(landing, progress));
+    set_off(landing, progress);
 }
 
 /// Begins a flight, and carries out its first step, a read of L2, in the caller's task: a hit needs no other. Whatever
@@ -38,7 +38,7 @@ pub(crate) async fn embark<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, o
         }
         Ok(None) => {
             let progress = pilot.rest();
-            tokio::spawn(fly_on(landing, progress));
+            set_off(landing, progress);
         }
         Err(panic) => {
             let order = pilot.order;
@@ -94,7 +94,7 @@ pub(crate) fn glance<K: CacheKey, V: CacheValue>(
             }
             None => {
                 let progress = pilot.rest();
-                tokio::spawn(fly_on(landing, progress));
+                set_off(landing, progress);
             }
         }
         None
@@ -139,6 +139,12 @@ pub(crate) fn launch_behind<K: CacheKey, V: CacheValue>(
 pub(crate) async fn fly<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, order: Order<K, V>) {
     let progress = Pilot::new(&landing, order).rest();
     fly_on(landing, progress).await;
+}
+
+/// Carries out what is left of a flight in a task.
+fn set_off<K: CacheKey, V: CacheValue>(landing: Landing<K, V>, progress: Progress<K, V>) {
+    // In a box: it is large, and a task is moved some times before it is where it stays.
+    tokio::spawn(Box::pin(fly_on(landing, progress)));
 }
 
 /// Carries out what is left of a flight.
