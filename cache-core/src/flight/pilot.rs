@@ -8,7 +8,6 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     select,
-    task::JoinSet,
     time::{Instant, sleep},
 };
 
@@ -292,7 +291,9 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         if !leased {
             self.count(stats::Event::Unleased);
         }
-        let keeper = self.token.filter(|_| leased).map(|token| self.keep_lease(token));
+        let cache = self.cache;
+        let keep = |token| cache.stack.keep_lease(&self.order.entry_key, token, &cache.counters);
+        let kept = self.token.filter(|_| leased).map(keep);
         let began = clock::now();
         if !leased {
             // Once: a course loads at most once.
@@ -314,7 +315,7 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         let lineage = self.order.lineage.with(self.landing.flight.id);
         let deadline = self.policy.hard_timeout.saturating_sub(started - began);
         let loaded = load::run(&self.cache.label, lineage, deadline, loader).await;
-        drop((keeper, room));
+        drop((kept, room));
         self.loaded(loaded, started, leased, wishes)
     }
 
@@ -347,25 +348,6 @@ impl<'a, K: CacheKey, V: CacheValue> Pilot<'a, K, V> {
         if let (Some(l2), Some(token)) = (self.cache.l2(), self.token) {
             l2.release(&self.order.entry_key, token, &self.cache.counters).await;
         }
-    }
-
-    /// Extends the lease while the loader runs, in a task of its own: a loader may block its thread. Dropping the set ends
-    /// it.
-    fn keep_lease(&self, token: LeaseToken) -> JoinSet<()> {
-        let cache = Arc::clone(self.cache);
-        let key = self.order.entry_key.clone();
-        let ttl = cache.stack.settings.lease_ttl;
-        let mut keeper = JoinSet::new();
-        keeper.spawn(async move {
-            let Some(l2) = cache.l2() else { return };
-            loop {
-                sleep(ttl / 3).await;
-                if !l2.extend(&key, token, ttl, &cache.counters).await {
-                    return;
-                }
-            }
-        });
-        keeper
     }
 
     fn outcome(&mut self, end: End) -> Outcome<K, V> {

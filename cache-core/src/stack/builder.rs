@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Stack, StackInner};
+use super::{Stack, StackInner, leases::Leases};
 use crate::{
     backend::Backend,
     breaker::BreakerSettings,
@@ -287,6 +287,7 @@ impl StackBuilder {
             rested: Notify::new(),
             closed: AtomicBool::new(false),
             tended: AtomicBool::new(false),
+            leases: Leases::default(),
         })
     }
 

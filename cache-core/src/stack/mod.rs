@@ -4,6 +4,7 @@ mod builder;
 mod follow;
 mod global;
 mod invalidation;
+mod leases;
 mod reload;
 mod tend;
 
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 pub(crate) use self::builder::Settings;
+use self::leases::Leases;
 pub use self::{builder::StackBuilder, invalidation::Invalidation};
 use crate::{
     backend::{Guard, Invalidate, Position},
@@ -96,6 +98,7 @@ pub(crate) struct StackInner {
     queued: AtomicUsize,
     /// Its deliveries, likewise.
     deliveries: AtomicU64,
+    leases: Leases,
     caches: Mutex<HashMap<String, Registered>>,
     cache_ids: AtomicU32,
     /// What a shutdown waits for.
