@@ -1,21 +1,24 @@
 //! What all handles of one cache share.
 
+mod control;
+mod packing;
+
 use std::{
     borrow::Cow,
     hash::{BuildHasher, Hasher},
     ops::{Deref, DerefMut},
     sync::{
         Arc, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32},
     },
     time::Duration,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use bytes::Bytes;
 use foldhash::quality::SeedableRandomState;
 use tokio::time::Instant;
 
+use self::{control::bulkhead, packing::VERIFIED};
 use super::{CacheKey, CacheValue, backoff::Backoff};
 use crate::{
     answer::Source,
@@ -24,22 +27,17 @@ use crate::{
     batch::Gathering,
     bulkhead::{Bulkhead, Rooms},
     clock,
-    codec::{
-        self, Compression, ValueCodec,
-        digest::digest,
-        frame::{Damage, Frame, MAX_TAGS, Payload},
-    },
+    codec::{self, ValueCodec, digest::digest},
     coherence::{
-        course::{Loaded, Reach},
+        course::Reach,
         ledger::{Lot, Moment, Scopes, Standing},
         proof::{AsOf, Stamp},
         table::{Kind, Table},
     },
     entry::{Asker, Entry, EntryRef, Life, Origin, Span},
-    error::{Error, ErrorKind, Result},
+    error::Result,
     events,
-    flight::{Behind, Cargo, Flight, MIN_LIFE, Place, Seat},
-    judge::OTHER_SCHEMA,
+    flight::{Behind, Cargo, Flight, Place, Seat},
     key::{
         CacheName, EntryKey, Mark,
         encode::{self, KeyText},
@@ -47,9 +45,9 @@ use crate::{
     l1::{ENTRY_OVERHEAD, Front, Pin, collect_lot},
     l2::L2,
     lookup::Lookup,
-    policy::{LONGEST, Overrides, Policies, Policy, Tiers},
+    policy::{LONGEST, Overrides, Policy, Tiers},
     scope,
-    stack::{Registrant, StackInner},
+    stack::StackInner,
     stats::{Counters, Event},
     sync::{Mutex, MutexGuard},
     tag::Tags,
@@ -93,9 +91,6 @@ pub(crate) type Flights<K, V> = Table<K, Arc<Flight<K, V>>>;
 
 /// A power of two.
 const TABLES: usize = 16;
-
-/// How many of the first values are read back before they are stored.
-const VERIFIED: u32 = 16;
 
 /// What its builder said of its policy.
 pub(crate) struct Definition {
@@ -316,40 +311,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         Some(Behind { flight, seat, place: Place::new(entry, permit) })
     }
 
-    /// The policy of now. What takes several steps keeps the one that it began with.
-    pub(crate) fn policy(&self) -> Arc<Policy> {
-        self.policy.load_full()
-    }
-
-    /// [`policy`](Self::policy), for a single step.
-    pub(crate) fn policy_now(&self) -> impl Deref<Target = Arc<Policy>> {
-        self.policy.load()
-    }
-
-    /// Whether calls go past the cache: it is disabled, or the stack was shut down.
-    pub(crate) fn is_bypassed(&self) -> bool {
-        self.is_bypassed_by(&self.policy_now())
-    }
-
-    /// [`is_bypassed`](Self::is_bypassed), if this is its policy now.
-    pub(crate) fn is_bypassed_by(&self, policy: &Policy) -> bool {
-        self.is_off.load(Ordering::Acquire) || !policy.enabled || self.stack.is_closed()
-    }
-
-    /// Switches it on or off, as far as its policy lets it be on.
-    pub(crate) fn switch(&self, on: bool) {
-        self.is_off.store(!on, Ordering::Release);
-        self.leave_if_bypassed();
-    }
-
-    /// A hit looks at no switch: what L1 has is revoked instead, and with it what is on its way there. Only after the switch
-    /// was set: what begins later sees it when it is to be admitted.
-    fn leave_if_bypassed(&self) {
-        if self.is_bypassed() {
-            self.stack.ledger.renew([&self.scopes[1]]);
-        }
-    }
-
     /// Room for a load, within its deadline. One that is `exempt` needs none: it runs in that of another.
     pub(crate) async fn room(&self, is_exempt: bool) -> Result<Rooms> {
         let mut rooms = [None, None];
@@ -450,108 +411,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         }
     }
 
-    /// Encodes a value for the tiers that need it so, and says where it may be stored.
-    pub(crate) fn pack(&self, policy: &Policy, cargo: &mut Cargo<V>) -> Loaded {
-        if cargo.ttl < MIN_LIFE {
-            return Loaded::Drop;
-        }
-        if cargo.tags.len() > MAX_TAGS {
-            self.stack.problems.report(&self.label, "tags", || {
-                format!("an entry has at most {MAX_TAGS} tags, its loader named more: it is not stored")
-            });
-            return Loaded::Drop;
-        }
-        if !self.is_measured(policy) {
-            return Loaded::Keep;
-        }
-        let payload = match self.encode_value(&cargo.value) {
-            Ok(payload) => payload,
-            Err(error) => {
-                self.note_refused(&error);
-                return Loaded::KeepHere;
-            }
-        };
-        let size = payload.bytes().len();
-        if size as u64 > policy.max_value_size {
-            self.counters.count(Event::TooLarge);
-            self.stack.problems.report(&self.label, "size", || {
-                let limit = policy.max_value_size;
-                format!("a value of {size} bytes is not stored: max_value_size is {limit}")
-            });
-            return Loaded::Drop;
-        }
-        cargo.size = Some(size);
-        cargo.payload = Some(payload);
-        Loaded::Keep
-    }
-
-    fn encode_value(&self, value: &V) -> Result<Payload> {
-        let payload = Payload::write(|out| self.codec.encode(value, out))?;
-        self.verify(value, payload.bytes())?;
-        Ok(payload)
-    }
-
-    /// Whether anything needs the encoded value, or its size.
-    fn is_measured(&self, policy: &Policy) -> bool {
-        let is_weighed = self.weigher.is_none() && self.stack.store.is_weighed();
-        self.l2().is_some() || is_weighed || policy.max_value_size != Policy::default().max_value_size
-    }
-
-    /// A type that its codec can't read back must not be stored in silence, to be missed for ever. The first values are
-    /// read back before they are stored; after an unreadable entry was met, so are the next ones.
-    fn verify(&self, value: &V, payload: &[u8]) -> Result<()> {
-        let left = self.unverified.load(Ordering::Relaxed);
-        if left == 0 || self.l2().is_none() {
-            return Ok(());
-        }
-        self.codec.verify(value, payload)?;
-        // Two at once may count as one: that verifies one value more.
-        self.unverified.store(left - 1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// The frame of a loaded value; `tags` are in the order of the epochs that are stored beside it. None if it does not
-    /// fit into one.
-    #[expect(clippy::too_many_arguments, reason = "each goes into the frame")]
-    pub(crate) fn frame(
-        &self,
-        policy: &Policy,
-        (text, entry_key): (&KeyText, &EntryKey),
-        cargo: &Cargo<V>,
-        payload: Payload,
-        tags: Vec<&str>,
-        load: Duration,
-        life: Duration,
-    ) -> Option<Bytes> {
-        let (payload, compression) = self.compress(policy, payload);
-        let frame = Frame {
-            codec: self.codec.id(),
-            fingerprint: self.codec.fingerprint(),
-            negative: codec::is_negative(&cargo.value),
-            life_ms: millis(life),
-            load_ms: millis(load),
-            ttl_ms: millis(cargo.ttl),
-            tags,
-            key: &text.full,
-            validator: cargo.validator.as_deref(),
-            compression,
-            payload,
-        };
-        let seal = self.stack.settings.seal.as_ref().map(|seal| (seal, entry_key));
-        frame.encode(seal).inspect_err(|error| self.note_refused(error)).ok()
-    }
-
-    fn compress(&self, policy: &Policy, payload: Payload) -> (Payload, Compression) {
-        let size = payload.bytes().len();
-        if policy.compression == Compression::None || size as u64 <= policy.compress_above {
-            return (payload, Compression::None);
-        }
-        let Some(compressed) = policy.compression.compress(&payload) else { return (payload, Compression::None) };
-        self.counters.count(Event::Compressed);
-        self.counters.add(Event::CompressionSaved, (size - compressed.bytes().len()) as u64);
-        (compressed, policy.compression)
-    }
-
     /// The entry of a value that came `now`, as old as its load.
     ///
     /// What was loaded shows all that was committed before its load began, so it is current as of then. Without a lease nobody
@@ -645,39 +504,6 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
         let kind = if succeeded { events::Kind::Loaded { took } } else { events::Kind::LoadFailed { took } };
         self.counters.tell(kind, hash, || encode::text(key));
     }
-
-    pub(crate) fn note_damage(&self, why: &'static str) {
-        self.counters.count(Event::Damaged);
-        crate::trace::damaged(&self.label, why);
-        if why == Damage::Seal.name() {
-            self.counters.count(Event::Unsealed);
-        }
-        if why == Damage::Compression.name() {
-            self.stack.problems.report(&self.label, "compression", || {
-                "an entry in L2 is compressed in a way that is not in this build: switch on the features `lz4` and `zstd`".into()
-            });
-        }
-        if why == OTHER_SCHEMA {
-            self.stack.problems.report(&self.label, "schema", || {
-                let version = self.version;
-                format!(
-                    "an entry in L2 was written for another type under version {version}: raise the cache's version"
-                )
-            });
-        }
-    }
-
-    /// The codec can't read what it wrote for this very schema: the next values are verified again, and refused.
-    pub(crate) fn note_unreadable(&self, error: &Error) {
-        self.counters.count(Event::Damaged);
-        self.unverified.store(VERIFIED, Ordering::Relaxed);
-        self.stack.problems.report(&self.label, "unreadable", || format!("an entry in L2 can't be read back: {error}"));
-    }
-
-    fn note_refused(&self, error: &Error) {
-        self.counters.count(Event::CodecRefused);
-        self.stack.problems.report(&self.label, "codec", || format!("values are not stored in L2: {error}"));
-    }
 }
 
 /// The operations on the keys of one shard, locked. A lot of entries that were dropped is freed when the lock is open again,
@@ -710,50 +536,6 @@ impl<K, V> DerefMut for Locked<'_, K, V> {
     }
 }
 
-impl<K: CacheKey, V: CacheValue> Registrant for Shared<K, V> {
-    fn resolve(&self, policies: &Policies) -> Result<Policy> {
-        let policy = policies.resolve(&self.definition.kind, &self.definition.overrides)?;
-        let codec = |policy: &Policy| policy.codec.unwrap_or(self.stack.settings.codec);
-        let (now, then) = (codec(&self.policy()), codec(&policy));
-        if now != then && !self.definition.has_codec {
-            return Err(Error::new(ErrorKind::Config, "reload").context(format!(
-                "the cache {:?} was built with the codec `{now}`, and can't change to `{then}` while it runs: leave it as it \
-                 is until the next start",
-                &*self.label
-            )));
-        }
-        if self.tiers != policy.tiers {
-            return Err(Error::new(ErrorKind::Config, "reload").context(format!(
-                "the cache {:?} was built with tiers = {}, and can't change to {} while it runs: leave it as it is until the next \
-                 start",
-                &*self.label, self.tiers, policy.tiers
-            )));
-        }
-        Ok(policy)
-    }
-
-    fn adopt(&self, policy: Policy) -> bool {
-        let before = self.policy();
-        let changes = *before != policy;
-        if before.max_loads != policy.max_loads {
-            // Those that run keep the room that they have: for a moment there may be more than either policy allows.
-            self.loads.store(bulkhead(&policy, &self.stack));
-        }
-        self.policy.store(Arc::new(policy));
-        self.leave_if_bypassed();
-        changes
-    }
-}
-
-fn bulkhead(policy: &Policy, stack: &StackInner) -> Option<Arc<Bulkhead>> {
-    let most = policy.max_loads? as usize;
-    Some(Arc::new(Bulkhead::new(most, stack.settings.max_waiting_loads)))
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
