@@ -269,8 +269,18 @@ impl<K, V> Entry<K, V> {
             origin.more.get_or_insert_default().windows = Some(windows);
         }
         let more = origin.more.as_deref().map_or(0, size_of_val) as u32;
-        let residence = Residence::new(hash, weight.saturating_add(more));
+        let tags = if standing.tags().is_empty() { 0 } else { standing.tags().weight() };
+        let weight = weight.saturating_add(more).saturating_add(tags);
+        let residence = Residence::new(hash, weight);
         Self { key, value, residence, standing, origin, loaded, expires, leaves_l1, retry: Retry::default() }
+    }
+
+    /// It is to be in L1, so its tags count it. Only under the lock of its key's table.
+    pub(crate) fn enter(&self) {
+        if !self.standing.tags().is_empty() && !self.residence.is_counted() {
+            self.residence.count();
+            self.standing.tags().enter();
+        }
     }
 
     pub(crate) fn life(&self) -> Life {
@@ -311,6 +321,15 @@ impl<K, V> Entry<K, V> {
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
         let life = self.life();
         life.is_fresh(now) && life.is_kept(now) && self.standing.holds()
+    }
+}
+
+impl<K, V> Drop for Entry<K, V> {
+    fn drop(&mut self) {
+        // If it never was in L1 its tags stay until they are swept: calls that L2 answers one after another make them once.
+        if self.residence.is_counted() {
+            self.standing.leave();
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The tags of an entry.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use smallvec::SmallVec;
 
@@ -10,7 +13,7 @@ use crate::{coherence::ledger::LocalMark, key::Mark};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tags(Option<Arc<List>>);
 
-type List = SmallVec<[Arc<Tag>; 3]>;
+pub(crate) type List = SmallVec<[Arc<Tag>; 3]>;
 
 /// A tag that is in use here. There is one of each: [`Ledger::tags`](crate::coherence::ledger::Ledger::tags).
 #[derive(Debug)]
@@ -19,6 +22,25 @@ pub(crate) struct Tag {
     pub(crate) name: Arc<str>,
     pub(crate) mark: Mark,
     pub(crate) local: Arc<LocalMark>,
+    /// How many entries in L1 have it: no hit looks at that.
+    entries: AtomicU32,
+}
+
+impl Tag {
+    /// What the ledger has of a tag beside its names, in bytes: this, its mark, and its places in two tables.
+    const RECORD: usize = 300;
+
+    pub(crate) fn new(name: Arc<str>, mark: Mark, local: Arc<LocalMark>) -> Self {
+        Self { name, mark, local, entries: AtomicU32::new(0) }
+    }
+
+    /// How much of it weighs on one entry more: twice its share, and at most all, for an entry that takes another's place is
+    /// one of two for a while, and alone then.
+    fn weight(&self) -> usize {
+        let all = Self::RECORD + self.name.len() + self.mark.name().len();
+        let entries = self.entries.load(Ordering::Relaxed) as usize + 1;
+        all.min(2 * all / entries)
+    }
 }
 
 impl FromIterator<Arc<Tag>> for Tags {
@@ -33,6 +55,30 @@ impl FromIterator<Arc<Tag>> for Tags {
 impl Tags {
     fn list(&self) -> &[Arc<Tag>] {
         self.0.as_ref().map_or(&[], |list| list)
+    }
+
+    /// How many bytes they take on account of one entry more.
+    pub(crate) fn weight(&self) -> u32 {
+        let Some(list) = &self.0 else { return 0 };
+        let spilled = if list.spilled() { size_of_val(&list[..]) } else { 0 };
+        // Its block begins with two counts.
+        let own = 2 * size_of::<usize>() + size_of::<List>() + spilled;
+        let bytes = own + list.iter().map(|tag| tag.weight()).sum::<usize>();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
+    /// An entry in L1 has these from now on.
+    pub(crate) fn enter(&self) {
+        for tag in self.list() {
+            tag.entries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The entry that had these is gone. Gives them if nobody else has the list, and no entry one of its tags.
+    pub(crate) fn leave(&mut self) -> Option<List> {
+        let list = self.0.take()?;
+        let others = list.iter().map(|tag| tag.entries.fetch_sub(1, Ordering::Relaxed) - 1).min();
+        if others == Some(0) { Arc::into_inner(list) } else { None }
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
@@ -74,6 +120,11 @@ impl Tags {
         self.list().iter().map(|tag| &*tag.local)
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.list().len()
     }
@@ -82,6 +133,23 @@ impl Tags {
 #[cfg(test)]
 mod tests {
     use crate::{coherence::ledger::Ledger, key::Namespace};
+
+    #[test]
+    fn a_tag_weighs_in_full_on_entries_of_its_own_and_in_shares_on_many() {
+        let tags = Ledger::new(Namespace::new("shop").unwrap()).tags(&["a"]);
+        let weigh = || {
+            let weight = tags.weight();
+            tags.enter();
+            weight
+        };
+        let (alone, in_its_place) = (weigh(), weigh());
+        assert_eq!(alone, in_its_place);
+        assert!(tags.clone().leave().is_none(), "another has them");
+        assert_eq!(weigh(), alone);
+        let shares: Vec<_> = (0..1000).map(|_| weigh()).collect();
+        assert!(shares.is_sorted_by(|earlier, later| earlier >= later));
+        assert!(shares[999] < 60, "{} bytes, of which 48 are the list", shares[999]);
+    }
 
     #[test]
     fn order_and_repetition_make_no_difference() {

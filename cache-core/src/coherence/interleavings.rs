@@ -47,6 +47,40 @@ fn what_was_born_before_an_invalidation_is_for_no_call_that_begins_after_it() {
     );
 }
 
+/// A tag whose only entry goes, named by a load that was born before, while it is invalidated and marks are swept.
+#[test]
+fn a_tag_that_goes_with_its_entry_takes_no_invalidation_with_it() {
+    check_random(
+        || {
+            let (ledger, tag) = (Arc::new(ledger()), Namespace::new("test").unwrap().tag("late"));
+            let scopes = Arc::new(ledger.scopes([]));
+            let born = ledger.moment();
+            let standing = || Standing::new(born, &scopes, ledger.lot("key"), ledger.tags(&["late"]));
+            let mut entry = standing();
+            entry.tags().enter();
+            let leaver = thread::spawn(move || entry.leave());
+            let invalidator = {
+                let (ledger, tag) = (Arc::clone(&ledger), tag.clone());
+                thread::spawn(move || {
+                    ledger.renew([&tag]);
+                    ledger.moment()
+                })
+            };
+            let sweeper = {
+                let ledger = Arc::clone(&ledger);
+                thread::spawn(move || ledger.sweep())
+            };
+            let named = standing();
+            let since = invalidator.join().unwrap();
+            leaver.join().unwrap();
+            sweeper.join().unwrap();
+            assert!(!named.may_serve(since) && !named.holds());
+            assert!(!standing().holds());
+        },
+        SCHEDULES,
+    );
+}
+
 /// Two that hear of invalidations of one entry: neither takes the other's back, and the order only goes forward.
 #[test]
 fn whatever_was_born_before_one_of_many_invalidations_is_dead() {

@@ -23,7 +23,7 @@ use crate::{
         Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
-    tag::{Tag, Tags},
+    tag::{List, Tag, Tags},
     token::random_hasher,
 };
 
@@ -71,6 +71,8 @@ pub(crate) struct Scopes {
     /// Of the namespace and the cache.
     marks: Vec<Arc<LocalMark>>,
     lots: Arc<Lots>,
+    /// Of the ledger.
+    all: Weak<Mutex<Marks>>,
     /// The number of the cache.
     pub(crate) cache: u32,
     /// Where its entries are found.
@@ -78,8 +80,8 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
-    fn new(marks: Vec<Arc<LocalMark>>, lots: Arc<Lots>) -> Self {
-        Self { marks, lots, cache: 0, front: Weak::<()>::new() }
+    fn new(marks: Vec<Arc<LocalMark>>, lots: Arc<Lots>, all: Weak<Mutex<Marks>>) -> Self {
+        Self { marks, lots, all, cache: 0, front: Weak::<()>::new() }
     }
 
     pub(crate) fn of_cache(self, cache: u32, front: Weak<dyn Any + Send + Sync>) -> Self {
@@ -123,12 +125,23 @@ impl Standing {
     /// On these marks alone.
     #[cfg(test)]
     pub(crate) fn on(born: Moment, marks: impl IntoIterator<Item = Arc<LocalMark>>) -> Self {
-        let scopes = Scopes::new(marks.into_iter().collect(), Arc::default());
+        let scopes = Scopes::new(marks.into_iter().collect(), Arc::default(), Weak::new());
         Self { born, scopes: Arc::new(scopes), lot: None, tags: Tags::default() }
     }
 
+    #[inline]
     pub(crate) fn tags(&self) -> &Tags {
         &self.tags
+    }
+
+    /// The entry in L1 that rested on this is gone. Tags that nothing else has are forgotten at once, for there is room for as much
+    /// as they weighed: a sweep would come late.
+    pub(crate) fn leave(&mut self) {
+        if let Some(tags) = self.tags.leave()
+            && let Some(marks) = self.scopes.all.upgrade()
+        {
+            lock(&marks).forget(tags);
+        }
     }
 
     fn marks(&self) -> impl Iterator<Item = &LocalMark> {
@@ -161,7 +174,7 @@ pub(crate) struct Ledger {
     moment: AtomicU64,
     /// Counted when a mark has its number, where `moment` is when it is given one.
     changes: AtomicU64,
-    marks: Mutex<Marks>,
+    marks: Arc<Mutex<Marks>>,
     lots: Arc<Lots>,
     hasher: SeedableRandomState,
 }
@@ -183,7 +196,7 @@ impl Ledger {
             namespace,
             moment: AtomicU64::new(0),
             changes: AtomicU64::new(0),
-            marks: Mutex::new(Marks { live, tags, floor: 0, swept: 0 }),
+            marks: Arc::new(Mutex::new(Marks { live, tags, floor: 0, swept: 0 })),
             lots: Arc::default(),
             hasher: random_hasher(),
         }
@@ -228,7 +241,8 @@ impl Ledger {
 
     /// What the entries of a cache rest on, or may: `marks` are those of its namespace and its own.
     pub(crate) fn scopes<'a>(&self, marks: impl IntoIterator<Item = &'a Mark>) -> Scopes {
-        Scopes::new(marks.into_iter().map(|mark| self.local(mark)).collect(), Arc::clone(&self.lots))
+        let marks = marks.into_iter().map(|mark| self.local(mark)).collect();
+        Scopes::new(marks, Arc::clone(&self.lots), Arc::downgrade(&self.marks))
     }
 
     /// Applies invalidations of `marks`: what was born before rests on nothing any more.
@@ -312,7 +326,7 @@ impl Ledger {
             namespace: self.namespace.clone(),
             moment: AtomicU64::new(self.moment().0),
             changes: AtomicU64::new(self.changes()),
-            marks: Mutex::new(Marks { live, tags, floor: marks.floor, swept: marks.swept }),
+            marks: Arc::new(Mutex::new(Marks { live, tags, floor: marks.floor, swept: marks.swept })),
             lots: Arc::default(),
             hasher: self.hasher.clone(),
         }
@@ -327,8 +341,12 @@ impl Ledger {
     }
 
     fn lock(&self) -> MutexGuard<'_, Marks> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.marks)
     }
+}
+
+fn lock(marks: &Mutex<Marks>) -> MutexGuard<'_, Marks> {
+    marks.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Marks {
@@ -346,9 +364,27 @@ impl Marks {
             return Arc::clone(tag);
         }
         let (name, mark) = (Arc::from(name), namespace.tag(name));
-        let tag = Arc::new(Tag { name: Arc::clone(&name), local: self.local(&mark), mark });
+        let local = self.local(&mark);
+        let tag = Arc::new(Tag::new(Arc::clone(&name), mark, local));
         self.tags.insert(name, Arc::clone(&tag));
         tag
+    }
+
+    /// Forgets those tags that nobody else has, and with each its mark, unless it was renewed: that is for a sweep to forget.
+    fn forget(&mut self, tags: List) {
+        for tag in tags {
+            // That of `tags` and that of this: while this is locked nobody comes by another.
+            if Arc::strong_count(&tag) > 2 {
+                continue;
+            }
+            self.tags.remove(&tag.name);
+            let mark = tag.mark.clone();
+            drop(tag);
+            let local = self.live.get_mut(&mark).and_then(Arc::get_mut);
+            if local.is_some_and(|local| local.touched.load(Ordering::Acquire) <= self.floor) {
+                self.live.remove(&mark);
+            }
+        }
     }
 }
 
@@ -450,5 +486,37 @@ mod tests {
         drop((before, after));
         (0..3).for_each(|_| ledger.sweep());
         assert_eq!(ledger.len(), 0);
+    }
+
+    #[test]
+    fn a_tag_goes_with_the_last_entry_that_has_it_unless_it_was_invalidated() {
+        let ledger = ledger();
+        let scopes = Arc::new(ledger.scopes([]));
+        let entry = |names: &[&str]| {
+            let standing = Standing::new(ledger.moment(), &scopes, ledger.lot(""), ledger.tags(names));
+            standing.tags().enter();
+            standing
+        };
+        let (mut one, mut other) = (entry(&["own", "shared"]), entry(&["shared", "invalidated"]));
+        one.leave();
+        assert_eq!(ledger.len(), 2);
+        assert!(other.holds());
+        let born = ledger.moment();
+        ledger.renew([&tag("invalidated")]);
+        other.leave();
+        assert_eq!(ledger.len(), 1);
+        assert!(!Standing::on(born, [ledger.local(&tag("invalidated"))]).holds());
+    }
+
+    #[test]
+    fn a_tag_that_is_named_by_a_call_outlives_the_entries_that_have_it() {
+        let ledger = ledger();
+        let scopes = Arc::new(ledger.scopes([]));
+        let standing = || Standing::new(ledger.moment(), &scopes, ledger.lot(""), ledger.tags(&["a"]));
+        let (mut entry, flight) = (standing(), standing());
+        entry.tags().enter();
+        entry.leave();
+        ledger.renew([&tag("a")]);
+        assert!(!flight.holds());
     }
 }

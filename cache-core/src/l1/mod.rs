@@ -113,7 +113,8 @@ impl L1 {
     /// At most so many bytes.
     ///
     /// An entry weighs what its cache's [`weigher`](crate::CacheBuilder::weigher) says, or else the size of its key and
-    /// value as encoded for L2, plus [`ENTRY_OVERHEAD`] bytes for the store's own.
+    /// value as encoded for L2, plus [`ENTRY_OVERHEAD`] bytes for the store's own and what its tags take: one that no other
+    /// entry has some 300 bytes and twice its name, one that many have a share of that.
     #[must_use]
     pub const fn weight(bytes: u64) -> Self {
         Self { bound: Bound::Weight(bytes), engine: L1Engine::Moka }
@@ -133,5 +134,6 @@ impl Default for L1 {
 }
 
 /// What an entry takes beside its key and value, in bytes: the nodes of the store, its place in front of it, and its own times
-/// and marks. One that has tags, or is loaded anew ahead of its end, or served stale after it, takes and weighs a little more.
+/// and marks. One that is loaded anew ahead of its end, or served stale after it, takes and weighs a little more; one with tags
+/// what [`L1::weight`] says.
 pub const ENTRY_OVERHEAD: u32 = 550;

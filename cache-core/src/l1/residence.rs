@@ -15,6 +15,8 @@ pub(crate) struct Residence {
     told: AtomicU16,
     /// Whether it made way for another of its key, or was revoked.
     dismissed: AtomicBool,
+    /// Whether it has tags that count it.
+    counted: AtomicBool,
     /// In bytes, all in all.
     weight: u32,
     /// Under which it is kept.
@@ -28,6 +30,7 @@ impl Residence {
             seen: AtomicU64::new(u64::MAX),
             told: AtomicU16::new(0),
             dismissed: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
             weight,
             hash,
         }
@@ -55,6 +58,15 @@ impl Residence {
 
     pub(crate) fn see(&self, changes: u64) {
         self.seen.store(changes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) {
+        self.counted.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_counted(&self) -> bool {
+        self.counted.load(Ordering::Relaxed)
     }
 
     pub(super) fn dismiss(&self) {

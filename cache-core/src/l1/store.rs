@@ -108,6 +108,7 @@ impl Store {
             self.remove(front, hash, &entry.key);
             return false;
         }
+        entry.enter();
         // In this order: what the engine drops is in the front by then, and is dropped there too.
         let has_ended = self.rounds.count(self.engine.len());
         let round = self.rounds.now();
