@@ -298,8 +298,10 @@ impl Ledger {
         let horizon = marks.swept;
         let mut floor = marks.floor;
         marks.live.retain(|_, local| {
+            // Who renews it has a share in it until that is done: looked at earlier, the renewal might be lost.
+            let Some(local) = Arc::get_mut(local) else { return true };
             let touched = local.touched.load(Ordering::Acquire);
-            let keep = Arc::strong_count(local) > 1 || touched > horizon;
+            let keep = touched > horizon;
             if !keep {
                 floor = floor.max(touched);
             }
