@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use allocation_counter::measure;
 use benches::{User, single_threaded};
-use cache_core::{Cache, L1, Stack};
+use cache_core::{Cache, ENTRY_OVERHEAD, L1, Stack};
 
 const ENTRIES: u64 = 20_000;
 
@@ -36,6 +36,18 @@ const WEIGHT: u64 = 16 << 20;
 fn what_is_kept_weighs_no_more_than_it_may() {
     let _alone = alone();
     assert_is_within_weight(&kept(|_| []));
+}
+
+#[test]
+fn a_key_weighs_as_its_value_does() {
+    let _alone = alone();
+    let stack = single_threaded().block_on(async {
+        let stack = Stack::builder("memory").l1(L1::weight(WEIGHT)).build().await.expect("valid settings");
+        let cache: Cache<String, u8> = stack.cache("value").build().expect("valid settings");
+        cache.insert(&"k".repeat(10_000), 7).await.expect("without an L2 nothing can fail");
+        stack
+    });
+    assert_eq!(stack.l1_size(), (1, u64::from(ENTRY_OVERHEAD) + 10_001));
 }
 
 /// And go with it: more entries are inserted than there is room for.

@@ -458,7 +458,11 @@ impl<K: CacheKey, V: CacheValue> Shared<K, V> {
     ) -> EntryRef<K, V> {
         let weight = match &self.weigher {
             Some(weigher) => weigher(&key, &value),
-            None => u32::try_from(size.unwrap_or_default()).unwrap_or(u32::MAX),
+            None => {
+                let text = self.stack.store.is_weighed().then(|| encode::text(&key)).flatten();
+                let size = size.unwrap_or_default() + text.map_or(0, |text| text.len());
+                u32::try_from(size).unwrap_or(u32::MAX)
+            }
         };
         let (hash, weight) = (self.hash(&&key), weight.saturating_add(ENTRY_OVERHEAD));
         EntryRef::new(Entry::new((key, hash), (value, weight), life, standing, origin))
