@@ -87,6 +87,9 @@ impl Tags {
 
     /// These and `more`.
     pub(crate) fn with(&self, more: &Self) -> Self {
+        if more.is_empty() {
+            return self.clone();
+        }
         self.list().iter().chain(more.list()).cloned().collect()
     }
 

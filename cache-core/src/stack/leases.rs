@@ -57,12 +57,9 @@ impl StackInner {
         counters: &Arc<Counters>,
     ) -> Kept<'_> {
         let lease = Lease { key: key.clone(), token, counters: Arc::clone(counters), is_due: false };
-        let mut held = self.leases.lock();
-        let number = held.number;
-        held.number += 1;
-        held.leases.insert(number, lease);
-        if held.tended_since.is_none() {
-            held.tended_since = Some(number);
+        let (number, is_tended) = self.leases.add(lease);
+        if !is_tended {
+            // A runtime that shuts down drops it at once.
             tokio::spawn(tend(Tending { stack: Arc::downgrade(self), since: number }));
         }
         Kept { leases: &self.leases, number }
@@ -79,6 +76,15 @@ impl StackInner {
 impl Leases {
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its number, and whether there is a task: if there is none, it is to be begun for this lease.
+    fn add(&self, lease: Lease) -> (u64, bool) {
+        let mut held = self.lock();
+        let number = held.number;
+        held.number += 1;
+        held.leases.insert(number, lease);
+        (number, *held.tended_since.get_or_insert(number) != number)
     }
 
     fn end(&self, number: u64) {
@@ -197,6 +203,18 @@ mod tests {
             sleep(TTL).await;
             assert!(stack.inner.leases.lock().leases.is_empty());
         });
+    }
+
+    #[test]
+    fn a_runtime_that_has_ended_keeps_nothing_and_holds_up_nobody() {
+        let (store, key) = (Memory::new(), key("a"));
+        let ended = runtime();
+        let stack = ended.block_on(stack(&store));
+        let handle = ended.handle().clone();
+        drop(ended);
+        let _entered = handle.enter();
+        let _kept = keep(&stack, &key, LeaseToken::random());
+        assert!(stack.inner.leases.lock().tended_since.is_none());
     }
 
     #[test]
