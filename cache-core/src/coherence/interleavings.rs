@@ -2,18 +2,39 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shuttle::{check_random, thread};
+use shuttle::{
+    check_random,
+    thread::{self, JoinHandle},
+};
 
 use super::{
-    ledger::{Ledger, Standing},
+    ledger::{Ledger, Moment, Standing},
     proof::{AsOf, Proof, Stamp},
 };
-use crate::{clock, key::Namespace, tag::Tags};
+use crate::{
+    clock,
+    key::{Mark, Namespace},
+    tag::Tags,
+};
 
 const SCHEDULES: usize = 2_000;
 
 fn ledger() -> Ledger {
     Ledger::new(Namespace::new("test").unwrap())
+}
+
+/// Says when the invalidation is done.
+fn invalidates(ledger: &Arc<Ledger>, tag: &Mark) -> JoinHandle<Moment> {
+    let (ledger, tag) = (Arc::clone(ledger), tag.clone());
+    thread::spawn(move || {
+        ledger.renew([&tag]);
+        ledger.moment()
+    })
+}
+
+fn sweeps(ledger: &Arc<Ledger>, times: usize) -> JoinHandle<()> {
+    let ledger = Arc::clone(ledger);
+    thread::spawn(move || (0..times).for_each(|_| ledger.sweep()))
 }
 
 /// A tag that nobody here has seen, named by a load that was born before, while it is invalidated and marks are swept.
@@ -23,17 +44,8 @@ fn what_was_born_before_an_invalidation_is_for_no_call_that_begins_after_it() {
         || {
             let (ledger, tag) = (Arc::new(ledger()), Namespace::new("test").unwrap().tag("late"));
             let born = ledger.moment();
-            let invalidator = {
-                let (ledger, tag) = (Arc::clone(&ledger), tag.clone());
-                thread::spawn(move || {
-                    ledger.renew([&tag]);
-                    ledger.moment()
-                })
-            };
-            let sweeper = {
-                let ledger = Arc::clone(&ledger);
-                thread::spawn(move || (0..2).for_each(|_| ledger.sweep()))
-            };
+            let invalidator = invalidates(&ledger, &tag);
+            let sweeper = sweeps(&ledger, 2);
             let named = Standing::on(born, [ledger.local(&tag)]);
             let later = Standing::on(ledger.moment(), [ledger.local(&tag)]);
             let since = invalidator.join().unwrap();
@@ -59,17 +71,8 @@ fn a_tag_that_goes_with_its_entry_takes_no_invalidation_with_it() {
             let mut entry = standing();
             entry.tags().enter();
             let leaver = thread::spawn(move || entry.leave());
-            let invalidator = {
-                let (ledger, tag) = (Arc::clone(&ledger), tag.clone());
-                thread::spawn(move || {
-                    ledger.renew([&tag]);
-                    ledger.moment()
-                })
-            };
-            let sweeper = {
-                let ledger = Arc::clone(&ledger);
-                thread::spawn(move || ledger.sweep())
-            };
+            let invalidator = invalidates(&ledger, &tag);
+            let sweeper = sweeps(&ledger, 1);
             let named = standing();
             let since = invalidator.join().unwrap();
             leaver.join().unwrap();
