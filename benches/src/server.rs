@@ -94,7 +94,14 @@ impl Server {
 #[derive(Clone, Debug)]
 pub struct Spent {
     reads: u64,
-    calls: BTreeMap<String, u64>,
+    commands: BTreeMap<String, Runs>,
+}
+
+/// How often a command was run, and for how long in all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Runs {
+    calls: u64,
+    micros: u64,
 }
 
 impl Spent {
@@ -107,32 +114,44 @@ impl Spent {
     /// How often it ran a command, whether from a client or from a script.
     #[must_use]
     pub fn calls(&self, command: &str) -> u64 {
-        self.calls.get(command).copied().unwrap_or_default()
+        self.runs(command).calls
+    }
+
+    /// For how long it ran a command, in all.
+    #[must_use]
+    pub fn time(&self, command: &str) -> Duration {
+        Duration::from_micros(self.runs(command).micros)
+    }
+
+    fn runs(&self, command: &str) -> Runs {
+        self.commands.get(command).copied().unwrap_or_default()
     }
 
     fn read(info: &str) -> Self {
         let reads = info.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
-        let calls = info.lines().filter_map(|line| {
+        let commands = info.lines().filter_map(|line| {
             let (command, counts) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
-            let (calls, _) = counts.split_once(',')?;
-            Some((command.to_owned(), calls.parse().ok()?))
+            let (calls, micros) = counts.split_once(",usec=")?;
+            let (micros, _) = micros.split_once(',')?;
+            Some((command.to_owned(), Runs { calls: calls.parse().ok()?, micros: micros.parse().ok()? }))
         });
         Self {
             reads: reads.and_then(|reads| reads.trim().parse().ok()).expect("a server that counts its reads"),
-            calls: calls.collect(),
+            commands: commands.collect(),
         }
     }
 
     fn since(mut self, before: &Self) -> Self {
-        for (command, calls) in &mut self.calls {
-            *calls -= before.calls(command);
+        for (command, runs) in &mut self.commands {
+            let Runs { calls, micros } = before.runs(command);
+            *runs = Runs { calls: runs.calls - calls, micros: runs.micros - micros };
         }
         // The one that asked is not meant; nor are a stack's heartbeats (the end of the log, a record, `INFO`, in one round
         // trip) and its reads of the log, which are no part of any call.
         let heartbeats = self.calls("info") - 1;
         self.reads -= before.reads + 1 + heartbeats + self.calls("xread");
-        if let Some(calls) = self.calls.get_mut("mget") {
-            *calls -= heartbeats;
+        if let Some(runs) = self.commands.get_mut("mget") {
+            runs.calls -= heartbeats;
         }
         self
     }

@@ -269,8 +269,7 @@ impl<K, V> Entry<K, V> {
             origin.more.get_or_insert_default().windows = Some(windows);
         }
         let more = origin.more.as_deref().map_or(0, size_of_val) as u32;
-        let tags = if standing.tags().is_empty() { 0 } else { standing.tags().weight() };
-        let weight = weight.saturating_add(more).saturating_add(tags);
+        let weight = weight.saturating_add(more).saturating_add(standing.tags().weight());
         let residence = Residence::new(hash, weight);
         Self { key, value, residence, standing, origin, loaded, expires, leaves_l1, retry: Retry::default() }
     }

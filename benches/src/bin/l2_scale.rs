@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use benches::{Curve, Random, Rounds, Server, Took, Zipf, in_tasks, plot, resident, runtime};
+use benches::{Curve, Random, Rounds, Server, Took, Zipf, cpu_time, in_tasks, plot, resident, runtime};
 use cache_core::{Cache, L1, Source, Stack, clock};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use tokio::time::sleep;
@@ -300,9 +300,13 @@ async fn crowd(server: &Server) {
         waits: Arc::default(),
     };
     println!("\n15,000 tasks, Zipf 0.99 over 100,000 keys, loads of 5 ms; waits beyond the load, in ms:");
-    println!("{:<30} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "calls/s", "half", "99 %", "all", "more MB");
-    crowd.ask("all at once, nothing is cached", 1, Duration::ZERO).await;
-    crowd.ask("each twice a second", 10, Duration::from_millis(500)).await;
+    println!("and in all, in ms, the processor time of the client, and what the server spent on scripts:");
+    println!(
+        "{:<30} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "", "calls/s", "half", "99 %", "all", "more MB", "client", "scripts"
+    );
+    crowd.ask(server, "all at once, nothing is cached", 1, Duration::ZERO).await;
+    crowd.ask(server, "each twice a second", 10, Duration::from_millis(500)).await;
 }
 
 #[derive(Clone)]
@@ -314,11 +318,11 @@ struct Crowd {
 }
 
 impl Crowd {
-    async fn ask(&self, what: &str, calls: u64, pause: Duration) {
+    async fn ask(&self, server: &Server, what: &str, calls: u64, pause: Duration) {
         const CROWD: u64 = 15_000;
-        let before = resident();
+        let (memory, cpu) = (resident(), cpu_time());
         let crowd = self.clone();
-        let took = in_tasks(CROWD, calls, move |call| {
+        let asking = in_tasks(CROWD, calls, move |call| {
             let crowd = crowd.clone();
             async move {
                 let mut random = Random::new(call);
@@ -326,18 +330,21 @@ impl Crowd {
                 sleep(pause.mul_f64(2.0 * random.unit())).await;
                 crowd.call(crowd.zipf.sample(&mut random) as u64).await;
             }
-        })
-        .await;
+        });
+        let (took, spent) = server.spent(asking).await;
+        let cpu = cpu_time().saturating_sub(cpu);
         let mut waits = mem::take(&mut *self.waits.lock().unwrap_or_else(PoisonError::into_inner));
         waits.sort_unstable();
         let within = |percent: usize| waits[(waits.len() - 1) * percent / 100] as f64 / 1e3;
         println!(
-            "{what:<30} {:>9.0} {:>9.1} {:>9.1} {:>9.1} {:>9.0}",
+            "{what:<30} {:>9.0} {:>9.1} {:>9.1} {:>9.1} {:>9.0} {:>9} {:>9}",
             waits.len() as f64 / took.as_secs_f64(),
             within(50),
             within(99),
             within(100),
-            resident().saturating_sub(before) as f64 / 1e6,
+            resident().saturating_sub(memory) as f64 / 1e6,
+            cpu.as_millis(),
+            spent.time("evalsha").as_millis(),
         );
     }
 

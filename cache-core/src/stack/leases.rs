@@ -5,7 +5,6 @@
 
 use std::{
     collections::BTreeMap,
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -32,7 +31,7 @@ struct Lease {
     key: EntryKey,
     token: LeaseToken,
     counters: Arc<Counters>,
-    /// It was here when the task last looked.
+    /// It was here when the task last looked, and was not prolonged then.
     is_due: bool,
 }
 
@@ -58,11 +57,12 @@ impl StackInner {
     ) -> Kept<'_> {
         let lease = Lease { key: key.clone(), token, counters: Arc::clone(counters), is_due: false };
         let (number, is_tended) = self.leases.add(lease);
+        let kept = Kept { leases: &self.leases, number };
         if !is_tended {
             // A runtime that shuts down drops it at once.
             tokio::spawn(tend(Tending { stack: Arc::downgrade(self), since: number }));
         }
-        Kept { leases: &self.leases, number }
+        kept
     }
 
     async fn prolong(self: Arc<Self>, number: u64, lease: Lease) {
@@ -91,7 +91,7 @@ impl Leases {
         self.lock().leases.remove(&number);
     }
 
-    /// Those that have been here for a round. If there are none at all, nobody need look until there is one.
+    /// Those to be prolonged now. If there are none at all, nobody need look until there is one.
     fn due(&self) -> Option<Vec<(u64, Lease)>> {
         let mut held = self.lock();
         if held.leases.is_empty() {
@@ -99,14 +99,14 @@ impl Leases {
             return None;
         }
         let due = held.leases.iter_mut().filter_map(|(number, lease)| {
-            let was_due = mem::replace(&mut lease.is_due, true);
-            was_due.then(|| (*number, lease.clone()))
+            lease.is_due = !lease.is_due;
+            (!lease.is_due).then(|| (*number, lease.clone()))
         });
         Some(due.collect())
     }
 }
 
-/// Looks in rounds of a sixth of a lease's life: each is prolonged before a third of it has passed.
+/// Looks in rounds of a sixth of a lease's life: each is prolonged before a third of it has passed, and whenever another has.
 async fn tend(tending: Tending) {
     let Some(round) = tending.stack.upgrade().map(|stack| stack.settings.lease_ttl / 6) else { return };
     loop {

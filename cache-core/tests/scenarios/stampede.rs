@@ -98,6 +98,22 @@ async fn a17_a_load_that_outlasts_its_first_lease_keeps_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a17_a_lease_is_extended_three_times_in_its_life_as_long_as_its_load_runs() {
+    const LEASE: Duration = Duration::from_secs(3);
+    let (store, origin) = (Memory::new(), Origin::new());
+    let process = Process::with(&store, |stack| stack.lease_ttl(LEASE)).await;
+    let (mut held, load) = origin.held();
+    let leader = call(&process.items(), load);
+    held.reached().await;
+    tokio::time::sleep(6 * LEASE + LEASE / 12).await;
+    assert_eq!(process.faults.calls(Operation::Extend), 18);
+    held.release();
+    leader.await.unwrap().unwrap();
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(process.faults.calls(Operation::Extend), 18);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a17_one_takes_over_from_a_dead_holder_within_the_lease_time() {
     let (store, origin) = (Memory::new(), Origin::new());
     let dead = Process::on(&store).await;
